@@ -1,0 +1,102 @@
+//! One request to a disk.
+
+use alloc::vec::Vec;
+
+use super::{Buffer, DiskInfo, Error, SECTOR_SIZE};
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Fill the buffers from the disk.
+    Read,
+    /// Write the buffers to the disk.
+    Write,
+    /// Make completed writes safe from a power cut.
+    Flush,
+    /// Forget the content of this many sectors.
+    Discard {
+        /// How many.
+        sectors: u32,
+    },
+    /// Fill this many sectors with zeros.
+    WriteZeroes {
+        /// How many.
+        sectors: u32,
+    },
+    /// Put the disk's serial number, up to [`Self::SERIAL_BYTES`] bytes, padded with zeros, at
+    /// the start of the only buffer.
+    GetSerial,
+}
+
+impl Operation {
+    /// The longest serial number.
+    pub const SERIAL_BYTES: usize = 20;
+}
+
+/// A request: an operation, where on the disk, and the memory it moves.
+///
+/// The memory belongs to the disk's driver while the request is in flight and comes back with
+/// the [`super::Completion`], so a request can be used again without allocating anything.
+#[derive(Debug)]
+pub struct Request {
+    /// What to do.
+    pub operation: Operation,
+    /// The first sector.
+    pub sector: u64,
+    /// What is read or written, in the order of the sectors; empty for other operations.
+    pub buffers: Vec<Buffer>,
+    /// The submitter's own mark, which comes back with the completion.
+    pub tag: u64,
+}
+
+impl Request {
+    /// A request without a tag.
+    pub fn new(operation: Operation, sector: u64, buffers: Vec<Buffer>) -> Self {
+        Self { operation, sector, buffers, tag: 0 }
+    }
+
+    /// The number of bytes in the buffers.
+    pub fn bytes(&self) -> usize {
+        self.buffers.iter().map(Buffer::len).sum()
+    }
+
+    /// Checks what can be checked before the device is asked.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Empty`], [`Error::Misaligned`], [`Error::OutOfRange`], [`Error::ReadOnly`],
+    /// [`Error::Unsupported`].
+    pub fn check(&self, disk: &DiskInfo) -> Result<(), Error> {
+        let bytes = match self.operation {
+            Operation::Flush => return Ok(()),
+            Operation::GetSerial => {
+                return if self.buffers.len() == 1 { Ok(()) } else { Err(Error::Empty) };
+            }
+            Operation::Read | Operation::Write => self.bytes() as u64,
+            Operation::Discard { sectors } | Operation::WriteZeroes { sectors } => {
+                u64::from(sectors) * SECTOR_SIZE as u64
+            }
+        };
+        match self.operation {
+            Operation::Discard { .. } if !disk.discard => return Err(Error::Unsupported),
+            Operation::WriteZeroes { .. } if !disk.write_zeroes => return Err(Error::Unsupported),
+            Operation::Read => {}
+            _ if disk.read_only => return Err(Error::ReadOnly),
+            _ => {}
+        }
+        if bytes == 0 {
+            return Err(Error::Empty);
+        }
+        let sectors = bytes / SECTOR_SIZE as u64;
+        let block_sectors = u64::from(disk.block_size) / SECTOR_SIZE as u64;
+        let aligned = bytes.is_multiple_of(disk.block_size.into())
+            && self.sector.is_multiple_of(block_sectors);
+        if !aligned {
+            return Err(Error::Misaligned { block_size: disk.block_size });
+        }
+        match self.sector.checked_add(sectors) {
+            Some(end) if end <= disk.capacity => Ok(()),
+            _ => Err(Error::OutOfRange { sector: self.sector, sectors, capacity: disk.capacity }),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Memory that the CPU and devices share.
+//!
+//! OSTD hands out DMA memory by the page ([`DmaCoherent`], [`DmaStream`]). Drivers want less: a
+//! 16-byte request header, a one-byte response, one sector. [`DmaSliceAlloc`] splits the pages of
+//! one DMA object into slots of one type, and [`DmaSlice`] owns one slot.
+//!
+//! Both kinds of memory, whole pages and slices, are [`DmaMemory`]: something with a device
+//! address that nobody outside this module can invent. A virtqueue takes addresses from
+//! `DmaMemory` alone, so a driver cannot point a device at memory that is not meant for it.
+
+mod slice;
+
+#[cfg(ktest)]
+mod tests;
+
+use core::{fmt::Debug, ops::Range};
+
+use ostd::mm::{
+    Daddr, HasDaddr, HasSize, VmIo,
+    dma::{DmaCoherent, DmaDirection, DmaStream, FromAndToDevice, FromDevice, ToDevice},
+};
+
+pub use self::slice::{DmaSlice, DmaSliceAlloc};
+
+/// QEMU's devices see what is in the CPU's caches, as those of most hardware do.
+///
+/// On a machine whose devices do not, this is the one line to change: streams are synchronised
+/// around every transfer already.
+pub const CACHE_COHERENT: bool = true;
+
+/// A DMA object of OSTD that slices can be cut from.
+///
+/// `sync_*` must stand between the accesses of the two sides (see [`DmaStream`]); on coherent
+/// memory both do nothing.
+pub trait DmaObject:
+    HasDaddr + HasSize + VmIo + Debug + Send + Sync + private::Sealed + 'static
+{
+    /// Whether the device may be asked to read this memory.
+    const DEVICE_READS: bool;
+    /// Whether the device may be asked to write this memory.
+    const DEVICE_WRITES: bool;
+    /// Slots start at multiples of this many bytes.
+    ///
+    /// Streams are synchronised by cache lines, so two slots must not share one.
+    const SLOT_ALIGN: usize;
+
+    /// Makes what the CPU wrote in `range` (bytes) visible to the device.
+    ///
+    /// # Errors
+    ///
+    /// [`ostd::Error::InvalidArgs`] if the range leaves the object.
+    fn sync_to_device(&self, range: Range<usize>) -> Result<(), ostd::Error>;
+
+    /// Makes what the device wrote in `range` (bytes) visible to the CPU.
+    ///
+    /// # Errors
+    ///
+    /// [`ostd::Error::InvalidArgs`] if the range leaves the object.
+    fn sync_from_device(&self, range: Range<usize>) -> Result<(), ostd::Error>;
+}
+
+impl DmaObject for DmaCoherent {
+    const DEVICE_READS: bool = true;
+    const DEVICE_WRITES: bool = true;
+    const SLOT_ALIGN: usize = 1;
+
+    fn sync_to_device(&self, _range: Range<usize>) -> Result<(), ostd::Error> {
+        Ok(())
+    }
+
+    fn sync_from_device(&self, _range: Range<usize>) -> Result<(), ostd::Error> {
+        Ok(())
+    }
+}
+
+/// A stream offers only the synchronisation its direction has a meaning for; the other one has
+/// nothing to do.
+macro_rules! impl_dma_object_for_stream {
+    ($direction:ty, |$stream:ident, $range:ident| to_device: $to:expr, from_device: $from:expr) => {
+        impl DmaObject for DmaStream<$direction> {
+            const DEVICE_READS: bool = <$direction as DmaDirection>::CAN_WRITE_TO_DEVICE;
+            const DEVICE_WRITES: bool = <$direction as DmaDirection>::CAN_READ_FROM_DEVICE;
+            const SLOT_ALIGN: usize = CACHE_LINE;
+
+            fn sync_to_device(&self, $range: Range<usize>) -> Result<(), ostd::Error> {
+                let $stream = self;
+                $to
+            }
+
+            fn sync_from_device(&self, $range: Range<usize>) -> Result<(), ostd::Error> {
+                let $stream = self;
+                $from
+            }
+        }
+
+        impl private::Sealed for DmaStream<$direction> {}
+    };
+}
+
+impl_dma_object_for_stream!(FromAndToDevice, |stream, range|
+    to_device: DmaStream::sync_to_device(stream, range),
+    from_device: DmaStream::sync_from_device(stream, range));
+impl_dma_object_for_stream!(ToDevice, |stream, range|
+    to_device: DmaStream::sync_to_device(stream, range),
+    from_device: { let _ = (stream, range); Ok(()) });
+impl_dma_object_for_stream!(FromDevice, |stream, range|
+    to_device: { let _ = (stream, range); Ok(()) },
+    from_device: DmaStream::sync_from_device(stream, range));
+
+/// The largest cache line of the RISC-V cores that OSTD runs on, in bytes.
+const CACHE_LINE: usize = 64;
+
+/// A contiguous piece of memory with a device address that is its owner's alone to give away.
+///
+/// Implemented for the DMA objects of OSTD and for their slices, and for nothing else: whoever
+/// holds a `&dyn DmaMemory` knows that `device_address..device_address + len` is DMA memory
+/// that lives as long as the reference.
+pub trait DmaMemory: private::Sealed {
+    /// The address of the first byte as the device sees it.
+    fn device_address(&self) -> Daddr;
+
+    /// The length in bytes.
+    fn len(&self) -> usize;
+
+    /// Whether there are no bytes; OSTD has no empty DMA objects, so this is `false`.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the device may be asked to read it.
+    fn device_reads(&self) -> bool;
+
+    /// Whether the device may be asked to write it.
+    fn device_writes(&self) -> bool;
+}
+
+impl<D: DmaObject> DmaMemory for D {
+    fn device_address(&self) -> Daddr {
+        self.daddr()
+    }
+
+    fn len(&self) -> usize {
+        self.size()
+    }
+
+    fn device_reads(&self) -> bool {
+        D::DEVICE_READS
+    }
+
+    fn device_writes(&self) -> bool {
+        D::DEVICE_WRITES
+    }
+}
+
+impl private::Sealed for DmaCoherent {}
+
+mod private {
+    /// Keeps others from inventing DMA memory: an address told to a device is a hole in memory
+    /// safety unless the memory behind it is known to be meant for that.
+    pub trait Sealed {}
+}

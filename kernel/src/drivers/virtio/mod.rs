@@ -1,0 +1,234 @@
+//! Virtio devices on virtio-mmio: from the device tree to a device that works.
+//!
+//! ```text
+//!   device tree node -> transport -> reset, status handshake, features -> device driver
+//!                       mmio.rs      init.rs                              blk/, ...
+//!                                                                           |
+//!                                                            queue/ <-------+
+//! ```
+//!
+//! A new kind of device is a new module beside [`blk`] and one more arm in [`bind`].
+//!
+//! "Section" in this and the other files means the VIRTIO specification, version 1.3.
+
+pub mod blk;
+pub mod init;
+pub mod mmio;
+pub mod options;
+pub mod queue;
+pub mod reset;
+pub mod transport;
+
+#[cfg(ktest)]
+pub(crate) mod fake;
+
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use core::fmt;
+
+use fdt::Fdt;
+use ostd::{
+    arch::irq::{IRQ_CHIP, InterruptSourceInFdt, MappedIrqLine},
+    io::IoMem,
+    irq::IrqLine,
+    sync::SpinLock,
+};
+
+use self::{
+    blk::VirtioBlk,
+    init::{Features, InitError},
+    mmio::{MmioTransport, SlotError},
+    options::Options,
+    transport::{Transport, Version},
+};
+use crate::{
+    block,
+    console::println,
+    device_tree::{self, DeviceNode, Interrupt},
+};
+
+/// The node name by which a device tree announces a virtio-mmio slot (section 4.2.1).
+const COMPATIBLE: &str = "virtio,mmio";
+
+/// A device that has been bound to its driver.
+trait VirtioDevice: Send + Sync {
+    /// Deals with an interrupt. Runs in interrupt context.
+    fn handle_interrupt(&self);
+
+    /// Tells the driver that interrupts reach it from now on. Until then it polls.
+    fn use_interrupts(&self);
+}
+
+/// Finds all virtio-mmio devices and binds them to their drivers.
+///
+/// Says on the console what was found. A slot or device that cannot be used does not stop the
+/// others. To be called once, from `kernel_main`, with IRQs enabled.
+pub fn probe(fdt: &Fdt<'_>, options: &Options) {
+    for node in device_tree::devices(fdt, COMPATIBLE) {
+        match node {
+            Ok(node) => probe_slot(&node, options),
+            Err(error) => log::warn!("{error}"),
+        }
+    }
+}
+
+fn probe_slot(node: &DeviceNode, options: &Options) {
+    let address = node.range.start;
+    let transport = match open_slot(node) {
+        Ok(transport) => Arc::new(transport),
+        Err(SlotError::Empty) => return,
+        Err(error) => return println!("virtio-mmio {address:#x}: {error}, skipped"),
+    };
+    let id = transport.device_id();
+    let Some(driver) = bind(id) else {
+        return println!(
+            "virtio-mmio {address:#x}: device id {id} ({}), no driver, skipped",
+            device_name(id)
+        );
+    };
+    println!(
+        "virtio-mmio {address:#x}: device id {id} ({}), version {}, {:#x} bytes, vendor {:#x}, {}",
+        device_name(id),
+        match transport.version() {
+            Version::Legacy => "1 (legacy)",
+            Version::Modern => "2 (modern)",
+        },
+        node.range.len(),
+        transport.vendor_id(),
+        Irq(node)
+    );
+    match driver(address, transport, options) {
+        Ok(device) if options.polling => keep(device, None),
+        Ok(device) => connect(address, node, device),
+        Err(error) => println!("virtio-mmio {address:#x}: unusable: {error}"),
+    }
+}
+
+fn open_slot(node: &DeviceNode) -> Result<MmioTransport, SlotError> {
+    MmioTransport::new(IoMem::acquire(node.range.clone()).map_err(SlotError::Access)?)
+}
+
+/// Initialises a device and makes it known to those who use its kind.
+type Driver = fn(usize, Arc<dyn Transport>, &Options) -> Result<Arc<dyn VirtioDevice>, InitError>;
+
+/// The driver for devices of this id.
+fn bind(device_id: u32) -> Option<Driver> {
+    match device_id {
+        blk::DEVICE_ID => Some(bind_block_device),
+        _ => None,
+    }
+}
+
+fn bind_block_device(
+    address: usize,
+    transport: Arc<dyn Transport>,
+    options: &Options,
+) -> Result<Arc<dyn VirtioDevice>, InitError> {
+    use block::BlockDevice;
+
+    let disk = Arc::new(VirtioBlk::new(transport, options)?);
+    println!("virtio-mmio {address:#x}: features {}", disk.feature_names());
+    let info = disk.info();
+    let index = block::register(disk.clone());
+    println!("disk {index}: {info}");
+    Ok(disk)
+}
+
+/// Devices live until power-off, with the interrupt lines that call them.
+static BOUND: SpinLock<Vec<Bound>> = SpinLock::new(Vec::new());
+
+struct Bound {
+    _device: Arc<dyn VirtioDevice>,
+    _line: Option<Box<MappedIrqLine>>,
+}
+
+fn keep(device: Arc<dyn VirtioDevice>, line: Option<MappedIrqLine>) {
+    BOUND.lock().push(Bound { _device: device, _line: line.map(Box::new) });
+}
+
+/// Leads the node's interrupt to the device; where that fails the device is polled.
+fn connect(address: usize, node: &DeviceNode, device: Arc<dyn VirtioDevice>) {
+    let line = node
+        .interrupt
+        .as_ref()
+        .map_err(|error| ConnectError::Node(*error))
+        .and_then(|interrupt| connect_line(*interrupt, &device));
+    match line {
+        Ok(line) => {
+            device.use_interrupts();
+            keep(device, Some(line));
+        }
+        Err(error) => {
+            log::warn!("virtio-mmio {address:#x}: no interrupt, polling instead: {error}");
+            keep(device, None);
+        }
+    }
+}
+
+fn connect_line(
+    interrupt: Interrupt,
+    device: &Arc<dyn VirtioDevice>,
+) -> Result<MappedIrqLine, ConnectError> {
+    let chip = IRQ_CHIP.get().ok_or(ConnectError::NoChip)?;
+    let mut line = IrqLine::alloc().map_err(ConnectError::Line)?;
+    // Weak: the line is kept beside the device, and must not keep it alive.
+    let device = Arc::downgrade(device);
+    line.on_active(move |_| {
+        if let Some(device) = device.upgrade() {
+            device.handle_interrupt();
+        }
+    });
+    let source =
+        InterruptSourceInFdt { interrupt_parent: interrupt.parent, interrupt: interrupt.number };
+    chip.map_fdt_pin_to(source, line).map_err(ConnectError::Line)
+}
+
+/// Why a device's interrupt cannot be used.
+enum ConnectError {
+    Node(device_tree::InterruptError),
+    NoChip,
+    Line(ostd::Error),
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Node(error) => error.fmt(f),
+            Self::NoChip => f.write_str("there is no interrupt controller"),
+            Self::Line(error) => write!(f, "the interrupt cannot be mapped ({error:?})"),
+        }
+    }
+}
+
+/// A node's interrupt, for people to read.
+struct Irq<'a>(&'a DeviceNode);
+
+impl fmt::Display for Irq<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.interrupt {
+            Ok(interrupt) => write!(f, "irq {}", interrupt.number),
+            Err(_) => f.write_str("no irq"),
+        }
+    }
+}
+
+/// What the specification calls a device of this id (section 5).
+fn device_name(device_id: u32) -> &'static str {
+    match device_id {
+        1 => "network",
+        2 => "block",
+        3 => "console",
+        4 => "entropy",
+        5 => "memory balloon",
+        8 => "SCSI host",
+        9 => "9P transport",
+        16 => "GPU",
+        18 => "input",
+        19 => "socket",
+        20 => "crypto",
+        24 => "memory",
+        25 => "sound",
+        26 => "file system",
+        27 => "persistent memory",
+        _ => "unknown",
+    }
+}

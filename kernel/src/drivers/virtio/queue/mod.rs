@@ -1,0 +1,472 @@
+//! The split virtqueue, VIRTIO 1.3 section 2.7.
+//!
+//! A queue carries descriptor chains to the device and back. Three parts of shared memory do
+//! that (see [`layout`]), and who writes which decides what can be believed:
+//!
+//! | part | written by | read by | trusted |
+//! |---|---|---|---|
+//! | descriptor table, indirect tables | driver | device | never read back |
+//! | available ring | driver | device | never read back |
+//! | used ring | device | driver | every value is checked, and read once |
+//!
+//! Whatever the driver needs to know later it keeps in private records. A device that scribbles
+//! over the shared memory confuses itself and nobody else.
+//!
+//! Two indices run round the rings. Both count up, wrap at 65,536, and never go back:
+//! `next_available`, the number of chains ever made available, and `next_used`, the number ever
+//! taken back. Their difference is the number of outstanding chains.
+//!
+//! **In-flight memory.** [`Queue::add`] takes the chain's memory over. It comes back from
+//! [`Queue::pop`] when the device returns it, or from [`Queue::reclaim`], which resets the
+//! device first. A queue that is dropped otherwise gives nothing back: its memory stays allocated
+//! for good, because the device may still write to it.
+
+mod chain;
+mod layout;
+mod rings;
+
+#[cfg(ktest)]
+mod tests;
+
+use alloc::{sync::Arc, vec::Vec};
+use core::{fmt, mem::ManuallyDrop};
+
+use self::rings::Rings;
+pub use self::{
+    chain::{Chain, ChainError, Segments},
+    layout::{MAX_QUEUE_SIZE, QueueAddresses},
+};
+use super::{
+    Features,
+    reset::{ResetError, reset},
+    transport::{Transport, TransportError},
+};
+
+/// The most segments of one chain: a block request of 32 buffers with its header and response.
+pub const MAX_SEGMENTS: usize = 34;
+
+/// A virtqueue whose chains consist of memory `M` and a tag `T` each.
+///
+/// The tag is the driver's own note about a chain. It comes back even where the memory cannot.
+///
+/// No method sleeps or allocates heap memory except [`Self::new`] and [`Self::reclaim`]. All
+/// others may be called from interrupt context; the caller's lock makes them one at a time.
+#[derive(Debug)]
+pub struct Queue<M: Chain, T> {
+    transport: Arc<dyn Transport>,
+    index: u16,
+    rings: ManuallyDrop<Rings>,
+    /// The outstanding chains, by the number of their first descriptor.
+    outstanding: Vec<Option<Outstanding<M, T>>>,
+    /// The number of entries of `outstanding` that are `Some`.
+    outstanding_count: u16,
+    /// Descriptors in no chain.
+    free: Vec<u16>,
+    /// For a descriptor in a chain, the next one of it.
+    next_in_chain: Vec<u16>,
+    next_available: u16,
+    next_used: u16,
+    /// The device's used index when it was last read; `next_used` is never ahead of it.
+    seen_used: u16,
+    /// `next_available` when the device was last considered for a notification.
+    considered: u16,
+    event_idx: bool,
+    broken: Option<Violation>,
+}
+
+#[derive(Debug)]
+struct Outstanding<M, T> {
+    memory: ManuallyDrop<M>,
+    tag: T,
+    /// How many descriptors of the ring it occupies.
+    descriptors: u16,
+    /// How many bytes the device may write to it.
+    writable: u32,
+}
+
+/// Names an outstanding chain of one queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Token(u16);
+
+/// A chain that the device has returned.
+#[derive(Debug)]
+pub struct Used<M, T> {
+    /// The token that [`Queue::add`] gave for it.
+    pub token: Token,
+    /// Its memory, which the device does not touch any more.
+    pub memory: M,
+    /// Its tag.
+    pub tag: T,
+    /// How many bytes the device says to have written, from the start of what it may write; never
+    /// more than that.
+    pub written: u32,
+}
+
+impl<M: Chain, T> Queue<M, T> {
+    /// Sets up queue `index` of the device with at most `wanted` entries.
+    ///
+    /// The size is the largest power of two that neither the device, nor `wanted`, nor
+    /// [`MAX_QUEUE_SIZE`] is below. `features` are the negotiated ones.
+    ///
+    /// IRQs must be enabled, as DMA memory is allocated.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`]; the device has not been given any memory then.
+    pub fn new(
+        transport: Arc<dyn Transport>,
+        index: u16,
+        features: Features,
+        wanted: u16,
+    ) -> Result<Self, SetupError> {
+        if transport.queue_ready(index) {
+            return Err(SetupError::InUse { index });
+        }
+        let largest = transport.queue_size_max(index).min(MAX_QUEUE_SIZE.min(wanted).into());
+        // Cannot truncate: it is no larger than MAX_QUEUE_SIZE.
+        let size = match largest.checked_ilog2() {
+            Some(log2) => 1u16 << log2,
+            None => return Err(SetupError::NoSuchQueue { index }),
+        };
+        let event_idx = features.contains(Features::RING_EVENT_IDX);
+        let rings = Rings::alloc(size, features.contains(Features::RING_INDIRECT_DESC))
+            .map_err(SetupError::Memory)?;
+        transport.enable_queue(index, &rings.addresses()).map_err(SetupError::Transport)?;
+        Ok(Self {
+            transport,
+            index,
+            rings: ManuallyDrop::new(rings),
+            outstanding: (0..size).map(|_| None).collect(),
+            outstanding_count: 0,
+            free: (0..size).rev().collect(),
+            next_in_chain: (0..size).collect(),
+            next_available: 0,
+            next_used: 0,
+            seen_used: 0,
+            considered: 0,
+            event_idx,
+            broken: None,
+        })
+    }
+
+    /// Which queue of the device this is.
+    pub fn index(&self) -> u16 {
+        self.index
+    }
+
+    /// The number of entries.
+    pub fn size(&self) -> u16 {
+        self.rings.size()
+    }
+
+    /// The number of chains that the device has not returned.
+    pub fn outstanding(&self) -> usize {
+        self.outstanding_count.into()
+    }
+
+    /// How many segments a chain may have now without [`AddError::Full`]; never more than
+    /// [`MAX_SEGMENTS`].
+    pub fn room(&self) -> usize {
+        match self.free.len() {
+            0 => 0,
+            _ if self.rings.has_indirect_tables() => MAX_SEGMENTS,
+            free => free.min(MAX_SEGMENTS),
+        }
+    }
+
+    /// How many segments a chain can have when the queue is empty.
+    pub fn max_segments(&self) -> usize {
+        if self.rings.has_indirect_tables() {
+            MAX_SEGMENTS
+        } else {
+            MAX_SEGMENTS.min(self.size().into())
+        }
+    }
+
+    /// Makes a chain available to the device, which may not notice before it is notified: see
+    /// [`Self::should_notify`].
+    ///
+    /// A chain of several segments takes one descriptor where the device knows indirect
+    /// descriptors, otherwise one each.
+    ///
+    /// # Errors
+    ///
+    /// The chain comes back untouched, with the reason.
+    pub fn add(&mut self, memory: M, tag: T) -> Result<Token, (AddError, M, T)> {
+        match self.prepare(&memory) {
+            Ok((head, descriptors, writable)) => {
+                let memory = ManuallyDrop::new(memory);
+                let chain = Outstanding { memory, tag, descriptors, writable };
+                if let Some(record) = self.outstanding.get_mut(usize::from(head)) {
+                    *record = Some(chain);
+                }
+                self.outstanding_count += 1;
+                self.rings.publish(self.next_available, head);
+                self.next_available = self.next_available.wrapping_add(1);
+                Ok(Token(head))
+            }
+            Err(error) => Err((error, memory, tag)),
+        }
+    }
+
+    /// Writes the descriptors of a chain and gives its head, the number of descriptors of the ring
+    /// it takes, and how much of it the device may write.
+    fn prepare(&mut self, memory: &M) -> Result<(u16, u16, u32), AddError> {
+        if let Some(violation) = self.broken {
+            return Err(AddError::Broken(violation));
+        }
+        let segments = Segments::of(memory).map_err(AddError::Chain)?;
+        let list = segments.list.as_slice();
+        if list.len() > self.max_segments() {
+            return Err(AddError::Chain(ChainError::TooManySegments));
+        }
+        if list.len() > self.room() {
+            return Err(AddError::Full);
+        }
+        let indirect = list.len() > 1 && self.rings.has_indirect_tables();
+        let needed = if indirect { 1 } else { list.len() };
+        // `room` has made sure that there are enough.
+        let start = self.free.len() - needed;
+        let (Some(&head), Some(chain)) = (self.free.last(), self.free.get(start..)) else {
+            return Err(AddError::Full);
+        };
+        if indirect {
+            self.rings.write_indirect(head, list);
+        } else {
+            // The free list is a stack: the chain takes its descriptors from the top down.
+            let mut descriptors = chain.iter().rev().copied().peekable();
+            let mut segments = list.iter();
+            while let (Some(number), Some(segment)) = (descriptors.next(), segments.next()) {
+                let next = descriptors.peek().copied();
+                self.rings.write_descriptor(number, segment, next);
+                if let (Some(next), Some(link)) =
+                    (next, self.next_in_chain.get_mut(usize::from(number)))
+                {
+                    *link = next;
+                }
+            }
+        }
+        self.free.truncate(start);
+        Ok((head, needed as u16, segments.writable))
+    }
+
+    /// Whether the device wants a notification for what was added since this was last asked.
+    ///
+    /// Add any number of chains, ask once, and if the answer is yes call [`Self::notify`], or,
+    /// without the lock of the queue, [`Transport::notify`] with [`Self::index`]. A yes that is
+    /// not followed by a notification may leave the chains lying (section 2.7.13.4).
+    pub fn should_notify(&mut self) -> bool {
+        let (new, old) = (self.next_available, self.considered);
+        if new == old {
+            return false;
+        }
+        self.considered = new;
+        if self.event_idx {
+            layout::event_passed(self.rings.avail_event(), new, old)
+        } else {
+            !self.rings.notifications_suppressed()
+        }
+    }
+
+    /// Notifies the device.
+    pub fn notify(&self) {
+        self.transport.notify(self.index);
+    }
+
+    /// Takes back the chain that the device has returned next, if there is one.
+    ///
+    /// The used index is read again only when all that it announced before has been taken.
+    ///
+    /// # Errors
+    ///
+    /// A [`Violation`] breaks the queue for good: this and all later calls report it, and the
+    /// outstanding chains stay with the queue until [`Self::reclaim`].
+    pub fn pop(&mut self) -> Result<Option<Used<M, T>>, Violation> {
+        if let Some(violation) = self.broken {
+            return Err(violation);
+        }
+        self.try_pop().inspect_err(|violation| self.broken = Some(*violation))
+    }
+
+    fn try_pop(&mut self) -> Result<Option<Used<M, T>>, Violation> {
+        if self.next_used == self.seen_used && !self.look_for_used()? {
+            return Ok(None);
+        }
+        let (id, written) = self.rings.used_entry(self.next_used);
+        let record = usize::try_from(id).ok().and_then(|id| self.outstanding.get_mut(id));
+        let record = record.ok_or(Violation::UnknownId { id })?;
+        let chain = match record {
+            None => return Err(Violation::NotOutstanding { id }),
+            Some(chain) if written > chain.writable => {
+                return Err(Violation::LengthTooLong { written, writable: chain.writable });
+            }
+            Some(_) => record.take(),
+        };
+        let Some(chain) = chain else { return Ok(None) };
+        // Cannot truncate: it is a number of a descriptor.
+        let head = id as u16;
+        self.free_descriptors(head, chain.descriptors);
+        self.outstanding_count -= 1;
+        self.next_used = self.next_used.wrapping_add(1);
+        Ok(Some(Used {
+            token: Token(head),
+            memory: ManuallyDrop::into_inner(chain.memory),
+            tag: chain.tag,
+            written,
+        }))
+    }
+
+    /// Reads the used index; says whether the device has returned anything since.
+    fn look_for_used(&mut self) -> Result<bool, Violation> {
+        let used = self.rings.used_index();
+        let returned = used.wrapping_sub(self.next_used);
+        if returned > self.outstanding_count {
+            // Both too far ahead and back: going back is going ahead almost all the way round.
+            return Err(Violation::UsedIndexJumped {
+                returned,
+                outstanding: self.outstanding_count,
+            });
+        }
+        self.seen_used = used;
+        Ok(returned > 0)
+    }
+
+    fn free_descriptors(&mut self, head: u16, count: u16) {
+        // The first descriptor goes on top of the stack, for the next chain to start with.
+        let start = self.free.len();
+        let mut descriptor = head;
+        for _ in 0..count {
+            self.free.push(descriptor);
+            descriptor =
+                self.next_in_chain.get(usize::from(descriptor)).copied().unwrap_or(descriptor);
+        }
+        if let Some(chain) = self.free.get_mut(start..) {
+            chain.reverse();
+        }
+    }
+
+    /// Asks the device to interrupt when it returns the next chain.
+    ///
+    /// Returns whether it has returned one meanwhile, for which it may not interrupt: then call
+    /// [`Self::pop`] again. Without EVENT_IDX interrupts stay enabled once this was called.
+    pub fn enable_interrupts(&mut self) -> bool {
+        self.rings.request_interrupt(self.event_idx.then_some(self.next_used));
+        self.rings.used_index() != self.next_used
+    }
+
+    /// Asks the device not to interrupt. It may do so all the same; this is a wish.
+    pub fn disable_interrupts(&mut self) {
+        // With EVENT_IDX the device interrupts when the used index passes `used_event`. The
+        // index just behind the present one is passed last of all 65,536.
+        let behind = self.event_idx.then_some(self.next_used.wrapping_sub(1));
+        self.rings.suppress_interrupt(behind);
+    }
+
+    /// Resets the device and takes back everything that it had not returned.
+    ///
+    /// # Errors
+    ///
+    /// If the device does not become quiet, the memory is leaked on purpose, since the device may
+    /// still write to it; the tags come back with the error.
+    pub fn reclaim(self) -> Result<Vec<(M, T)>, (ResetError, Vec<T>)> {
+        let chains = self.outstanding.into_iter().flatten();
+        match reset(&*self.transport) {
+            Ok(()) => {
+                drop(ManuallyDrop::into_inner(self.rings));
+                Ok(chains.map(|it| (ManuallyDrop::into_inner(it.memory), it.tag)).collect())
+            }
+            Err(error) => Err((error, chains.map(|it| it.tag).collect())),
+        }
+    }
+}
+
+/// What a device did that no correct device does; the queue is broken from then on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Violation {
+    /// The used index claims more returned chains than are outstanding.
+    UsedIndexJumped {
+        /// How many it claims.
+        returned: u16,
+        /// How many there are.
+        outstanding: u16,
+    },
+    /// A used entry names a descriptor that the queue does not have.
+    UnknownId {
+        /// The number named.
+        id: u32,
+    },
+    /// A used entry names a descriptor that heads no outstanding chain.
+    NotOutstanding {
+        /// The number named.
+        id: u32,
+    },
+    /// A used entry claims more written bytes than were the device's to write.
+    LengthTooLong {
+        /// The number claimed.
+        written: u32,
+        /// The number that could be written.
+        writable: u32,
+    },
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UsedIndexJumped { returned, outstanding } => write!(
+                f,
+                "the used index claims {returned} returned chains while {outstanding} are outstanding"
+            ),
+            Self::UnknownId { id } => {
+                write!(f, "the used ring names descriptor {id}, which does not exist")
+            }
+            Self::NotOutstanding { id } => {
+                write!(f, "the used ring names descriptor {id}, which heads no outstanding chain")
+            }
+            Self::LengthTooLong { written, writable } => write!(
+                f,
+                "the used ring claims {written} written bytes in a chain with room for {writable}"
+            ),
+        }
+    }
+}
+
+/// Why a chain was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddError {
+    /// Not enough free descriptors now; there will be when the device returns a chain.
+    Full,
+    /// The chain itself is wrong.
+    Chain(ChainError),
+    /// The device has broken the queue.
+    Broken(Violation),
+}
+
+/// Why a queue could not be set up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum SetupError {
+    /// The device has no queue of this number.
+    NoSuchQueue {
+        /// The number.
+        index: u16,
+    },
+    /// The queue is in use although the device has just been reset.
+    InUse {
+        /// The number.
+        index: u16,
+    },
+    /// There is no memory for the rings.
+    Memory(ostd::Error),
+    /// The transport cannot describe the queue to the device.
+    Transport(TransportError),
+}
+
+impl fmt::Display for SetupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchQueue { index } => write!(f, "the device has no queue {index}"),
+            Self::InUse { index } => write!(f, "queue {index} is in use right after a reset"),
+            Self::Memory(error) => write!(f, "no memory for a queue ({error:?})"),
+            Self::Transport(error) => error.fmt(f),
+        }
+    }
+}

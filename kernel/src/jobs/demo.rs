@@ -1,0 +1,54 @@
+//! `job=demo`: the lab in one run. Reads the greeting in sector 0, writes the answer to sector 1,
+//! and reads it back.
+
+use alloc::{boxed::Box, format, string::String, sync::Arc};
+
+use super::{Failure, Kind, Run, read, text::Text, write};
+use crate::{
+    block::{BlockDevice, SECTOR_SIZE},
+    console::println,
+};
+
+pub(super) const KIND: Kind = Kind { name: "demo", parameters: &[], parse: |_| Ok(Box::new(Demo)) };
+
+const GREETING: &[u8] = b"Hello World from Image!";
+const GREETING_SECTOR: u64 = 0;
+const ANSWER: &[u8] = b"Hello, Virtio Block Device!";
+const ANSWER_SECTOR: u64 = 1;
+
+struct Demo;
+
+impl Run for Demo {
+    fn run(&self, disk: &Arc<dyn BlockDevice>) -> Result<String, Failure> {
+        let greeting = read::sector(disk, GREETING_SECTOR)?;
+        println!("demo: sector {GREETING_SECTOR} holds {}", Text(&greeting));
+        // Somebody's own disk is not to be written on.
+        if !greeting.starts_with(GREETING) {
+            return Err(Failure::Other(format!(
+                "sector {GREETING_SECTOR} does not start with {}; `make reset-image` makes a \
+                 fresh lab disk",
+                Text(GREETING)
+            )));
+        }
+
+        let before = read::sector(disk, ANSWER_SECTOR)?;
+        match Text(&before) {
+            text if text.is_empty() => println!("demo: sector {ANSWER_SECTOR} was empty"),
+            text => println!("demo: sector {ANSWER_SECTOR} held {text}"),
+        }
+
+        let mut answer = [0; SECTOR_SIZE];
+        for (to, from) in answer.iter_mut().zip(ANSWER) {
+            *to = *from;
+        }
+        write::sector(disk, ANSWER_SECTOR, &answer)?;
+        disk.flush().map_err(Failure::disk("flushing"))?;
+        if read::sector(disk, ANSWER_SECTOR)? != answer {
+            return Err(Failure::Other(format!(
+                "sector {ANSWER_SECTOR} does not hold what was written to it"
+            )));
+        }
+        println!("demo: wrote {} to sector {ANSWER_SECTOR} and read it back", Text(&answer));
+        Ok(String::new())
+    }
+}

@@ -1,0 +1,40 @@
+//! `job=info`: what is known about the disk.
+
+use alloc::{boxed::Box, format, string::String, sync::Arc};
+
+use super::{Failure, Kind, Run};
+use crate::{
+    block::{BlockDevice, SECTOR_SIZE},
+    console::println,
+};
+
+pub(super) const KIND: Kind = Kind { name: "info", parameters: &[], parse: |_| Ok(Box::new(Info)) };
+
+struct Info;
+
+impl Run for Info {
+    fn run(&self, disk: &Arc<dyn BlockDevice>) -> Result<String, Failure> {
+        let info = disk.info();
+        let yes = |yes| if yes { "yes" } else { "no" };
+        println!("info: serial               \"{}\"", info.serial);
+        println!(
+            "info: capacity             {} sectors of {SECTOR_SIZE} bytes ({} bytes)",
+            info.capacity,
+            u128::from(info.capacity) * SECTOR_SIZE as u128
+        );
+        println!("info: block size           {} bytes", info.block_size);
+        println!("info: physical block size  {} bytes", info.physical_block_size);
+        println!("info: read-only            {}", yes(info.read_only));
+        println!("info: writeback cache      {}", yes(info.writeback));
+        println!("info: segments a request   at most {}", info.max_segments);
+        println!("info: bytes a segment      at most {}", info.max_segment_bytes);
+        println!("info: discard              {}", yes(info.discard));
+        println!("info: write zeroes         {}", yes(info.write_zeroes));
+        println!("info: queue entries        {}", info.queue_size);
+        println!(
+            "info: completion by        {}",
+            if disk.must_poll() { "polling" } else { "interrupt" }
+        );
+        Ok(format!("{} sectors", info.capacity))
+    }
+}

@@ -1,0 +1,66 @@
+//! A teaching framekernel: a VirtIO driver stack in safe Rust on OSTD.
+//!
+//! [`kernel_main`] brings the floors up one by one, from the logger to the disks, and then does the
+//! job that the command line names. The run ends with the machine's power-off, and QEMU's exit
+//! status says how it went.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(not(target_arch = "riscv64"))]
+compile_error!(
+    "this kernel runs on RISC-V: type `cargo osdk run --target-arch=riscv64`, or `make run`"
+);
+
+extern crate alloc;
+
+#[cfg(target_arch = "riscv64")]
+pub mod block;
+#[cfg(target_arch = "riscv64")]
+pub mod cmdline;
+#[cfg(target_arch = "riscv64")]
+pub mod console;
+#[cfg(target_arch = "riscv64")]
+pub mod device_tree;
+#[cfg(target_arch = "riscv64")]
+pub mod dma;
+#[cfg(target_arch = "riscv64")]
+pub mod drivers;
+#[cfg(target_arch = "riscv64")]
+pub mod jobs;
+#[cfg(target_arch = "riscv64")]
+pub mod logger;
+#[cfg(target_arch = "riscv64")]
+pub mod power;
+
+#[cfg(target_arch = "riscv64")]
+use alloc::{format, string::String};
+
+/// The kernel's entry, in OSTD's bootstrap context: one CPU, interrupts on, no task yet.
+#[cfg(target_arch = "riscv64")]
+#[ostd::main]
+fn kernel_main() {
+    logger::init();
+    let Some(fdt) = ostd::arch::boot::DEVICE_TREE.get() else {
+        jobs::refuse(String::from("the machine has no device tree"));
+    };
+    if let Err(error) = power::init(fdt) {
+        log::warn!("{error}");
+    }
+    // The device tree's memory is not reserved: everything that is needed of it is copied out here,
+    // before anything else runs.
+    let job = match jobs::Job::parse(device_tree::boot_arguments(fdt).unwrap_or_default()) {
+        Ok(job) => job,
+        Err(mistake) => jobs::refuse(mistake),
+    };
+    drivers::virtio::probe(fdt, job.driver_options());
+    if let Err(error) = ostd::task::TaskOptions::new(move || job.run_and_exit()).spawn() {
+        jobs::refuse(format!("the first task cannot be started ({error:?})"));
+    }
+}
+
+#[cfg(target_arch = "riscv64")]
+#[ostd::panic_handler]
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    power::panic_report(info)
+}
