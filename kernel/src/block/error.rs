@@ -79,7 +79,8 @@ impl fmt::Display for Error {
         match self {
             Self::OutOfRange { sector, sectors, capacity } => write!(
                 f,
-                "sectors {sector}+{sectors} lie beyond the end of the disk, which has {capacity}"
+                "sectors {sector}+{sectors} lie beyond the end of the disk, which has {capacity} sector{}",
+                if *capacity == 1 { "" } else { "s" }
             ),
             Self::ReadOnly => f.write_str("the disk is read-only"),
             Self::Misaligned { block_size } => write!(

@@ -161,7 +161,7 @@ impl fmt::Display for DiskInfo {
             self.capacity,
             self.block_size,
             if self.read_only { "read-only" } else { "read-write" },
-            if self.writeback { "writeback cache" } else { "write-through" },
+            if self.writeback { "writeback cache" } else { "writethrough cache" },
             self.max_segments,
             self.max_segment_bytes,
             self.queue_size,

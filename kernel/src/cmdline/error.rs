@@ -159,7 +159,7 @@ impl fmt::Display for CmdlineError {
                 choices.join(" ")
             ),
             Self::Malformed { key, value, expected } => {
-                write!(f, "{key}={value} is not possible; {key}= takes {expected}")
+                write!(f, "{}={} is not possible; {0}= takes {expected}", Plain(key), Shown(value))
             }
             Self::Missing { key } => write!(f, "parameter {key} is missing; add it"),
             Self::Unknown { key, taker, known } => {

@@ -4,14 +4,14 @@ use alloc::vec::Vec;
 
 use ostd::{
     mm::{PAGE_SIZE, dma::ToDevice},
-    prelude::*,
+    prelude::ktest,
 };
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::*;
 
-#[ostd_pod::derive]
+#[derive(Clone, Copy, Debug, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ostd_pod::Pod)]
 struct Odd {
     a: u16,
     b: [u8; 5],

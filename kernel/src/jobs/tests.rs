@@ -1,1 +1,90 @@
+//! Unit tests of what people type and read.
 
+use ostd::prelude::ktest;
+
+use super::{
+    text::{Count, DumpLine, Text},
+    *,
+};
+
+fn mistake(line: &str) -> String {
+    match Job::parse(line.as_bytes()) {
+        Ok(job) => panic!("{line} is taken for a job {}", job.name),
+        Err(Mistake { job, text }) => format!("{job}: {text}"),
+    }
+}
+
+#[ktest]
+fn every_job_is_found_by_its_name() {
+    for (line, name) in [
+        ("", "demo"),
+        ("job=demo --", "demo"),
+        ("job=info disk=lab", "info"),
+        ("job=flush ostd.log_level=debug", "flush"),
+        ("job=read sector=3", "read"),
+        ("job=read sector=0x10 count=2 virtio.polling=on", "read"),
+        ("job=write sector=3 text=\"two words\"", "write"),
+        ("job=write sector=3 hex=00fF", "write"),
+        ("job=verify seed=1 count=2 qd=3 span=4 max=5 disk=1", "verify"),
+    ] {
+        let job = Job::parse(line.as_bytes()).map_err(|mistake| mistake.text);
+        assert_eq!(job.map(|job| job.name), Ok(name), "{line}");
+    }
+}
+
+#[ktest]
+fn mistakes_say_what_is_possible() {
+    let text = mistake("job=juggle");
+    assert!(["demo", "info", "read", "write", "flush", "verify"].iter().all(|n| text.contains(n)));
+    let text = mistake("job=read sector=1 sectors=2");
+    assert!(text.starts_with("read: ") && text.contains("sectors"));
+    assert!(text.contains("sector=N") && text.contains("count=M") && text.contains("disk="));
+    assert!(mistake("job=read").contains("sector"));
+    assert!(mistake("job=read sector=1 count=0").contains("count"));
+    assert!(mistake("job=write sector=1").contains("text"));
+    assert!(mistake("job=write sector=1 text=a hex=00").contains("hex"));
+    for hex in ["0", "0g", "abc", &"00".repeat(513)] {
+        assert!(mistake(&format!("job=write sector=1 hex={hex}")).contains("hexadecimal"));
+    }
+    assert!(mistake(&format!("job=write sector=1 text={}", "x".repeat(513))).contains("512"));
+    assert!(mistake("job=verify seed=1 count=1").contains("qd"));
+    assert!(mistake("job=verify seed=1 count=1 qd=0").contains("qd"));
+    assert!(mistake("job=demo virtio.queue_size=2000").contains("1024"));
+    assert!(mistake("job=demo virtio.event_idx=maybe").contains("on"));
+    assert!(Job::parse(b"job=demo \xff").is_err());
+}
+
+#[ktest]
+fn driver_options_are_read() {
+    let line = "virtio.queue_size=8 virtio.event_idx=off virtio.indirect_desc=off";
+    let job = Job::parse(line.as_bytes()).ok().unwrap();
+    let expected =
+        Options { queue_size: 8, event_idx: false, indirect_desc: false, polling: false };
+    assert_eq!(*job.driver_options(), expected);
+    assert_eq!(*Job::parse(b"").ok().unwrap().driver_options(), Options::default());
+}
+
+#[ktest]
+fn text_and_dumps_are_readable() {
+    let show = |bytes: &[u8]| format!("{}", Text(bytes));
+    assert_eq!(show(b"Hello\0junk"), "\"Hello\"");
+    assert_eq!(show(b"a\"\n\xff"), "\"a\\\"\\n\\xff\"");
+    assert_eq!(show(&[b'x'; 100]).len(), 64 + 2 + 3);
+    assert!(Text(b"\0abc").is_empty());
+    let line = DumpLine { address: 0x600, bytes: b"Hello, VirtIO!\0\xff" };
+    assert_eq!(
+        format!("{line}"),
+        "00000600  48 65 6c 6c 6f 2c 20 56 69 72 74 49 4f 21 00 ff  |Hello, VirtIO!..|"
+    );
+    assert_eq!(format!("{} {}", Count(1, "byte"), Count(0, "sector")), "1 byte 0 sectors");
+}
+
+#[ktest]
+fn a_missing_disk_is_explained() {
+    // No disk is registered while unit tests run.
+    assert_eq!(find_disk(None).err(), Some(Failure::NoDisk));
+    assert_eq!(find_disk(Some("lab")).err(), Some(Failure::NoDisk));
+    let failure =
+        Failure::NoSuchDisk { wanted: "c".into(), serials: ["a".into(), String::new()].into() };
+    assert_eq!(format!("{failure}"), "there is no disk \"c\"; disk= takes one of: 0 (a) 1");
+}

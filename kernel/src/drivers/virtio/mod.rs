@@ -20,7 +20,9 @@ pub mod reset;
 pub mod transport;
 
 #[cfg(ktest)]
-pub(crate) mod fake;
+mod fake;
+#[cfg(ktest)]
+mod tests;
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::fmt;

@@ -46,7 +46,7 @@ struct Verify {
 fn parse(line: &CommandLine) -> Result<Box<dyn Run>, CmdlineError> {
     Ok(Box::new(Verify {
         seed: line.number("seed")?.ok_or(CmdlineError::missing("seed=S"))?,
-        count: line.number("count")?.ok_or(CmdlineError::missing("count=N"))?,
+        count: line.number_in("count", 1..=u64::MAX)?.ok_or(CmdlineError::missing("count=N"))?,
         depth: line.number_in("qd", 1..=MAX_DEPTH)?.ok_or(CmdlineError::missing("qd=D"))?,
         span: line.number_in("span", 1..=MAX_SPAN)?,
         max: line.number_in("max", 1..=MAX_LENGTH)?.unwrap_or(64),
@@ -56,6 +56,9 @@ fn parse(line: &CommandLine) -> Result<Box<dyn Run>, CmdlineError> {
 impl Run for Verify {
     fn run(&self, disk: &Arc<dyn BlockDevice>) -> Result<String, Failure> {
         let info = disk.info();
+        if info.read_only {
+            return Err(Failure::disk("verifying")(Error::ReadOnly));
+        }
         let span = self.span.unwrap_or(MAX_SPAN).min(info.capacity);
         if self.span.is_some_and(|wanted| wanted > span) {
             return Err(Failure::Other(format!("span= is larger than the disk of {span} sectors")));

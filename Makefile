@@ -1,0 +1,58 @@
+# The one front door. Every target that needs something installed runs tools/setup.sh first.
+# What the targets do is written elsewhere: OSDK.toml (QEMU), xtask/ (tests), tools/ (set-up).
+
+# OSDK builds a generated crate inside the target folder, and rustup finds the pinned toolchain only
+# from a folder below this one. So the target folder stays here, whatever the user's own settings are.
+export CARGO_TARGET_DIR := $(CURDIR)/target
+# rust-toolchain.toml decides, also where a user has chosen another toolchain for the shell.
+unexport RUSTUP_TOOLCHAIN
+# A rustup that was installed a minute ago is not yet in the PATH of this shell.
+export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
+# Read by tools/qemu-run.sh: make run JOB='write sector=5 text="two words"'
+export JOB
+
+XTASK := cargo run --quiet --package xtask --
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: run
+run: setup ## Boot the kernel in QEMU; JOB="read sector=3" names the job, the default is the demo
+	@cargo osdk run --target-arch=riscv64
+
+.PHONY: test
+test: setup ## Run every test: lint, unit tests in QEMU, end to end
+	@$(XTASK) test
+
+.PHONY: lint
+lint: setup ## Check formatting, and that clippy has nothing to say
+	@$(XTASK) lint
+
+.PHONY: ktest
+ktest: setup ## Run the kernel's unit tests in QEMU
+	@$(XTASK) ktest
+
+.PHONY: e2e
+e2e: setup ## Boot the real kernel on many machines and check the disks from the host
+	@$(XTASK) e2e
+
+.PHONY: fmt
+fmt: setup ## Format the source
+	@cargo fmt --all
+
+.PHONY: setup
+setup: ## Install what is missing: Rust toolchain, cargo-osdk, QEMU
+	@tools/setup.sh
+
+.PHONY: doctor
+doctor: ## Check each requirement, install nothing
+	@tools/doctor.sh
+
+.PHONY: reset-image
+reset-image: ## Make blk.img anew; what was on it is lost
+	@tools/mkimage.sh --reset
+
+.PHONY: clean
+clean: ## Remove everything that was built; blk.img stays
+	@rm -rf target

@@ -1,0 +1,215 @@
+//! A block device behind a [`FakeTransport`]: executes requests on a vector, or fails them as told.
+
+use alloc::{
+    collections::VecDeque,
+    sync::{Arc, Weak},
+    vec,
+    vec::Vec,
+};
+
+use ostd::sync::{LocalIrqDisabled, SpinLock};
+
+use super::{
+    super::{
+        VirtioDevice,
+        blk::{BlkFeatures, VirtioBlk},
+        init::InitError,
+        options::Options,
+        transport::{InterruptStatus, Version},
+    },
+    DeviceChain, FakeTransport,
+};
+use crate::block::SECTOR_SIZE;
+
+/// What the disk does wrong with one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Does it and answers with this status.
+    Status(u8),
+    /// Returns it without writing a status.
+    NoStatus,
+    /// Says to have written this many bytes.
+    Written(u32),
+    /// Returns it under this descriptor number.
+    Id(u32),
+    /// Keeps it.
+    Lose,
+}
+
+/// The device, and what a test looks at.
+pub struct FakeDisk {
+    pub transport: Arc<FakeTransport>,
+    inner: SpinLock<Inner, LocalIrqDisabled>,
+    /// Whom to interrupt.
+    driver: SpinLock<Weak<VirtioBlk>, LocalIrqDisabled>,
+}
+
+struct Inner {
+    data: Vec<u8>,
+    faults: VecDeque<Option<Fault>>,
+    /// Type and sector of every request, in the order of execution.
+    log: Vec<(u32, u64)>,
+    /// The number of data buffers of each.
+    segments: Vec<usize>,
+    kept: Vec<DeviceChain>,
+    interrupts: usize,
+}
+
+impl FakeDisk {
+    /// A disk of `sectors` sectors that offers `features`.
+    pub fn new(version: Version, features: u64, sectors: u64) -> Arc<Self> {
+        let transport = FakeTransport::new(version, features);
+        transport.set_config(0, &sectors.to_le_bytes());
+        transport.set_config(12, &126u32.to_le_bytes()); // seg_max
+        transport.set_config(20, &512u32.to_le_bytes()); // blk_size
+        transport.set_config(36, &8u32.to_le_bytes()); // max_discard_sectors
+        transport.set_config(48, &8u32.to_le_bytes()); // max_write_zeroes_sectors
+        let disk = Arc::new(Self {
+            transport,
+            inner: SpinLock::new(Inner {
+                data: (0..sectors as usize * SECTOR_SIZE).map(|i| (i / 7) as u8).collect(),
+                faults: VecDeque::new(),
+                log: Vec::new(),
+                segments: Vec::new(),
+                kept: Vec::new(),
+                interrupts: 0,
+            }),
+            driver: SpinLock::new(Weak::new()),
+        });
+        let device = Arc::downgrade(&disk);
+        disk.transport.on_notify(move || {
+            if let Some(device) = device.upgrade() {
+                device.work();
+            }
+        });
+        disk
+    }
+
+    /// Its driver, which polls until [`Self::connect`] leads interrupts to it.
+    pub fn driver(&self, options: &Options) -> Result<Arc<VirtioBlk>, InitError> {
+        VirtioBlk::new(self.transport.clone(), options).map(Arc::new)
+    }
+
+    /// Leads interrupts to the driver; they arrive within the notification that causes them.
+    pub fn connect(&self, driver: &Arc<VirtioBlk>) {
+        *self.driver.lock() = Arc::downgrade(driver);
+        driver.use_interrupts();
+    }
+
+    /// What to do wrong with the coming requests, in order; `None` is nothing.
+    pub fn plan_faults(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
+        self.inner.lock().faults.extend(faults);
+    }
+
+    /// The content of `count` sectors.
+    pub fn sectors(&self, sector: usize, count: usize) -> Vec<u8> {
+        let start = sector * SECTOR_SIZE;
+        self.inner.lock().data[start..start + count * SECTOR_SIZE].to_vec()
+    }
+
+    /// Type and sector of the requests since this was last called.
+    pub fn take_log(&self) -> Vec<(u32, u64)> {
+        core::mem::take(&mut self.inner.lock().log)
+    }
+
+    /// The number of data buffers of each request since this was last called.
+    pub fn take_segments(&self) -> Vec<usize> {
+        core::mem::take(&mut self.inner.lock().segments)
+    }
+
+    /// How often it has interrupted.
+    pub fn interrupts(&self) -> usize {
+        self.inner.lock().interrupts
+    }
+
+    /// Executes everything available, then interrupts if the driver wants that.
+    pub fn work(&self) {
+        while let Some(chain) = self.transport.with_queue(|queue| queue.take()) {
+            let fault = self.inner.lock().faults.pop_front().flatten();
+            self.execute(chain, fault);
+        }
+        if self.transport.with_queue(|queue| queue.should_interrupt()) {
+            self.inner.lock().interrupts += 1;
+            self.interrupt(InterruptStatus::USED_BUFFER);
+        }
+    }
+
+    /// Raises the interrupt.
+    pub fn interrupt(&self, cause: InterruptStatus) {
+        self.transport.state.lock().interrupt.insert(cause);
+        let driver = self.driver.lock().upgrade();
+        if let Some(driver) = driver {
+            driver.handle_interrupt();
+        }
+    }
+
+    /// Returns the requests that were lost, as if they had only been slow.
+    pub fn find_lost(&self) {
+        let kept = core::mem::take(&mut self.inner.lock().kept);
+        for chain in kept {
+            self.execute(chain, None);
+        }
+        self.interrupt(InterruptStatus::USED_BUFFER);
+    }
+
+    fn execute(&self, chain: DeviceChain, fault: Option<Fault>) {
+        if fault == Some(Fault::Lose) {
+            self.inner.lock().kept.push(chain);
+            return;
+        }
+        let input = chain.readable();
+        let request_type = u32::from_le_bytes(input[0..4].try_into().unwrap());
+        let sector = u64::from_le_bytes(input[8..16].try_into().unwrap());
+        let output = chain.writable_length() as usize - 1;
+        let mut inner = self.inner.lock();
+        inner.log.push((request_type, sector));
+        inner.segments.push(chain.buffers.len() - 2);
+        let start = sector as usize * SECTOR_SIZE;
+        let mut status = 0u8;
+        match request_type {
+            0 => chain.write(0, &inner.data[start..start + output]),
+            1 => inner.data[start..start + input.len() - 16].copy_from_slice(&input[16..]),
+            4 => {}
+            8 => chain.write(0, &b"fake disk\0\0\0\0\0\0\0\0\0\0\0"[..output]),
+            11 | 13 => {
+                let sector = u64::from_le_bytes(input[16..24].try_into().unwrap()) as usize;
+                let count = u32::from_le_bytes(input[24..28].try_into().unwrap()) as usize;
+                inner.data[sector * SECTOR_SIZE..(sector + count) * SECTOR_SIZE].fill(0);
+            }
+            _ => status = 2,
+        }
+        drop(inner);
+        if let Some(Fault::Status(answer)) = fault {
+            status = answer;
+        }
+        if fault != Some(Fault::NoStatus) {
+            chain.write(output, &[status]);
+        }
+        let written = match fault {
+            Some(Fault::Written(written)) => written,
+            _ => output as u32 + 1,
+        };
+        self.transport.with_queue(|queue| match fault {
+            Some(Fault::Id(id)) => {
+                queue.write_used(queue.next_used, id, written);
+                queue.next_used = queue.next_used.wrapping_add(1);
+                queue.write_used_index(queue.next_used);
+            }
+            _ => queue.give_back(chain.head, written),
+        });
+    }
+}
+
+/// All that the driver implements for disks.
+pub fn all_disk_features() -> u64 {
+    (BlkFeatures::all() - BlkFeatures::BLK_RO - BlkFeatures::BLK_SIZE_MAX).bits()
+}
+
+/// A byte pattern for sectors.
+pub fn pattern(sectors: usize, seed: u8) -> Vec<u8> {
+    let mut bytes = vec![0; sectors * SECTOR_SIZE];
+    for (i, byte) in bytes.iter_mut().enumerate() {
+        *byte = (i as u8).wrapping_mul(31).wrapping_add(seed).wrapping_add((i >> 8) as u8);
+    }
+    bytes
+}

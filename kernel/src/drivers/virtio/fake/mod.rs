@@ -1,0 +1,213 @@
+//! A virtio device for the unit tests: registers in a struct, and a device's side of the queues that
+//! works on the same memory as the driver's.
+//!
+//! [`FakeTransport`] is what the driver holds. [`DeviceQueue`] plays the device: it takes available
+//! chains, reads and writes their memory, and returns them, in any order and with any lie.
+
+mod disk;
+mod memory;
+mod queue;
+
+use alloc::{sync::Arc, vec, vec::Vec};
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use ostd::sync::{LocalIrqDisabled, SpinLock};
+
+pub use self::{
+    disk::{FakeDisk, Fault, all_disk_features, pattern},
+    memory::DeviceMemory,
+    queue::{DeviceChain, DeviceQueue},
+};
+use super::{
+    init::Features,
+    queue::QueueAddresses,
+    transport::{DeviceStatus, InterruptStatus, Transport, TransportError, Version},
+};
+
+/// What the driver is given instead of registers.
+pub struct FakeTransport {
+    version: Version,
+    pub state: SpinLock<State, LocalIrqDisabled>,
+    pub notifications: AtomicUsize,
+    on_notify: SpinLock<Option<OnNotify>, LocalIrqDisabled>,
+}
+
+type OnNotify = Arc<dyn Fn() + Send + Sync>;
+
+/// What the registers would hold, and how the device misbehaves.
+pub struct State {
+    pub status: DeviceStatus,
+    /// Every status that the driver wrote, in order.
+    pub status_log: Vec<DeviceStatus>,
+    pub offered: u64,
+    pub driver_features: u64,
+    pub config: Vec<u8>,
+    pub generation: u32,
+    /// How many more times the generation changes when it is read.
+    pub unsteady: usize,
+    pub queue_size_max: u32,
+    pub ready: bool,
+    pub queue: Option<DeviceQueue>,
+    pub interrupt: InterruptStatus,
+    pub refuses_features: bool,
+    pub ignores_reset: bool,
+}
+
+impl FakeTransport {
+    /// A device with one queue that offers `features`, and VERSION_1 if it is modern.
+    pub fn new(version: Version, features: u64) -> Arc<Self> {
+        let version_1 = match version {
+            Version::Legacy => 0,
+            Version::Modern => Features::VERSION_1.bits(),
+        };
+        Arc::new(Self {
+            version,
+            state: SpinLock::new(State {
+                status: DeviceStatus::empty(),
+                status_log: Vec::new(),
+                offered: features | version_1,
+                driver_features: 0,
+                config: vec![0; 64],
+                generation: 0,
+                unsteady: 0,
+                queue_size_max: 256,
+                ready: false,
+                queue: None,
+                interrupt: InterruptStatus::empty(),
+                refuses_features: false,
+                ignores_reset: false,
+            }),
+            notifications: AtomicUsize::new(0),
+            on_notify: SpinLock::new(None),
+        })
+    }
+
+    /// Runs `action` within each notification, as a device that is always quicker than the driver.
+    pub fn on_notify(&self, action: impl Fn() + Send + Sync + 'static) {
+        *self.on_notify.lock() = Some(Arc::new(action));
+    }
+
+    /// How often the driver has notified the device.
+    pub fn notification_count(&self) -> usize {
+        self.notifications.load(Ordering::Relaxed)
+    }
+
+    /// Changes the configuration space, as a device does at run time.
+    pub fn set_config(&self, offset: usize, bytes: &[u8]) {
+        let mut state = self.state.lock();
+        state.config[offset..offset + bytes.len()].copy_from_slice(bytes);
+        state.generation += 1;
+    }
+
+    /// Does something as the device with its queue.
+    pub fn with_queue<R>(&self, action: impl FnOnce(&mut DeviceQueue) -> R) -> R {
+        action(self.state.lock().queue.as_mut().expect("the queue has been enabled"))
+    }
+
+    fn config<const N: usize>(&self, offset: usize) -> Result<[u8; N], TransportError> {
+        let state = self.state.lock();
+        let field = state.config.get(offset..).and_then(|rest| rest.first_chunk());
+        field.copied().ok_or(TransportError::ConfigOutOfRange { offset })
+    }
+}
+
+impl core::fmt::Debug for FakeTransport {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("FakeTransport")
+    }
+}
+
+impl Transport for FakeTransport {
+    fn version(&self) -> Version {
+        self.version
+    }
+
+    fn device_id(&self) -> u32 {
+        2
+    }
+
+    fn vendor_id(&self) -> u32 {
+        0
+    }
+
+    fn status(&self) -> DeviceStatus {
+        self.state.lock().status
+    }
+
+    fn set_status(&self, status: DeviceStatus) {
+        let mut state = self.state.lock();
+        state.status_log.push(status);
+        if status.is_empty() {
+            if state.ignores_reset {
+                return;
+            }
+            state.ready = false;
+            state.queue = None;
+        }
+        state.status = status;
+        if state.refuses_features {
+            state.status.remove(DeviceStatus::FEATURES_OK);
+        }
+    }
+
+    fn device_features(&self) -> u64 {
+        self.state.lock().offered
+    }
+
+    fn set_driver_features(&self, features: u64) {
+        self.state.lock().driver_features = features;
+    }
+
+    fn config_u8(&self, offset: usize) -> Result<u8, TransportError> {
+        self.config(offset).map(u8::from_le_bytes)
+    }
+
+    fn config_u16(&self, offset: usize) -> Result<u16, TransportError> {
+        self.config(offset).map(u16::from_le_bytes)
+    }
+
+    fn config_u32(&self, offset: usize) -> Result<u32, TransportError> {
+        self.config(offset).map(u32::from_le_bytes)
+    }
+
+    fn config_generation(&self) -> Option<u32> {
+        let mut state = self.state.lock();
+        if state.unsteady > 0 {
+            state.unsteady -= 1;
+            state.generation += 1;
+        }
+        (self.version == Version::Modern).then_some(state.generation)
+    }
+
+    fn queue_size_max(&self, index: u16) -> u32 {
+        if index == 0 { self.state.lock().queue_size_max } else { 0 }
+    }
+
+    fn queue_ready(&self, _index: u16) -> bool {
+        self.state.lock().ready
+    }
+
+    fn enable_queue(&self, _index: u16, addresses: &QueueAddresses) -> Result<(), TransportError> {
+        let mut state = self.state.lock();
+        let event_idx = state.driver_features & Features::RING_EVENT_IDX.bits() != 0;
+        state.ready = true;
+        state.queue = Some(DeviceQueue::new(addresses, event_idx));
+        Ok(())
+    }
+
+    fn notify(&self, _index: u16) {
+        self.notifications.fetch_add(1, Ordering::Relaxed);
+        let action = self.on_notify.lock().clone();
+        if let Some(action) = action {
+            action();
+        }
+    }
+
+    fn interrupt_status(&self) -> InterruptStatus {
+        self.state.lock().interrupt
+    }
+
+    fn acknowledge_interrupt(&self, causes: InterruptStatus) {
+        self.state.lock().interrupt.remove(causes);
+    }
+}
