@@ -1,7 +1,10 @@
 //! Where the answers to requests arrive.
 
 use alloc::{collections::VecDeque, sync::Arc};
-use core::hint;
+use core::{
+    fmt, hint,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use ostd::{
     sync::{LocalIrqDisabled, SpinLock, Waiter, Waker},
@@ -25,39 +28,31 @@ pub struct Completion {
 /// Drivers push from any context, also from interrupt handlers; one task takes, by a
 /// [`Reaper`]. The queue has room for every request that it let go in flight, so a completion is
 /// never lost and pushing never allocates.
-#[derive(Debug)]
 pub struct CompletionQueue {
+    capacity: usize,
+    /// Requests whose completion has not been taken.
+    open: AtomicUsize,
     inner: SpinLock<Inner, LocalIrqDisabled>,
 }
 
-#[derive(Debug)]
 struct Inner {
     ready: VecDeque<Completion>,
-    /// Requests whose completion has not been taken.
-    open: usize,
-    capacity: usize,
     /// Wakes the task that takes.
-    waker: Option<Wake>,
-}
-
-/// A waker that can be shown in debug output.
-struct Wake(Arc<Waker>);
-
-impl core::fmt::Debug for Wake {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Waker")
-    }
+    waker: Option<Arc<Waker>>,
+    /// Whether that task sleeps, or is about to.
+    asleep: bool,
 }
 
 impl CompletionQueue {
     /// Creates a queue for at most `capacity` requests whose completions have not been taken.
     pub fn new(capacity: usize) -> Arc<Self> {
         Arc::new(Self {
+            capacity,
+            open: AtomicUsize::new(0),
             inner: SpinLock::new(Inner {
                 ready: VecDeque::with_capacity(capacity),
-                open: 0,
-                capacity,
                 waker: None,
+                asleep: false,
             }),
         })
     }
@@ -68,67 +63,104 @@ impl CompletionQueue {
     ///
     /// [`Error::WouldBlock`] when `capacity` completions are due already.
     pub fn reserve(&self) -> Result<(), Error> {
-        let mut inner = self.inner.lock();
-        if inner.open == inner.capacity {
-            return Err(Error::WouldBlock);
-        }
-        inner.open += 1;
-        Ok(())
+        let more = |open| (open < self.capacity).then_some(open + 1);
+        self.open
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+            .map(|_| ())
+            .map_err(|_| Error::WouldBlock)
     }
 
     /// Gives back a reservation whose request was not taken after all.
     pub fn cancel(&self) {
-        let mut inner = self.inner.lock();
-        inner.open = inner.open.saturating_sub(1);
+        self.open.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Delivers the completion for which room was reserved, and wakes whoever waits.
-    pub fn push(&self, completion: Completion) {
+    /// Delivers the completion for which room was reserved.
+    ///
+    /// Returns whether this wakes a task that had fallen asleep by [`Self::fall_asleep`].
+    pub fn push(&self, completion: Completion) -> bool {
         let mut inner = self.inner.lock();
         inner.ready.push_back(completion);
-        if let Some(Wake(waker)) = &inner.waker {
-            waker.wake_up();
+        let wakes = inner.asleep;
+        if wakes {
+            inner.asleep = false;
+            if let Some(waker) = &inner.waker {
+                waker.wake_up();
+            }
         }
+        wakes
+    }
+
+    /// Makes the next [`Self::push`] wake the task that takes, unless there is something to take
+    /// already. Returns whether there is not.
+    pub fn fall_asleep(&self) -> bool {
+        let mut inner = self.inner.lock();
+        inner.asleep = inner.ready.is_empty() && inner.waker.is_some();
+        inner.asleep
     }
 
     /// The number of requests whose completion has not been taken.
     pub fn open(&self) -> usize {
-        self.inner.lock().open
+        self.open.load(Ordering::Relaxed)
     }
 
     /// Takes a completion if one has arrived. Does not look at the device.
     pub fn try_next(&self) -> Option<Completion> {
-        let mut inner = self.inner.lock();
-        let completion = inner.ready.pop_front()?;
-        inner.open -= 1;
+        let completion = self.inner.lock().ready.pop_front()?;
+        self.open.fetch_sub(1, Ordering::Relaxed);
         Some(completion)
     }
 
     /// Starts taking completions of requests to `disk` in the current task.
     ///
-    /// Before tasks exist the reaper polls the disk, otherwise it sleeps. A later reaper takes
-    /// over from an earlier one.
+    /// A later reaper takes over from an earlier one.
     pub fn reaper<'a>(&'a self, disk: &'a dyn BlockDevice) -> Reaper<'a> {
         let waiter = Task::current().is_some().then(|| Waiter::new_pair().0);
-        self.inner.lock().waker = waiter.as_ref().map(|waiter| Wake(waiter.waker()));
-        Reaper { queue: self, disk, waiter }
+        self.inner.lock().waker = waiter.as_ref().map(Waiter::waker);
+        Reaper { queue: self, disk, waiter, patience: Patience::Sleep }
     }
+}
+
+impl fmt::Debug for CompletionQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (open, capacity) = (self.open(), self.capacity);
+        f.debug_struct("CompletionQueue").field("open", &open).field("capacity", &capacity).finish()
+    }
+}
+
+/// How a [`Reaper`] waits for a completion that has not arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// Looks at the device once, then sleeps until an interrupt.
+    Sleep,
+    /// Keeps looking at the device.
+    Poll,
+    /// Keeps looking for so many ticks of the machine's timer, then sleeps.
+    PollFor(u64),
 }
 
 /// Takes completions from a [`CompletionQueue`], waiting for them.
 ///
-/// It belongs to the task that made it.
+/// It belongs to the task that made it. Before tasks exist it polls, and so it does where the disk
+/// has no interrupt.
 pub struct Reaper<'a> {
     queue: &'a CompletionQueue,
     disk: &'a dyn BlockDevice,
     waiter: Option<Waiter>,
+    patience: Patience,
 }
 
 impl Reaper<'_> {
+    /// Waits in this way from now on; [`Patience::Sleep`] is the default.
+    pub fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
+    }
+
     /// Waits for the next completion, or returns `None` when none is due.
     ///
     /// Not to be called in interrupt context or while holding a spin lock.
     pub fn next(&self) -> Option<Completion> {
+        let mut since = None;
         loop {
             if let Some(completion) = self.queue.try_next() {
                 return Some(completion);
@@ -136,19 +168,31 @@ impl Reaper<'_> {
             if self.queue.open() == 0 {
                 return None;
             }
+            if self.disk.poll() > 0 {
+                continue;
+            }
             match &self.waiter {
-                // A completion pushed since `try_next` has set the waker, so this returns at once.
-                Some(waiter) if !self.disk.must_poll() => waiter.wait(),
-                Some(_) => {
-                    if self.disk.poll() == 0 {
-                        Task::yield_now();
+                Some(waiter) if !self.disk.must_poll() && self.gives_up_polling(&mut since) => {
+                    if self.disk.before_sleep(self.queue) {
+                        waiter.wait();
                     }
                 }
-                None => {
-                    if self.disk.poll() == 0 {
-                        hint::spin_loop();
-                    }
+                Some(_) if self.patience == Patience::Poll || self.disk.must_poll() => {
+                    Task::yield_now();
                 }
+                _ => hint::spin_loop(),
+            }
+        }
+    }
+
+    /// Whether it is time to sleep; `since` is when polling for this completion began.
+    fn gives_up_polling(&self, since: &mut Option<u64>) -> bool {
+        match self.patience {
+            Patience::Sleep => true,
+            Patience::Poll => false,
+            Patience::PollFor(ticks) => {
+                let now = ostd::arch::read_tsc();
+                now.wrapping_sub(*since.get_or_insert(now)) >= ticks
             }
         }
     }

@@ -21,7 +21,7 @@ use core::fmt;
 
 pub use self::{
     buffer::{Buffer, Sector},
-    completion::{Completion, CompletionQueue, Reaper},
+    completion::{Completion, CompletionQueue, Patience, Reaper},
     error::{Error, Rejected},
     registry::{all, register},
     request::{Operation, Request},
@@ -85,6 +85,13 @@ pub trait BlockDevice: Send + Sync {
 
     /// Whether completions arrive only by [`Self::poll`].
     fn must_poll(&self) -> bool;
+
+    /// Prepares for the task that takes from `sleeper` to sleep: when this returns `true`,
+    /// completions that have arrived are delivered, and the next one will wake it.
+    ///
+    /// Returns `false` if there is something to take already. A disk may keep its interrupt off
+    /// while nobody sleeps.
+    fn before_sleep(&self, sleeper: &CompletionQueue) -> bool;
 
     /// Reads whole blocks from `sector` on into `data`, and waits for them.
     ///

@@ -60,13 +60,13 @@ impl Request {
         self.buffers.iter().map(Buffer::len).sum()
     }
 
-    /// Checks what can be checked before the device is asked.
+    /// Checks what can be checked before a disk of `capacity` sectors now is asked.
     ///
     /// # Errors
     ///
     /// [`Error::Empty`], [`Error::Misaligned`], [`Error::OutOfRange`], [`Error::ReadOnly`],
     /// [`Error::Unsupported`].
-    pub fn check(&self, disk: &DiskInfo) -> Result<(), Error> {
+    pub fn check(&self, disk: &DiskInfo, capacity: u64) -> Result<(), Error> {
         let bytes = match self.operation {
             Operation::Flush => return Ok(()),
             Operation::GetSerial => {
@@ -95,8 +95,8 @@ impl Request {
             return Err(Error::Misaligned { block_size: disk.block_size });
         }
         match self.sector.checked_add(sectors) {
-            Some(end) if end <= disk.capacity => Ok(()),
-            _ => Err(Error::OutOfRange { sector: self.sector, sectors, capacity: disk.capacity }),
+            Some(end) if end <= capacity => Ok(()),
+            _ => Err(Error::OutOfRange { sector: self.sector, sectors, capacity }),
         }
     }
 }

@@ -29,7 +29,8 @@ fn request(operation: Operation, sector: u64, sectors: usize) -> Request {
 
 #[ktest]
 fn requests_are_checked_against_the_disk() {
-    let check = |operation, sector, sectors| request(operation, sector, sectors).check(&disk());
+    let check =
+        |operation, sector, sectors| request(operation, sector, sectors).check(&disk(), 100);
     let misaligned = Err(Error::Misaligned { block_size: 1024 });
     assert_eq!(check(Operation::Read, 0, 2), Ok(()));
     assert_eq!(check(Operation::Write, 98, 2), Ok(()));
@@ -49,10 +50,10 @@ fn requests_are_checked_against_the_disk() {
 
     let read_only = DiskInfo { read_only: true, ..disk() };
     let refused = Err(Error::ReadOnly);
-    assert_eq!(request(Operation::Write, 0, 2).check(&read_only), refused);
-    assert_eq!(request(Operation::Discard { sectors: 2 }, 0, 0).check(&read_only), refused);
-    assert_eq!(request(Operation::Read, 0, 2).check(&read_only), Ok(()));
-    assert_eq!(request(Operation::Flush, 0, 0).check(&read_only), Ok(()));
+    assert_eq!(request(Operation::Write, 0, 2).check(&read_only, 100), refused);
+    assert_eq!(request(Operation::Discard { sectors: 2 }, 0, 0).check(&read_only, 100), refused);
+    assert_eq!(request(Operation::Read, 0, 2).check(&read_only, 100), Ok(()));
+    assert_eq!(request(Operation::Flush, 0, 0).check(&read_only, 100), Ok(()));
 }
 
 #[ktest]

@@ -120,7 +120,7 @@ fn queue_setup(version: u32) -> (Vec<(usize, u32)>, Queue<Nothing, ()>) {
 
 #[ktest]
 fn a_modern_queue_is_three_addresses_and_ready() {
-    let (writes, queue) = queue_setup(2);
+    let (writes, mut queue) = queue_setup(2);
     let value = |offset| writes.iter().rev().find(|(at, _)| *at == offset).unwrap().1;
     assert_eq!((value(0x030), value(0x038)), (0, 8));
     let address = |low| u64::from(value(low + 4)) << 32 | u64::from(value(low));
@@ -129,19 +129,21 @@ fn a_modern_queue_is_three_addresses_and_ready() {
     assert_eq!(address(0x090), descriptors + 128);
     assert_eq!(address(0x0a0), descriptors + 4096);
     assert_eq!(*writes.last().unwrap(), (0x044, 1));
-    assert!(queue.reclaim().is_ok());
+    assert!(queue.stop(|_, ()| ()).is_ok());
+    queue.free();
 }
 
 #[ktest]
 fn a_legacy_queue_is_a_page_number() {
-    let (writes, queue) = queue_setup(1);
+    let (writes, mut queue) = queue_setup(1);
     let tail = &writes[writes.len() - 5..];
     assert_eq!(tail[..4], [(0x030, 0), (0x038, 8), (0x028, 4096), (0x03c, 4096)]);
     let (register, page) = tail[4];
     assert_eq!(register, 0x040);
     // RAM starts at 2 GiB on this machine.
     assert!(page >= 0x8000_0000u32 / 4096);
-    assert!(queue.reclaim().is_ok());
+    assert!(queue.stop(|_, ()| ()).is_ok());
+    queue.free();
 }
 
 #[ktest]

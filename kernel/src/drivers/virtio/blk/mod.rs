@@ -9,41 +9,35 @@
 //! 4. wait until the device has returned the chain;
 //! 5. check the response.
 //!
-//! [`VirtioBlk::submit`] does the first three and returns. The last two happen in
-//! [`VirtioBlk::drain`], which the interrupt handler runs, or whoever polls.
-//!
-//! Locks are taken in this order: the queue, then a completion queue or a pool of slices. None is
-//! held while the device is notified.
+//! [`VirtioBlk::submit`] does the first three and returns. The device is looked at, and responses
+//! are checked, in [`VirtioBlk::drain`]: by the interrupt handler, or by whoever polls.
 
+mod channel;
 mod config;
-mod in_flight;
+mod recovery;
 mod request;
 
 #[cfg(ktest)]
 mod tests;
 
-use alloc::{collections::VecDeque, string::String, sync::Arc, vec, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, string::String, sync::Arc, vec, vec::Vec};
 use core::{
     fmt,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
-use ostd::{
-    mm::dma::{DmaCoherent, DmaStream},
-    sync::{LocalIrqDisabled, SpinLock, WaitQueue},
-};
-use ostd_pod::Pod;
+use ostd::mm::dma::{DmaCoherent, DmaStream};
 
 pub use self::config::{BlkConfig, BlkFeatures};
 use self::{
-    in_flight::Reason,
-    request::{RangeToClear, RequestChain, RequestHeader, Ticket},
+    channel::Channel,
+    recovery::Reason,
+    request::{RangeToClear, coherent_slices},
 };
 use super::{
     VirtioDevice,
     init::{Features, Init, InitError},
     options::Options,
-    queue::Queue,
     transport::{DeviceStatus, InterruptStatus, Transport},
 };
 use crate::{
@@ -57,16 +51,14 @@ use crate::{
 /// The virtio device id of a block device (section 5).
 pub const DEVICE_ID: u32 = 2;
 
-/// The only queue that this driver uses.
-const REQUEST_QUEUE: u16 = 0;
-
-/// The segments of the longest chain with one data segment: header, data, response.
+/// The segments of the shortest chain that moves data: header, data, response.
 const MIN_SEGMENTS: usize = 3;
 
-/// Sectors that wait in a pool for the blocking calls.
-const POOLED_SECTORS: usize = 64;
+/// Discards that can be in flight at once.
+const RANGES: usize = 64;
 
-type RequestQueue = Queue<RequestChain, Ticket>;
+/// Pages of sectors that wait for the blocking calls.
+const SECTOR_PAGES: usize = 8;
 
 /// A virtio block device.
 pub struct VirtioBlk {
@@ -74,20 +66,15 @@ pub struct VirtioBlk {
     config: BlkConfig,
     ring_features: Features,
     features: BlkFeatures,
-    serial: String,
+    info: DiskInfo,
     /// In sectors; the device may change it at run time.
     capacity: AtomicU64,
-    queue_size: u16,
-    max_segments: usize,
-    /// Until interrupts reach this driver, or for good.
+    /// Whether interrupts do not reach this driver: until it is told so, or for good.
     must_poll: AtomicBool,
-    /// `None` once the device is out of use.
-    queue: SpinLock<Option<RequestQueue>, LocalIrqDisabled>,
-    /// Tasks that wait for room in the queue.
-    waiting_for_room: WaitQueue,
-    headers: DmaSliceAlloc<RequestHeader, DmaCoherent>,
+    /// How many tasks sleep, or are about to, until the device interrupts.
+    sleepers: AtomicUsize,
+    channels: Box<[Channel]>,
     ranges: DmaSliceAlloc<RangeToClear, DmaCoherent>,
-    responses: DmaSliceAlloc<u8, DmaCoherent>,
     sectors: DmaSliceAlloc<Sector, DmaStream>,
 }
 
@@ -109,39 +96,38 @@ impl VirtioBlk {
         let ring_features = Features::from_bits_truncate(negotiated);
 
         let config = BlkConfig::read(&*transport, features)?;
-        let queue =
-            RequestQueue::new(transport.clone(), REQUEST_QUEUE, ring_features, options.queue_size)
-                .map_err(InitError::Queue)?;
-        let max_segments = queue.max_segments().saturating_sub(2).min(config.max_segments as usize);
-        if max_segments == 0 {
-            return Err(InitError::QueueTooSmall {
-                entries: queue.size().into(),
-                needed: MIN_SEGMENTS,
-            });
-        }
-        let slots = usize::from(queue.size());
+        let ranges = coherent_slices(RANGES)?;
+        let sectors = DmaStream::alloc(SECTOR_PAGES, CACHE_COHERENT).map_err(InitError::Memory)?;
+        let channel = Channel::new(&transport, 0, ring_features, options.queue_size)?;
+        let (queue_size, segments) = channel.limits();
+        let has = |feature| features.contains(feature);
         let mut disk = Self {
+            info: DiskInfo {
+                serial: String::new(),
+                capacity: config.capacity,
+                block_size: config.block_size,
+                physical_block_size: config.physical_block_size,
+                read_only: has(BlkFeatures::BLK_RO),
+                writeback: config.writeback,
+                max_segments: (segments - 2).min(config.max_segments as usize),
+                max_segment_bytes: config.max_segment_bytes,
+                discard: has(BlkFeatures::BLK_DISCARD),
+                write_zeroes: has(BlkFeatures::BLK_WRITE_ZEROES),
+                queue_size,
+            },
             capacity: AtomicU64::new(config.capacity),
-            queue_size: queue.size(),
-            max_segments,
             must_poll: AtomicBool::new(true),
-            serial: String::new(),
-            queue: SpinLock::new(Some(queue)),
-            waiting_for_room: WaitQueue::new(),
-            headers: coherent_slices(slots)?,
-            ranges: coherent_slices(slots)?,
-            responses: coherent_slices(slots)?,
-            sectors: stream_slices(POOLED_SECTORS)?,
+            sleepers: AtomicUsize::new(0),
+            channels: Box::new([channel]),
+            ranges,
+            sectors: DmaSliceAlloc::new(sectors),
             transport,
             config,
             ring_features,
             features,
         };
-        if let Some(queue) = disk.queue.get_mut() {
-            queue.disable_interrupts();
-        }
         init.finish();
-        disk.serial = disk.read_serial()?;
+        disk.info.serial = disk.read_serial()?;
         Ok(disk)
     }
 
@@ -172,21 +158,22 @@ impl VirtioBlk {
         Ok(String::from_utf8_lossy(name).chars().filter(|c| !c.is_control()).collect())
     }
 
-    /// What [`Request::check`] needs to know, without the strings.
-    fn limits(&self) -> DiskInfo {
-        DiskInfo {
-            serial: String::new(),
-            capacity: self.capacity.load(Ordering::Relaxed),
-            block_size: self.config.block_size,
-            physical_block_size: self.config.physical_block_size,
-            read_only: self.features.contains(BlkFeatures::BLK_RO),
-            writeback: self.config.writeback,
-            max_segments: self.max_segments,
-            max_segment_bytes: self.config.max_segment_bytes,
-            discard: self.features.contains(BlkFeatures::BLK_DISCARD),
-            write_zeroes: self.features.contains(BlkFeatures::BLK_WRITE_ZEROES),
-            queue_size: self.queue_size,
-        }
+    /// Submits a request and waits for its end.
+    fn wait_for(&self, request: Request) -> Result<Request, Error> {
+        let done = CompletionQueue::new(1);
+        self.submit(request, &done, IfFull::Wait)?;
+        // The queue holds a place for the one completion, and every request gets one.
+        let completion = done.reaper(self).next().ok_or(Error::Broken)?;
+        completion.result.map(|()| completion.request)
+    }
+
+    /// The request queue for the current CPU.
+    fn channel(&self) -> Result<&Channel, Error> {
+        self.channels.first().ok_or(Error::Broken)
+    }
+
+    fn polls(&self) -> bool {
+        self.must_poll.load(Ordering::Relaxed)
     }
 
     /// Without FLUSH there is no volatile cache to flush (section 5.2.5.1).
@@ -209,13 +196,13 @@ impl VirtioBlk {
 impl BlockDevice for VirtioBlk {
     fn read_block(&self, sector: u64, data: &mut [u8]) -> Result<(), Error> {
         let request = Request::new(Operation::Read, sector, vec![self.buffer(data.len())?]);
-        let done = CompletionQueue::new(1);
+        let (channel, done) = (self.channel()?, CompletionQueue::new(1));
         // Step 1: slices for the request header and the response.
-        let slices = self.slices(Operation::Read, IfFull::Wait)?;
+        let slices = self.slices(channel, request.operation, IfFull::Wait)?;
         // Step 2: the chain request -> data -> response.
-        let (chain, ticket) = self.chain(slices, request, &done)?;
+        let (chain, ticket) = self.chain(channel, slices, request, &done)?;
         // Step 3: send it, and notify the device if it asks for that.
-        self.send(chain, ticket, IfFull::Wait)?;
+        self.send(channel, chain, ticket, IfFull::Wait)?;
         // Step 4: wait until the device has returned the chain.
         let completion = done.reaper(self).next().ok_or(Error::Broken)?;
         // Step 5: only if the response says so is there data.
@@ -227,13 +214,13 @@ impl BlockDevice for VirtioBlk {
         let buffer = self.buffer(data.len())?;
         buffer.write(0, data)?;
         let request = Request::new(Operation::Write, sector, vec![buffer]);
-        let done = CompletionQueue::new(1);
+        let (channel, done) = (self.channel()?, CompletionQueue::new(1));
         // Step 1: slices for the request header and the response.
-        let slices = self.slices(Operation::Write, IfFull::Wait)?;
+        let slices = self.slices(channel, request.operation, IfFull::Wait)?;
         // Step 2: the chain request -> data -> response.
-        let (chain, ticket) = self.chain(slices, request, &done)?;
+        let (chain, ticket) = self.chain(channel, slices, request, &done)?;
         // Step 3: send it, and notify the device if it asks for that.
-        self.send(chain, ticket, IfFull::Wait)?;
+        self.send(channel, chain, ticket, IfFull::Wait)?;
         // Step 4: wait until the device has returned the chain.
         let completion = done.reaper(self).next().ok_or(Error::Broken)?;
         // Step 5: the response says whether the disk has the data.
@@ -246,8 +233,12 @@ impl BlockDevice for VirtioBlk {
         done: &Arc<CompletionQueue>,
         if_full: IfFull,
     ) -> Result<(), Rejected> {
-        self.stage(request, done, if_full)?;
-        self.kick();
+        let channel = match self.channel() {
+            Ok(channel) => channel,
+            Err(error) => return Err(Rejected { error, request }),
+        };
+        self.stage(channel, request, done, if_full)?;
+        self.kick(channel);
         Ok(())
     }
 
@@ -256,10 +247,11 @@ impl BlockDevice for VirtioBlk {
         requests: &mut VecDeque<Request>,
         done: &Arc<CompletionQueue>,
     ) -> Result<usize, Rejected> {
+        let Ok(channel) = self.channel() else { return Ok(0) };
         let mut submitted = 0;
         let result = loop {
             let Some(request) = requests.pop_front() else { break Ok(submitted) };
-            match self.stage(request, done, IfFull::Fail) {
+            match self.stage(channel, request, done, IfFull::Fail) {
                 Ok(()) => submitted += 1,
                 Err(Rejected { error: Error::WouldBlock, request }) => {
                     requests.push_front(request);
@@ -268,20 +260,32 @@ impl BlockDevice for VirtioBlk {
                 Err(rejected) => break Err(rejected),
             }
         };
-        self.kick();
+        self.kick(channel);
         result
     }
 
     fn poll(&self) -> usize {
-        self.drain()
+        self.channels.iter().map(|channel| self.drain(channel)).sum()
     }
 
     fn must_poll(&self) -> bool {
-        self.must_poll.load(Ordering::Relaxed)
+        self.polls()
+    }
+
+    fn before_sleep(&self, sleeper: &CompletionQueue) -> bool {
+        self.sleepers.fetch_add(1, Ordering::SeqCst);
+        if !sleeper.fall_asleep() {
+            self.sleepers.fetch_sub(1, Ordering::SeqCst);
+            return false;
+        }
+        for channel in &self.channels {
+            self.drain_and_arm(channel);
+        }
+        true
     }
 
     fn info(&self) -> DiskInfo {
-        DiskInfo { serial: self.serial.clone(), ..self.limits() }
+        DiskInfo { capacity: self.capacity.load(Ordering::Relaxed), ..self.info.clone() }
     }
 
     fn flush(&self) -> Result<(), Error> {
@@ -302,8 +306,6 @@ impl BlockDevice for VirtioBlk {
 impl VirtioDevice for VirtioBlk {
     fn use_interrupts(&self) {
         self.must_poll.store(false, Ordering::Relaxed);
-        // Asks for interrupts, and takes care of what came before they were asked for.
-        self.drain();
     }
 
     fn handle_interrupt(&self) {
@@ -311,7 +313,9 @@ impl VirtioDevice for VirtioBlk {
         // Acknowledge first: what the device does from here on raises the interrupt again.
         self.transport.acknowledge_interrupt(causes);
         if causes.contains(InterruptStatus::USED_BUFFER) {
-            self.drain();
+            for channel in &self.channels {
+                self.used_buffers(channel);
+            }
         }
         if causes.contains(InterruptStatus::CONFIGURATION_CHANGE) {
             self.configuration_changed();
@@ -331,11 +335,11 @@ impl VirtioBlk {
                 if before != capacity {
                     log::info!(
                         "block device \"{}\" has {capacity} sectors now, it had {before}",
-                        self.serial
+                        self.info.serial
                     );
                 }
             }
-            Err(error) => log::warn!("block device \"{}\": {error}", self.serial),
+            Err(error) => log::warn!("block device \"{}\": {error}", self.info.serial),
         }
     }
 }
@@ -346,18 +350,4 @@ impl Drop for VirtioBlk {
         // submitted and never waited for end here.
         self.give_up(&Reason::Dropped);
     }
-}
-
-fn coherent_slices<T: Pod>(slots: usize) -> Result<DmaSliceAlloc<T, DmaCoherent>, InitError> {
-    let no_memory = InitError::Memory(ostd::Error::NoMemory);
-    let pages = DmaSliceAlloc::<T, DmaCoherent>::pages_for(slots).ok_or(no_memory)?;
-    let dma = DmaCoherent::alloc(pages, CACHE_COHERENT).map_err(InitError::Memory)?;
-    Ok(DmaSliceAlloc::new(dma))
-}
-
-fn stream_slices<T: Pod>(slots: usize) -> Result<DmaSliceAlloc<T, DmaStream>, InitError> {
-    let no_memory = InitError::Memory(ostd::Error::NoMemory);
-    let pages = DmaSliceAlloc::<T, DmaStream>::pages_for(slots).ok_or(no_memory)?;
-    let dma = DmaStream::alloc(pages, CACHE_COHERENT).map_err(InitError::Memory)?;
-    Ok(DmaSliceAlloc::new(dma))
 }

@@ -9,25 +9,30 @@
 //! ```
 
 use alloc::{sync::Arc, vec::Vec};
-use core::{mem, ops::Range};
+use core::{iter, mem, ops::Range};
 
 use int_to_c_enum::TryFromInt;
 use ostd::mm::dma::DmaCoherent;
+use ostd_pod::Pod;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::{
-    super::queue::{Chain, Segments},
+    super::{
+        init::InitError,
+        queue::{Chain, Segments},
+    },
+    channel::Ended,
     config::BlkConfig,
 };
 use crate::{
-    block::{Buffer, CompletionQueue, Error, Operation, Request, SECTOR_SIZE},
-    dma::DmaSlice,
+    block::{Buffer, CompletionQueue, Error, Operation, Rejected, Request, SECTOR_SIZE},
+    dma::{CACHE_COHERENT, DmaSlice, DmaSliceAlloc},
 };
 
 /// The type field of the request header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-pub enum RequestType {
+enum RequestType {
     /// Read from the disk.
     In = 0,
     /// Write to the disk.
@@ -45,7 +50,7 @@ pub enum RequestType {
 /// What the device reads first.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-pub struct RequestHeader {
+pub(super) struct RequestHeader {
     request_type: u32,
     reserved: u32,
     sector: u64,
@@ -54,7 +59,7 @@ pub struct RequestHeader {
 /// The range of a discard or write-zeroes request.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-pub struct RangeToClear {
+pub(super) struct RangeToClear {
     sector: u64,
     num_sectors: u32,
     flags: u32,
@@ -63,7 +68,7 @@ pub struct RangeToClear {
 /// The status byte with which the device answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, TryFromInt)]
 #[repr(u8)]
-pub enum ResponseStatus {
+enum ResponseStatus {
     /// Done.
     Ok = 0,
     /// The device or the driver made an error.
@@ -77,16 +82,56 @@ pub enum ResponseStatus {
 
 /// Request and response slices for one chain: step 1 of a request's life.
 #[derive(Debug)]
-pub struct Slices {
-    pub(super) header: DmaSlice<RequestHeader, DmaCoherent>,
+pub(super) struct Slices {
+    header: DmaSlice<RequestHeader, DmaCoherent>,
     /// For discard and write-zeroes requests only.
-    pub(super) range: Option<DmaSlice<RangeToClear, DmaCoherent>>,
-    pub(super) response: DmaSlice<u8, DmaCoherent>,
+    range: Option<DmaSlice<RangeToClear, DmaCoherent>>,
+    response: DmaSlice<u8, DmaCoherent>,
+}
+
+impl Slices {
+    /// Makes slices for so many chains. IRQs must be enabled.
+    pub fn make(chains: usize) -> Result<Vec<Self>, InitError> {
+        let headers = coherent_slices(chains)?;
+        let responses = coherent_slices(chains)?;
+        let pair =
+            || Some(Self { header: headers.alloc()?, range: None, response: responses.alloc()? });
+        Ok(iter::from_fn(pair).take(chains).collect())
+    }
+
+    /// Adds what only some operations need.
+    pub fn for_operation(
+        self,
+        operation: Operation,
+        ranges: &DmaSliceAlloc<RangeToClear, DmaCoherent>,
+    ) -> Result<Self, Error> {
+        match operation {
+            Operation::Discard { .. } | Operation::WriteZeroes { .. } => {
+                Ok(Self { range: Some(ranges.alloc().ok_or(Error::NoMemory)?), ..self })
+            }
+            _ => Ok(self),
+        }
+    }
+
+    /// As [`Self::make`] made them.
+    pub fn without_range(self) -> Self {
+        Self { range: None, ..self }
+    }
+}
+
+/// Allocates DMA memory for at least so many slots.
+pub(super) fn coherent_slices<T: Pod>(
+    slots: usize,
+) -> Result<DmaSliceAlloc<T, DmaCoherent>, InitError> {
+    let no_memory = InitError::Memory(ostd::Error::NoMemory);
+    let pages = DmaSliceAlloc::<T, DmaCoherent>::pages_for(slots).ok_or(no_memory)?;
+    let dma = DmaCoherent::alloc(pages, CACHE_COHERENT).map_err(InitError::Memory)?;
+    Ok(DmaSliceAlloc::new(dma))
 }
 
 /// The memory of one chain, which the queue owns while the device may use it.
 #[derive(Debug)]
-pub struct RequestChain {
+pub(super) struct RequestChain {
     slices: Slices,
     buffers: Vec<Buffer>,
     data: Data,
@@ -148,7 +193,7 @@ fn parts<'a>(
 
 /// The driver's note about a chain: whose request it is and how far that has come.
 #[derive(Debug)]
-pub struct Ticket {
+pub(super) struct Ticket {
     /// The request; its buffers are in the chain.
     request: Request,
     done: Arc<CompletionQueue>,
@@ -176,11 +221,12 @@ impl RequestChain {
         done: Arc<CompletionQueue>,
         config: &BlkConfig,
         room: usize,
-    ) -> Result<(Self, Ticket), (Error, Request)> {
+    ) -> Result<(Self, Ticket), (Slices, Rejected)> {
         let whole = |buffer: &Buffer| buffer.len().is_multiple_of(config.block_size as usize);
         let moves_data = matches!(request.operation, Operation::Read | Operation::Write);
         if moves_data && !request.buffers.iter().all(whole) {
-            return Err((Error::Misaligned { block_size: config.block_size }, request));
+            let error = Error::Misaligned { block_size: config.block_size };
+            return Err((slices, Rejected { error, request }));
         }
         let buffers = mem::take(&mut request.buffers);
         let max_segment_bytes = config.max_segment_bytes as usize;
@@ -188,7 +234,10 @@ impl RequestChain {
         let mut ticket = Ticket { request, done, progress: 0, step: 0, expected: 0 };
         match chain.prepare(&mut ticket, config, room) {
             Ok(()) => Ok((chain, ticket)),
-            Err(error) => Err((error, ticket.request_with(chain.buffers))),
+            Err(error) => {
+                let (slices, request) = chain.into_request(ticket);
+                Err((slices, Rejected { error, request }))
+            }
         }
     }
 
@@ -308,11 +357,11 @@ impl RequestChain {
 
 /// What becomes of a request when the device has returned one of its chains.
 #[derive(Debug)]
-pub enum Outcome {
+pub(super) enum Outcome {
     /// There is more to do, with this chain.
     Continue(RequestChain, Ticket),
     /// The request has ended.
-    Ended(Request, Arc<CompletionQueue>, Result<(), Error>),
+    Ended(Ended),
 }
 
 impl Ticket {
@@ -339,26 +388,21 @@ impl Ticket {
         });
         match result {
             Ok(true) => Outcome::Continue(chain, self),
-            Ok(false) => self.end(chain, Ok(())),
-            Err(error) => self.end(chain, Err(error)),
+            Ok(false) => Outcome::Ended(self.end(chain, Ok(()))),
+            Err(error) => Outcome::Ended(self.end(chain, Err(error))),
         }
     }
 
     /// Ends the request, whose chain has come back.
-    pub fn end(self, chain: RequestChain, result: Result<(), Error>) -> Outcome {
+    pub fn end(self, chain: RequestChain, result: Result<(), Error>) -> Ended {
         let done = self.done.clone();
-        Outcome::Ended(self.request_with(chain.buffers), done, result)
+        let (slices, request) = chain.into_request(self);
+        Ended { slices, done, request, result }
     }
 
-    /// Ends the request without its buffers, which had to be left to the device.
-    pub fn end_without_memory(self, result: Result<(), Error>) -> Outcome {
-        Outcome::Ended(self.request, self.done, result)
-    }
-
-    /// The request with its buffers put back.
-    fn request_with(mut self, buffers: Vec<Buffer>) -> Request {
-        self.request.buffers = buffers;
-        self.request
+    /// The request without its buffers, which had to be left to the device.
+    pub fn without_memory(self) -> (Arc<CompletionQueue>, Request) {
+        (self.done, self.request)
     }
 
     /// The bytes that the whole request covers; 0 where there is nothing to count.
@@ -376,8 +420,8 @@ impl Ticket {
 }
 
 impl RequestChain {
-    /// Undoes [`Self::new`] for a chain that was not sent.
-    pub fn into_request(self, ticket: Ticket) -> Request {
-        ticket.request_with(self.buffers)
+    /// The slices, and the request with its buffers put back.
+    pub fn into_request(self, ticket: Ticket) -> (Slices, Request) {
+        (self.slices, Request { buffers: self.buffers, ..ticket.request })
     }
 }

@@ -17,9 +17,9 @@
 //! taken back. Their difference is the number of outstanding chains.
 //!
 //! **In-flight memory.** [`Queue::add`] takes the chain's memory over. It comes back from
-//! [`Queue::pop`] when the device returns it, or from [`Queue::reclaim`], which resets the
-//! device first. A queue that is dropped otherwise gives nothing back: its memory stays allocated
-//! for good, because the device may still write to it.
+//! [`Queue::pop`] when the device returns it, or from [`Queue::stop`], which resets the device
+//! first. A queue that is dropped gives nothing back: its memory stays allocated for good, because
+//! the device may still write to it. Only a stopped queue can be freed.
 
 mod chain;
 mod layout;
@@ -49,8 +49,7 @@ pub const MAX_SEGMENTS: usize = 34;
 ///
 /// The tag is the driver's own note about a chain. It comes back even where the memory cannot.
 ///
-/// No method sleeps or allocates heap memory except [`Self::new`] and [`Self::reclaim`]. All
-/// others may be called from interrupt context; the caller's lock makes them one at a time.
+/// No method sleeps or allocates memory except [`Self::new`]. All others may be called from interrupt context; the caller's lock makes them one at a time.
 #[derive(Debug)]
 pub struct Queue<M: Chain, T> {
     transport: Arc<dyn Transport>,
@@ -71,7 +70,7 @@ pub struct Queue<M: Chain, T> {
     /// `next_available` when the device was last considered for a notification.
     considered: u16,
     event_idx: bool,
-    broken: Option<Violation>,
+    run: Run,
 }
 
 #[derive(Debug)]
@@ -145,7 +144,7 @@ impl<M: Chain, T> Queue<M, T> {
             seen_used: 0,
             considered: 0,
             event_idx,
-            broken: None,
+            run: Run::Running,
         })
     }
 
@@ -212,8 +211,10 @@ impl<M: Chain, T> Queue<M, T> {
     /// Writes the descriptors of a chain and gives its head, the number of descriptors of the ring
     /// it takes, and how much of it the device may write.
     fn prepare(&mut self, memory: &M) -> Result<(u16, u16, u32), AddError> {
-        if let Some(violation) = self.broken {
-            return Err(AddError::Broken(violation));
+        match self.run {
+            Run::Running => {}
+            Run::Broken(violation) => return Err(AddError::Broken(violation)),
+            Run::Stopped | Run::Lost => return Err(AddError::Stopped),
         }
         let segments = Segments::of(memory).map_err(AddError::Chain)?;
         let list = segments.list.as_slice();
@@ -280,12 +281,14 @@ impl<M: Chain, T> Queue<M, T> {
     /// # Errors
     ///
     /// A [`Violation`] breaks the queue for good: this and all later calls report it, and the
-    /// outstanding chains stay with the queue until [`Self::reclaim`].
+    /// outstanding chains stay with the queue until [`Self::stop`].
     pub fn pop(&mut self) -> Result<Option<Used<M, T>>, Violation> {
-        if let Some(violation) = self.broken {
-            return Err(violation);
+        match self.run {
+            Run::Running => {}
+            Run::Broken(violation) => return Err(violation),
+            Run::Stopped | Run::Lost => return Ok(None),
         }
-        self.try_pop().inspect_err(|violation| self.broken = Some(*violation))
+        self.try_pop().inspect_err(|violation| self.run = Run::Broken(*violation))
     }
 
     fn try_pop(&mut self) -> Result<Option<Used<M, T>>, Violation> {
@@ -362,22 +365,77 @@ impl<M: Chain, T> Queue<M, T> {
         self.rings.suppress_interrupt(behind);
     }
 
-    /// Resets the device and takes back everything that it had not returned.
+    /// Resets the device and takes back everything that it had not returned, one chain after the
+    /// other. The queue can be used again after [`Self::restart`].
+    ///
+    /// The memory of a chain is `None` when the device does not finish its reset: it is leaked on
+    /// purpose then, since the device may still write to it.
     ///
     /// # Errors
     ///
-    /// If the device does not become quiet, the memory is leaked on purpose, since the device may
-    /// still write to it; the tags come back with the error.
-    pub fn reclaim(self) -> Result<Vec<(M, T)>, (ResetError, Vec<T>)> {
-        let chains = self.outstanding.into_iter().flatten();
-        match reset(&*self.transport) {
-            Ok(()) => {
-                drop(ManuallyDrop::into_inner(self.rings));
-                Ok(chains.map(|it| (ManuallyDrop::into_inner(it.memory), it.tag)).collect())
-            }
-            Err(error) => Err((error, chains.map(|it| it.tag).collect())),
+    /// [`ResetError`]; the queue stays stopped for good.
+    pub fn stop(&mut self, mut each: impl FnMut(Option<M>, T)) -> Result<(), ResetError> {
+        let quiet = reset(&*self.transport);
+        self.run = match &quiet {
+            Ok(()) => Run::Stopped,
+            Err(_) => Run::Lost,
+        };
+        for chain in self.outstanding.iter_mut().filter_map(Option::take) {
+            let memory = quiet.is_ok().then(|| ManuallyDrop::into_inner(chain.memory));
+            each(memory, chain.tag);
+        }
+        self.outstanding_count = 0;
+        quiet
+    }
+
+    /// Gives the queue to the device again, empty and with the same memory, after
+    /// [`Self::stop`] and a new handshake. Allocates nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`]; the queue stays stopped.
+    pub fn restart(&mut self) -> Result<(), SetupError> {
+        let index = self.index;
+        if !matches!(self.run, Run::Stopped) {
+            return Err(SetupError::InUse { index });
+        }
+        if self.transport.queue_ready(index) {
+            return Err(SetupError::InUse { index });
+        }
+        if self.transport.queue_size_max(index) < self.size().into() {
+            return Err(SetupError::NoSuchQueue { index });
+        }
+        self.rings.clear();
+        self.free.clear();
+        self.free.extend((0..self.rings.size()).rev());
+        (self.next_available, self.next_used, self.seen_used, self.considered) = (0, 0, 0, 0);
+        self.transport
+            .enable_queue(index, &self.rings.addresses())
+            .map_err(SetupError::Transport)?;
+        self.run = Run::Running;
+        Ok(())
+    }
+
+    /// Frees the queue's memory if the queue is stopped. Otherwise it is leaked, as when the queue
+    /// is dropped: the device may still write to it.
+    pub fn free(self) {
+        if matches!(self.run, Run::Stopped) {
+            drop(ManuallyDrop::into_inner(self.rings));
         }
     }
+}
+
+/// Whether a queue can be used.
+#[derive(Clone, Copy, Debug)]
+enum Run {
+    /// The device has it.
+    Running,
+    /// The device has it and broke a rule.
+    Broken(Violation),
+    /// The device has been reset and does not know of it.
+    Stopped,
+    /// The device was to be reset and did not comply: it may still know of it.
+    Lost,
 }
 
 /// What a device did that no correct device does; the queue is broken from then on.
@@ -439,6 +497,8 @@ pub enum AddError {
     Chain(ChainError),
     /// The device has broken the queue.
     Broken(Violation),
+    /// The queue has been stopped.
+    Stopped,
 }
 
 /// Why a queue could not be set up.

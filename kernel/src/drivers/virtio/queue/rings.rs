@@ -18,7 +18,7 @@ use core::sync::atomic::{Ordering, fence};
 
 use ostd::{
     Error,
-    mm::{HasDaddr, PAGE_SIZE, PodOnce, VmIoOnce, dma::DmaCoherent},
+    mm::{HasDaddr, HasSize, PAGE_SIZE, PodOnce, VmIoFill, VmIoOnce, dma::DmaCoherent},
 };
 
 use super::{
@@ -66,6 +66,12 @@ impl Rings {
 
     pub fn addresses(&self) -> QueueAddresses {
         QueueAddresses { layout: self.layout, base: self.memory.daddr() }
+    }
+
+    /// Makes everything zero again, for a device that does not know of the rings.
+    pub fn clear(&self) {
+        // Cannot fail: it is all of the memory and no more.
+        let _ = self.memory.fill_zeros(0, self.memory.size());
     }
 
     /// Writes descriptor `number` of the ring.

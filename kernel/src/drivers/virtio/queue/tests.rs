@@ -298,6 +298,16 @@ fn a_scribbling_device_confuses_only_itself() {
     assert_eq!(bench.queue.free.iter().collect::<BTreeSet<_>>().len(), 8);
 }
 
+/// Stops the queue; gives the tags of what was outstanding, and drops its memory.
+fn stop(queue: &mut Queue<Words, u32>) -> (Result<(), ResetError>, Vec<u32>) {
+    let mut tags = Vec::new();
+    let result = queue.stop(|memory, tag| {
+        drop(memory);
+        tags.push(tag);
+    });
+    (result, tags)
+}
+
 /// One outstanding chain with 8 writable bytes at `head`, and a lie about it.
 fn lie(tell: impl FnOnce(&mut DeviceQueue, u16)) -> Violation {
     let mut bench = bench(8, Features::empty());
@@ -313,7 +323,7 @@ fn lie(tell: impl FnOnce(&mut DeviceQueue, u16)) -> Violation {
     assert_eq!(error, AddError::Broken(violation));
     // What was outstanding is still owned, and comes back after a reset.
     let before = bench.pool.available();
-    assert_eq!(bench.queue.reclaim().unwrap().len(), 1);
+    assert_eq!(stop(&mut bench.queue), (Ok(()), [0].into()));
     assert_eq!(bench.pool.available(), before + 2);
     violation
 }
@@ -462,17 +472,56 @@ fn a_device_that_does_not_reset_keeps_its_memory() {
         state.status = DeviceStatus::DRIVER_OK;
         state.ignores_reset = true;
     }
-    let (error, tags) = bench.queue.reclaim().unwrap_err();
-    assert_eq!(error.status, DeviceStatus::DRIVER_OK);
-    assert_eq!(tags, [42]);
+    let rings = bench.transport.with_queue(|queue| queue.descriptors);
+    let error = ResetError { status: DeviceStatus::DRIVER_OK };
+    assert_eq!(stop(&mut bench.queue), (Err(error), [42].into()));
     assert_eq!(bench.pool.available(), available);
+    let index = 0;
+    assert_eq!(bench.queue.restart(), Err(SetupError::InUse { index }));
+    let (error, ..) = bench.queue.add(bench.words(1, 1), 1).unwrap_err();
+    assert_eq!(error, AddError::Stopped);
+    bench.queue.free();
+    assert!(DeviceMemory::read(rings, &mut [0; 16]));
 }
 
 #[ktest]
-fn reclaiming_frees_the_rings() {
-    let bench = bench(8, INDIRECT);
-    let rings = bench.transport.with_queue(|queue| queue.descriptors);
-    assert!(DeviceMemory::read(rings, &mut [0; 16]));
-    assert!(bench.queue.reclaim().unwrap().is_empty());
-    assert!(!DeviceMemory::read(rings, &mut [0; 16]));
+fn a_stopped_queue_frees_its_rings_and_a_running_one_does_not() {
+    for stopped in [true, false] {
+        let mut bench = bench(8, INDIRECT);
+        let rings = bench.transport.with_queue(|queue| queue.descriptors);
+        if stopped {
+            assert_eq!(stop(&mut bench.queue).0, Ok(()));
+        }
+        bench.queue.free();
+        assert_eq!(DeviceMemory::read(rings, &mut [0; 16]), !stopped);
+    }
+}
+
+#[ktest]
+fn a_stopped_queue_starts_again_from_nothing() {
+    for features in [Features::empty(), EVENT_IDX | INDIRECT] {
+        let mut bench = bench(4, features);
+        for round in 0..3 {
+            // Leave it in the middle of things: some returned, some not, and broken.
+            for tag in 0..2 {
+                bench.add(1, 1, tag);
+            }
+            bench.turn();
+            bench.pop().unwrap();
+            bench.transport.with_queue(|queue| queue.write_used_index(100));
+            assert!(bench.queue.pop().is_err());
+            assert_eq!(stop(&mut bench.queue), (Ok(()), [1].into()));
+            assert_eq!(bench.queue.pop().unwrap().map(|used| used.tag), None);
+            bench.transport.state.lock().driver_features = features.bits();
+            bench.queue.restart().unwrap();
+            assert_eq!((bench.queue.outstanding(), bench.queue.free.len()), (0, 4));
+            bench.add(1, 1, round);
+            assert!(bench.queue.should_notify());
+            bench.turn();
+            assert_eq!(bench.pop().unwrap().tag, round);
+        }
+        bench.transport.state.lock().queue_size_max = 2;
+        assert_eq!(stop(&mut bench.queue).0, Ok(()));
+        assert_eq!(bench.queue.restart(), Err(SetupError::NoSuchQueue { index: 0 }));
+    }
 }
