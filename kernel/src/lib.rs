@@ -32,6 +32,8 @@ pub mod jobs;
 pub mod logger;
 #[cfg(target_arch = "riscv64")]
 pub mod power;
+#[cfg(target_arch = "riscv64")]
+pub mod scheduler;
 
 #[cfg(target_arch = "riscv64")]
 use alloc::{format, string::String};
@@ -54,7 +56,9 @@ fn kernel_main() {
         Err(mistake) => jobs::refuse(mistake),
     };
     drivers::virtio::probe(fdt, job.driver_options());
-    if let Err(error) = ostd::task::TaskOptions::new(move || job.run_and_exit()).spawn() {
+    let started = scheduler::init()
+        .and_then(|()| scheduler::spawn_on(ostd::cpu::CpuId::bsp(), move || job.run_and_exit()));
+    if let Err(error) = started {
         jobs::refuse(format!("the first task cannot be started ({error:?})"));
     }
 }

@@ -121,6 +121,11 @@ pub fn exit(verdict: Verdict) -> ! {
         // since it powers off through the same device.
         wait_one_second();
     }
+    // Directly, as OSTD's own power-off is not there yet when OSTD itself panics while it starts.
+    match verdict {
+        Verdict::Success => sbi_rt::system_reset(sbi_rt::Shutdown, sbi_rt::NoReason),
+        Verdict::Failure => sbi_rt::system_reset(sbi_rt::Shutdown, sbi_rt::SystemFailure),
+    };
     poweroff(verdict.into());
 }
 

@@ -86,6 +86,9 @@ pub trait BlockDevice: Send + Sync {
     /// Whether completions arrive only by [`Self::poll`].
     fn must_poll(&self) -> bool;
 
+    /// What it has cost so far to drive the disk.
+    fn statistics(&self) -> Statistics;
+
     /// Prepares for the task that takes from `sleeper` to sleep: when this returns `true`,
     /// completions that have arrived are delivered, and the next one will wake it.
     ///
@@ -130,6 +133,17 @@ pub trait BlockDevice: Send + Sync {
     fn write_zeroes(&self, sector: u64, sectors: u32) -> Result<(), Error>;
 }
 
+/// Counts since the driver started; each is only ever added to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Interrupts taken.
+    pub interrupts: u64,
+    /// Notifications sent to the device.
+    pub notifications: u64,
+    /// Device registers read or written.
+    pub register_accesses: u64,
+}
+
 /// What is known about a disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiskInfo {
@@ -147,8 +161,8 @@ pub struct DiskInfo {
     pub writeback: bool,
     /// The most segments that the device takes in one request.
     pub max_segments: usize,
-    /// The most bytes in one segment.
-    pub max_segment_bytes: u32,
+    /// The most bytes in one segment; `None` if the device does not limit them.
+    pub max_segment_bytes: Option<u32>,
     /// Whether the disk knows [`Operation::Discard`].
     pub discard: bool,
     /// Whether the disk knows [`Operation::WriteZeroes`].
@@ -163,14 +177,17 @@ impl fmt::Display for DiskInfo {
         write!(
             f,
             "serial \"{}\", {} sectors ({mib:.1} MiB), block size {}, {}, {}, \
-             at most {} segments of {} bytes, queue {}",
+             at most {} segments{}, queue {}",
             self.serial,
             self.capacity,
             self.block_size,
             if self.read_only { "read-only" } else { "read-write" },
             if self.writeback { "writeback cache" } else { "writethrough cache" },
             self.max_segments,
-            self.max_segment_bytes,
+            fmt::from_fn(|f| match self.max_segment_bytes {
+                Some(bytes) => write!(f, " of {bytes} bytes"),
+                None => Ok(()),
+            }),
             self.queue_size,
         )
     }

@@ -15,7 +15,7 @@ fn disk() -> DiskInfo {
         read_only: false,
         writeback: true,
         max_segments: 1,
-        max_segment_bytes: 4096,
+        max_segment_bytes: Some(4096),
         discard: true,
         write_zeroes: false,
         queue_size: 8,

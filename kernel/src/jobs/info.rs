@@ -27,7 +27,10 @@ impl Run for Info {
         println!("info: read-only            {}", yes(info.read_only));
         println!("info: writeback cache      {}", yes(info.writeback));
         println!("info: segments a request   at most {}", info.max_segments);
-        println!("info: bytes a segment      at most {}", info.max_segment_bytes);
+        match info.max_segment_bytes {
+            Some(bytes) => println!("info: bytes a segment      at most {bytes}"),
+            None => println!("info: bytes a segment      any number"),
+        }
         println!("info: discard              {}", yes(info.discard));
         println!("info: write zeroes         {}", yes(info.write_zeroes));
         println!("info: queue entries        {}", info.queue_size);

@@ -4,6 +4,7 @@
 //! `run` that does it on one disk. The last line on the console is always `job NAME: ok ...` or
 //! `job NAME: failed: ...`, and the exit status of QEMU agrees with it.
 
+mod bench;
 mod demo;
 mod flush;
 mod info;
@@ -52,7 +53,7 @@ struct Kind {
 
 /// All jobs; the first one is done when none is named.
 const KINDS: &[Kind] =
-    &[demo::KIND, info::KIND, read::KIND, write::KIND, flush::KIND, verify::KIND];
+    &[demo::KIND, info::KIND, read::KIND, write::KIND, flush::KIND, verify::KIND, bench::KIND];
 
 /// The parameters that every job takes.
 const COMMON: &[&str] = &["job=NAME", "disk=SERIAL|INDEX"];

@@ -21,7 +21,7 @@ struct Read {
 
 fn parse(line: &CommandLine) -> Result<Box<dyn Run>, CmdlineError> {
     Ok(Box::new(Read {
-        sector: line.number("sector")?.ok_or(CmdlineError::missing("sector"))?,
+        sector: line.number("sector")?.ok_or(CmdlineError::missing("sector=N"))?,
         count: line.number_in("count", 1..=u64::MAX)?.unwrap_or(1),
     }))
 }

@@ -23,7 +23,7 @@ fn parse(line: &CommandLine) -> Result<Box<dyn Run>, CmdlineError> {
         value: value.to_owned(),
         expected: expected.to_owned(),
     };
-    let sector = line.number("sector")?.ok_or(CmdlineError::missing("sector"))?;
+    let sector = line.number("sector")?.ok_or(CmdlineError::missing("sector=N"))?;
     let mut data = [0; SECTOR_SIZE];
     let given = match (line.get("text"), line.get("hex")) {
         (Some(text), None) => {
@@ -36,7 +36,7 @@ fn parse(line: &CommandLine) -> Result<Box<dyn Run>, CmdlineError> {
         (None, Some(hex)) => parse_hex(hex, &mut data)
             .ok_or_else(|| bad("hex", hex, "pairs of hexadecimal digits, at most 512 pairs"))?,
         (Some(text), Some(_)) => return Err(bad("text", text, "not to stand beside hex=")),
-        (None, None) => return Err(CmdlineError::missing("text= or hex")),
+        (None, None) => return Err(CmdlineError::missing("text=... or hex=...")),
     };
     Ok(Box::new(Write { sector, data, given }))
 }

@@ -4,7 +4,10 @@
 //! one (section 4.2.4), which QEMU presents unless it is told otherwise. They differ in how a
 //! queue is described to the device, and in nothing else that a driver sees.
 
-use core::{fmt, fmt::Debug};
+use core::{
+    fmt::{self, Debug},
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use ostd::{
     io::IoMem,
@@ -87,6 +90,7 @@ pub struct MmioTransport<R: Registers = IoMem> {
     device_id: u32,
     /// Held while a `*_SEL` register and what it selects are used together.
     selector: SpinLock<(), LocalIrqDisabled>,
+    accesses: AtomicU64,
 }
 
 impl<R: Registers> MmioTransport<R> {
@@ -115,16 +119,24 @@ impl<R: Registers> MmioTransport<R> {
             0 => return Err(SlotError::Empty),
             id => id,
         };
-        Ok(Self { registers, version, device_id, selector: SpinLock::new(()) })
+        Ok(Self {
+            registers,
+            version,
+            device_id,
+            selector: SpinLock::new(()),
+            accesses: AtomicU64::new(0),
+        })
     }
 
     fn read(&self, offset: usize) -> u32 {
+        self.accesses.fetch_add(1, Ordering::Relaxed);
         // Cannot fail: `new` has checked that the window holds every register, and all are
         // aligned. A device cannot change that.
         self.registers.read_once(offset).unwrap_or(0)
     }
 
     fn write(&self, offset: usize, value: u32) {
+        self.accesses.fetch_add(1, Ordering::Relaxed);
         // Cannot fail, as in `read`.
         let _ = self.registers.write_once(offset, &value);
     }
@@ -254,6 +266,10 @@ impl<R: Registers> Transport for MmioTransport<R> {
 
     fn acknowledge_interrupt(&self, causes: InterruptStatus) {
         self.write(register::INTERRUPT_ACK, causes.bits());
+    }
+
+    fn register_accesses(&self) -> u64 {
+        self.accesses.load(Ordering::Relaxed)
     }
 }
 

@@ -13,7 +13,7 @@ use super::queue::QueueAddresses;
 /// Access to one virtio device.
 ///
 /// All methods take `&self` and may be called from any context, also from an interrupt
-/// handler. The set-up methods expect one caller at a time, which [`super::Init`] sees to.
+/// handler. The set-up methods expect one caller at a time, which [`super::init::Init`] sees to.
 pub trait Transport: Debug + Send + Sync {
     /// Whether the device follows the legacy interface (before VIRTIO 1.0) or the modern one.
     fn version(&self) -> Version;
@@ -84,6 +84,9 @@ pub trait Transport: Debug + Send + Sync {
 
     /// Tells the device that these causes are dealt with.
     fn acknowledge_interrupt(&self, causes: InterruptStatus);
+
+    /// The number of registers read and written so far, each of which leaves the virtual machine.
+    fn register_accesses(&self) -> u64;
 }
 
 /// The two interfaces that a virtio device can have.

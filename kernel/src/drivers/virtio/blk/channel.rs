@@ -100,10 +100,14 @@ impl VirtioBlk {
     ) -> Result<Slices, Error> {
         loop {
             let spare = channel.lane.lock().as_mut().ok_or(Error::Broken)?.spare.pop();
-            match spare {
-                Some(slices) => return slices.for_operation(operation, &self.ranges),
-                None if if_full == IfFull::Fail => return Err(Error::WouldBlock),
-                None => self.wait_for_room(channel, MIN_SEGMENTS)?,
+            match spare.map(|slices| slices.for_operation(operation, &self.ranges)) {
+                Some(Ok(slices)) => return Ok(slices),
+                Some(Err(slices)) => self.give_back(channel, slices),
+                None => {}
+            }
+            match if_full {
+                IfFull::Fail => return Err(Error::WouldBlock),
+                IfFull::Wait => self.wait_for_room(channel, MIN_SEGMENTS)?,
             }
         }
     }
@@ -184,8 +188,13 @@ impl VirtioBlk {
     pub(super) fn kick(&self, channel: &Channel) {
         let notify = channel.lane.lock().as_mut().is_some_and(|lane| lane.queue.should_notify());
         if notify {
-            self.transport.notify(channel.index);
+            self.notify(channel);
         }
+    }
+
+    fn notify(&self, channel: &Channel) {
+        self.notifications.fetch_add(1, Ordering::Relaxed);
+        self.transport.notify(channel.index);
     }
 
     /// Steps 1 to 3 for one request, without the notification.
@@ -197,7 +206,7 @@ impl VirtioBlk {
         if_full: IfFull,
     ) -> Result<(), Rejected> {
         if request.operation == Operation::Flush && !self.has_flush() {
-            return complete_at_once(request, done);
+            return self.complete_at_once(request, done);
         }
         let slices = match self.slices(channel, request.operation, if_full) {
             Ok(slices) => slices,
@@ -219,9 +228,10 @@ impl VirtioBlk {
     fn wait_for_room(&self, channel: &Channel, segments: usize) -> Result<(), Error> {
         let look = || match channel.lane.lock().as_ref() {
             None => Some(Err(Error::Broken)),
-            Some(lane) => {
-                (lane.queue.room() >= segments && !lane.spare.is_empty()).then_some(Ok(()))
-            }
+            Some(lane) => (lane.queue.room() >= segments
+                && !lane.spare.is_empty()
+                && self.ranges.available() > 0)
+                .then_some(Ok(())),
         };
         if Task::current().is_some() && !self.polls() {
             self.sleepers.fetch_add(1, Ordering::SeqCst);
@@ -276,7 +286,7 @@ impl VirtioBlk {
         let notify = lane.queue.should_notify();
         drop(guard);
         if notify {
-            self.transport.notify(channel.index);
+            self.notify(channel);
         }
         if let Some(violation) = violation {
             completed += self.give_up(&Reason::Violation(violation));
@@ -311,6 +321,21 @@ impl VirtioBlk {
         self.deliver(ended.done, ended.request, ended.result);
     }
 
+    /// Completes a request for which the device has nothing to do.
+    fn complete_at_once(
+        &self,
+        request: Request,
+        done: &Arc<CompletionQueue>,
+    ) -> Result<(), Rejected> {
+        match done.reserve() {
+            Ok(()) => {
+                self.deliver(done.clone(), request, Ok(()));
+                Ok(())
+            }
+            Err(error) => Err(Rejected { error, request }),
+        }
+    }
+
     /// Delivers an answer whose slices are gone or not worth keeping.
     pub(super) fn deliver(
         &self,
@@ -331,17 +356,6 @@ pub(super) struct Ended {
     pub done: Arc<CompletionQueue>,
     pub request: Request,
     pub result: Result<(), Error>,
-}
-
-/// Completes a request for which the device has nothing to do.
-fn complete_at_once(request: Request, done: &CompletionQueue) -> Result<(), Rejected> {
-    match done.reserve() {
-        Ok(()) => {
-            done.push(Completion { request, result: Ok(()) });
-            Ok(())
-        }
-        Err(error) => Err(Rejected { error, request }),
-    }
 }
 
 fn error_of(refusal: AddError) -> Error {

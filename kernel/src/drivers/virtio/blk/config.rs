@@ -162,7 +162,7 @@ impl Raw {
                 sectors => Ok(sectors),
             }
         };
-        // With FLUSH alone the cache must be taken to be on (section 5.2.6.2).
+        // With FLUSH alone the cache must be taken to be on (section 5.2.5.1).
         let writeback = features.contains(BlkFeatures::BLK_FLUSH)
             && (!features.contains(BlkFeatures::BLK_CONFIG_WCE) || self.writeback != 0);
         Ok(BlkConfig {

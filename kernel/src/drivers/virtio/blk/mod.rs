@@ -43,7 +43,7 @@ use super::{
 use crate::{
     block::{
         BlockDevice, Buffer, CompletionQueue, DiskInfo, Error, IfFull, Operation, Rejected,
-        Request, SECTOR_SIZE, Sector,
+        Request, SECTOR_SIZE, Sector, Statistics,
     },
     dma::{CACHE_COHERENT, DmaSliceAlloc},
 };
@@ -73,6 +73,8 @@ pub struct VirtioBlk {
     must_poll: AtomicBool,
     /// How many tasks sleep, or are about to, until the device interrupts.
     sleepers: AtomicUsize,
+    interrupts: AtomicU64,
+    notifications: AtomicU64,
     channels: Box<[Channel]>,
     ranges: DmaSliceAlloc<RangeToClear, DmaCoherent>,
     sectors: DmaSliceAlloc<Sector, DmaStream>,
@@ -88,7 +90,7 @@ impl VirtioBlk {
     ///
     /// # Errors
     ///
-    /// [`InitError`]; the device is left reset with FAILED set in its status.
+    /// [`InitError`]; the device keeps no memory of this driver's, or what it may keep is leaked.
     pub fn new(transport: Arc<dyn Transport>, options: &Options) -> Result<Self, InitError> {
         let mut init = Init::begin(transport.clone())?;
         let negotiated = init.negotiate(Self::supported_features(options))?;
@@ -110,7 +112,8 @@ impl VirtioBlk {
                 read_only: has(BlkFeatures::BLK_RO),
                 writeback: config.writeback,
                 max_segments: (segments - 2).min(config.max_segments as usize),
-                max_segment_bytes: config.max_segment_bytes,
+                max_segment_bytes: has(BlkFeatures::BLK_SIZE_MAX)
+                    .then_some(config.max_segment_bytes),
                 discard: has(BlkFeatures::BLK_DISCARD),
                 write_zeroes: has(BlkFeatures::BLK_WRITE_ZEROES),
                 queue_size,
@@ -118,6 +121,8 @@ impl VirtioBlk {
             capacity: AtomicU64::new(config.capacity),
             must_poll: AtomicBool::new(true),
             sleepers: AtomicUsize::new(0),
+            interrupts: AtomicU64::new(0),
+            notifications: AtomicU64::new(0),
             channels: Box::new([channel]),
             ranges,
             sectors: DmaSliceAlloc::new(sectors),
@@ -186,9 +191,10 @@ impl VirtioBlk {
         if bytes == 0 || !bytes.is_multiple_of(self.config.block_size as usize) {
             return Err(Error::Misaligned { block_size: self.config.block_size });
         }
-        match self.sectors.alloc() {
-            Some(slot) if bytes == SECTOR_SIZE => Ok(slot.into()),
-            _ => Buffer::alloc(bytes / SECTOR_SIZE),
+        let pooled = (bytes == SECTOR_SIZE).then(|| self.sectors.alloc()).flatten();
+        match pooled {
+            Some(slot) => Ok(slot.into()),
+            None => Buffer::alloc(bytes / SECTOR_SIZE),
         }
     }
 }
@@ -272,6 +278,14 @@ impl BlockDevice for VirtioBlk {
         self.polls()
     }
 
+    fn statistics(&self) -> Statistics {
+        Statistics {
+            interrupts: self.interrupts.load(Ordering::Relaxed),
+            notifications: self.notifications.load(Ordering::Relaxed),
+            register_accesses: self.transport.register_accesses(),
+        }
+    }
+
     fn before_sleep(&self, sleeper: &CompletionQueue) -> bool {
         self.sleepers.fetch_add(1, Ordering::SeqCst);
         if !sleeper.fall_asleep() {
@@ -309,6 +323,7 @@ impl VirtioDevice for VirtioBlk {
     }
 
     fn handle_interrupt(&self) {
+        self.interrupts.fetch_add(1, Ordering::Relaxed);
         let causes = self.transport.interrupt_status();
         // Acknowledge first: what the device does from here on raises the interrupt again.
         self.transport.acknowledge_interrupt(causes);

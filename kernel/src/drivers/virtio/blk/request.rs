@@ -99,16 +99,17 @@ impl Slices {
         Ok(iter::from_fn(pair).take(chains).collect())
     }
 
-    /// Adds what only some operations need.
+    /// Adds what only some operations need; gives the slices back if there is none left of it.
     pub fn for_operation(
         self,
         operation: Operation,
         ranges: &DmaSliceAlloc<RangeToClear, DmaCoherent>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, Self> {
         match operation {
-            Operation::Discard { .. } | Operation::WriteZeroes { .. } => {
-                Ok(Self { range: Some(ranges.alloc().ok_or(Error::NoMemory)?), ..self })
-            }
+            Operation::Discard { .. } | Operation::WriteZeroes { .. } => match ranges.alloc() {
+                None => Err(self),
+                range => Ok(Self { range, ..self }),
+            },
             _ => Ok(self),
         }
     }

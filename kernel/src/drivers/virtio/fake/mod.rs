@@ -210,4 +210,8 @@ impl Transport for FakeTransport {
     fn acknowledge_interrupt(&self, causes: InterruptStatus) {
         self.state.lock().interrupt.remove(causes);
     }
+
+    fn register_accesses(&self) -> u64 {
+        0
+    }
 }

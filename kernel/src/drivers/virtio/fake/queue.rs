@@ -169,7 +169,7 @@ impl DeviceQueue {
         let (new, old) = (self.next_used, self.signalled);
         self.signalled = new;
         if self.event_idx {
-            // One of the indices from `old` to before `new` is the one asked for (section 2.7.10).
+            // One of the indices from `old` to before `new` is the one asked for (section 2.7.7).
             let event = self.used_event();
             (0..new.wrapping_sub(old)).any(|step| old.wrapping_add(step) == event)
         } else {

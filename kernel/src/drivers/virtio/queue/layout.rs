@@ -79,12 +79,12 @@ impl Layout {
         Self { size, available, used, bytes: used + used_bytes }
     }
 
-    /// Where `used_event` lies: behind the entries of the available ring (section 2.7.10).
+    /// Where `used_event` lies: behind the entries of the available ring (section 2.7.7).
     pub const fn used_event(&self) -> usize {
         self.available + ring::ENTRIES + self.size as usize * ring::AVAILABLE_ENTRY_BYTES
     }
 
-    /// Where `avail_event` lies: behind the entries of the used ring (section 2.7.7).
+    /// Where `avail_event` lies: behind the entries of the used ring (section 2.7.10).
     pub const fn avail_event(&self) -> usize {
         self.used + ring::ENTRIES + self.size as usize * ring::USED_ENTRY_BYTES
     }
@@ -135,7 +135,7 @@ impl QueueAddresses {
 }
 
 /// Whether the index that the other side asked to be told about, `event`, was passed when the
-/// index moved from `old` to `new`; indices wrap at 65,536 (section 2.7.7.1).
+/// index moved from `old` to `new`; indices wrap at 65,536 (sections 2.7.7.2 and 2.7.10).
 pub(super) const fn event_passed(event: u16, new: u16, old: u16) -> bool {
     new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old)
 }

@@ -168,17 +168,20 @@ impl<M: Chain, T> Queue<M, T> {
     pub fn room(&self) -> usize {
         match self.free.len() {
             0 => 0,
-            _ if self.rings.has_indirect_tables() => MAX_SEGMENTS,
+            _ if self.rings.has_indirect_tables() => self.max_segments(),
             free => free.min(MAX_SEGMENTS),
         }
     }
 
     /// How many segments a chain can have when the queue is empty.
     pub fn max_segments(&self) -> usize {
-        if self.rings.has_indirect_tables() {
-            MAX_SEGMENTS
-        } else {
-            MAX_SEGMENTS.min(self.size().into())
+        // No chain may be longer than the queue, not even in an indirect table (section
+        // 2.7.5.3.1). A queue of 2 is the exception: devices take 3 from an indirect table all
+        // the same, and without that it would be of no use to anyone.
+        let size = usize::from(self.size());
+        match self.rings.has_indirect_tables() {
+            true => MAX_SEGMENTS.min(size.max(3)),
+            false => MAX_SEGMENTS.min(size),
         }
     }
 

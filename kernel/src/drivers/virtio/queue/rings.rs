@@ -7,7 +7,7 @@
 //! - **take** (acquire): the used index before the used entries, and before the data.
 //! - **ask** (full): one's own index before the other's wish. Driver and device each write an
 //!   index and then read what the other one asked for; were the read to overtake the write, both
-//!   could miss each other and sleep (section 2.7.13.4.1 and 2.7.7.2).
+//!   could miss each other and sleep (sections 2.7.13.4.1 and 2.7.14).
 //!
 //! These order memory against memory. The notification is a store to a device register, and
 //! RISC-V orders that against memory with `fence w,o`, for which OSTD has no safe function. QEMU

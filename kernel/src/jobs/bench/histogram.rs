@@ -1,0 +1,114 @@
+//! Counts durations in buckets, so that percentiles cost no memory: each power of two is split into
+//! 32 buckets, which keeps every value within about 3 %.
+
+/// Buckets in each power of two, as a power of two.
+const SPLIT_BITS: u32 = 5;
+const SPLIT: u64 = 1 << SPLIT_BITS;
+/// Enough for any 64-bit value.
+const BUCKETS: usize = (64 - SPLIT_BITS as usize + 1) << SPLIT_BITS;
+
+/// How often each duration occurred.
+pub struct Histogram {
+    counts: [u32; BUCKETS],
+    total: u64,
+    sum: u64,
+}
+
+impl Histogram {
+    /// Creates an empty histogram.
+    pub const fn new() -> Self {
+        Self { counts: [0; BUCKETS], total: 0, sum: 0 }
+    }
+
+    /// Counts one duration.
+    pub fn record(&mut self, value: u64) {
+        if let Some(count) = self.counts.get_mut(bucket(value)) {
+            *count = count.saturating_add(1);
+        }
+        self.total += 1;
+        self.sum = self.sum.saturating_add(value);
+    }
+
+    /// Adds all that `other` has counted.
+    pub fn add(&mut self, other: &Self) {
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count = count.saturating_add(*more);
+        }
+        self.total += other.total;
+        self.sum = self.sum.saturating_add(other.sum);
+    }
+
+    /// The mean; 0 if nothing was counted.
+    pub fn mean(&self) -> f64 {
+        self.sum as f64 / self.total.max(1) as f64
+    }
+
+    /// The duration that `share` (0 to 1) of those counted do not exceed.
+    pub fn percentile(&self, share: f64) -> u64 {
+        let wanted = (self.total as f64 * share) as u64;
+        let mut seen = 0;
+        for (index, count) in self.counts.iter().enumerate() {
+            seen += u64::from(*count);
+            if seen > wanted || seen == self.total {
+                return upper_end(index);
+            }
+        }
+        0
+    }
+}
+
+/// Small values have a bucket each; above, the leading bits choose it.
+fn bucket(value: u64) -> usize {
+    let shift = (u64::BITS - value.leading_zeros()).saturating_sub(SPLIT_BITS + 1);
+    (u64::from(shift) * SPLIT + (value >> shift)) as usize
+}
+
+/// The largest value that falls into a bucket.
+fn upper_end(bucket: usize) -> u64 {
+    let bucket = bucket as u64;
+    let shift = (bucket / SPLIT).saturating_sub(1);
+    let leading = bucket - shift * SPLIT;
+    (leading << shift) + ((1 << shift) - 1)
+}
+
+#[cfg(ktest)]
+mod tests {
+    use ostd::prelude::ktest;
+
+    use super::*;
+
+    #[ktest]
+    fn buckets_are_in_order_and_narrow() {
+        let mut last = 0;
+        for value in
+            (0..200).chain((8..63).flat_map(|bit| [(1 << bit) - 1, 1 << bit, 3 << (bit - 1)]))
+        {
+            let bucket = bucket(value);
+            assert!(bucket < BUCKETS);
+            let end = upper_end(bucket);
+            assert!(end >= value && end - value <= value / 32, "{value} {end}");
+            assert_eq!(super::bucket(end), bucket);
+            if value < 200 {
+                assert!(bucket >= last);
+                last = bucket;
+            }
+        }
+        assert!(bucket(u64::MAX) < BUCKETS);
+    }
+
+    #[ktest]
+    fn percentiles_of_a_known_distribution() {
+        let mut histogram = Histogram::new();
+        assert_eq!((histogram.percentile(0.5), histogram.mean()), (0, 0.0));
+        for value in 1..=1000 {
+            histogram.record(value);
+        }
+        let mut other = Histogram::new();
+        other.record(1_000_000);
+        histogram.add(&other);
+        let near =
+            |share, value: u64| histogram.percentile(share).abs_diff(value) <= value / 32 + 1;
+        assert!(near(0.5, 500) && near(0.99, 991) && near(1.0, 1_000_000));
+        assert!((histogram.mean() - (500_500.0 + 1_000_000.0) / 1001.0).abs() < 0.01);
+    }
+}

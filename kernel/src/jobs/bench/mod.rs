@@ -1,0 +1,182 @@
+//! `job=bench mode=randread|randwrite|read|write bs=BYTES qd=N [count=N|seconds=S]
+//! [complete=irq|poll|hybrid] [tasks=N] [icount=on|off]`: how fast the disk is through this driver.
+//!
+//! After a warm-up it measures, and prints one line of JSON. `irqs`, `notifies`, `mmio` and
+//! `instructions` are per I/O; `mmio` counts the driver's register accesses and two accesses to the
+//! interrupt controller for each interrupt. Instructions are told with `icount=on` only: QEMU counts
+//! them exactly under `-icount shift=N`, and something else without.
+
+mod histogram;
+mod worker;
+
+use alloc::{boxed::Box, format, string::String, sync::Arc};
+
+use self::worker::{Amount, Load, Measured};
+use super::{Failure, Kind, Run};
+use crate::{
+    block::{BlockDevice, Error, Patience, SECTOR_SIZE, Statistics},
+    cmdline::{CmdlineError, CommandLine},
+    console::println,
+    scheduler,
+};
+
+pub(super) const KIND: Kind = Kind {
+    name: "bench",
+    parameters: &[
+        "mode=randread|randwrite|read|write",
+        "bs=BYTES",
+        "qd=N",
+        "count=N",
+        "seconds=S",
+        "complete=irq|poll|hybrid",
+        "tasks=N",
+        "icount=on|off",
+    ],
+    parse,
+};
+
+/// The longest request in bytes.
+const MAX_BLOCK: u64 = 1 << 20;
+/// The most requests in flight for each task.
+const MAX_DEPTH: u64 = 1024;
+/// The most tasks.
+const MAX_TASKS: u64 = 64;
+/// How long `complete=hybrid` polls before it sleeps: about what an interrupt and two task switches
+/// cost, in microseconds.
+const HYBRID_POLL_US: u64 = 100;
+
+struct Bench {
+    mode: &'static str,
+    complete: &'static str,
+    load: Load,
+    tasks: usize,
+    icount: bool,
+}
+
+fn parse(line: &CommandLine) -> Result<Box<dyn Run>, CmdlineError> {
+    let modes = [
+        ("randread", "randread"),
+        ("randwrite", "randwrite"),
+        ("read", "read"),
+        ("write", "write"),
+    ];
+    let ways = [("irq", "irq"), ("poll", "poll"), ("hybrid", "hybrid")];
+    let mode = line.one_of("mode", &modes)?.ok_or(CmdlineError::missing("mode=randread"))?;
+    let complete = line.one_of("complete", &ways)?.unwrap_or("irq");
+    let count = line.number_in("count", 1..=u64::from(u32::MAX))?;
+    let seconds = line.number_in("seconds", 1..=600)?;
+    let amount = match (count, seconds) {
+        (Some(count), _) => Amount::Requests(count),
+        (None, seconds) => Amount::Seconds(seconds.unwrap_or(3)),
+    };
+    Ok(Box::new(Bench {
+        mode,
+        complete,
+        load: Load {
+            write: matches!(mode, "randwrite" | "write"),
+            random: matches!(mode, "randread" | "randwrite"),
+            block: line
+                .number_in("bs", SECTOR_SIZE as u64..=MAX_BLOCK)?
+                .ok_or(CmdlineError::missing("bs=BYTES"))?,
+            depth: line.number_in("qd", 1..=MAX_DEPTH)?.ok_or(CmdlineError::missing("qd=N"))?,
+            patience: match complete {
+                "poll" => Patience::Poll,
+                "hybrid" => Patience::PollFor(HYBRID_POLL_US * ticks_per_us()),
+                _ => Patience::Sleep,
+            },
+            amount,
+        },
+        tasks: line.number_in("tasks", 1..=MAX_TASKS)?.unwrap_or(1),
+        icount: line.switch("icount")?.unwrap_or(false),
+    }))
+}
+
+fn ticks_per_us() -> u64 {
+    ostd::arch::tsc_freq() / 1_000_000
+}
+
+impl Run for Bench {
+    fn run(&self, disk: &Arc<dyn BlockDevice>) -> Result<String, Failure> {
+        let failed = |error| Failure::disk("measuring")(error);
+        if self.load.write && disk.info().read_only {
+            return Err(failed(Error::ReadOnly));
+        }
+        // Once for the caches of the host and of the heap, and then for the record.
+        self.load.warm_up().run(disk, 0).map_err(failed)?;
+        let before = Snapshot::take(disk);
+        let measured = self.measure(disk).map_err(failed)?;
+        let after = Snapshot::take(disk);
+        println!("job bench: {}", self.json(&measured, before, after));
+        Ok(String::new())
+    }
+}
+
+impl Bench {
+    /// Runs the load in as many tasks as were asked for, spread over the CPUs.
+    fn measure(&self, disk: &Arc<dyn BlockDevice>) -> Result<Measured, Error> {
+        if self.tasks == 1 {
+            return self.load.run(disk, 1);
+        }
+        let (disk, load) = (disk.clone(), self.load.clone());
+        let results =
+            scheduler::run_in_tasks(self.tasks, move |task| load.run(&disk, task as u64 + 1));
+        let mut all = Measured::nothing();
+        for result in results.map_err(|_| Error::NoMemory)? {
+            all.add(&result?);
+        }
+        Ok(all)
+    }
+
+    /// The line of JSON.
+    fn json(&self, measured: &Measured, before: Snapshot, after: Snapshot) -> String {
+        let ios = measured.requests.max(1) as f64;
+        let seconds = measured.ticks as f64 / ostd::arch::tsc_freq() as f64;
+        let iops = ios / seconds.max(f64::MIN_POSITIVE);
+        let ticks_per_us = ostd::arch::tsc_freq() as f64 / 1e6;
+        let percentile = |share| measured.latency.percentile(share) as f64 / ticks_per_us;
+        let per_io = |count: u64| count as f64 / ios;
+        let irqs = after.statistics.interrupts - before.statistics.interrupts;
+        let registers = after.statistics.register_accesses - before.statistics.register_accesses;
+        let instructions = match self.icount {
+            true => format!("{:.1}", per_io(after.instructions.wrapping_sub(before.instructions))),
+            false => String::from("null"),
+        };
+        format!(
+            "{{\"mode\":\"{}\",\"bs\":{},\"qd\":{},\"complete\":\"{}\",\"tasks\":{},\"ios\":{},\
+             \"seconds\":{seconds:.3},\"iops\":{iops:.0},\"mib_s\":{:.1},\"mean_us\":{:.1},\
+             \"p50_us\":{:.1},\"p99_us\":{:.1},\"p999_us\":{:.1},\"irqs\":{:.4},\
+             \"notifies\":{:.4},\"mmio\":{:.4},\"instructions\":{instructions}}}",
+            self.mode,
+            self.load.block,
+            self.load.depth,
+            self.complete,
+            self.tasks,
+            measured.requests,
+            iops * self.load.block as f64 / f64::from(1 << 20),
+            measured.latency.mean() / ticks_per_us,
+            percentile(0.5),
+            percentile(0.99),
+            percentile(0.999),
+            per_io(irqs),
+            per_io(after.statistics.notifications - before.statistics.notifications),
+            per_io(registers + PLIC_ACCESSES * irqs),
+        )
+    }
+}
+
+/// Claim and completion, which OSTD does for each interrupt.
+const PLIC_ACCESSES: u64 = 2;
+
+/// The counters at one moment.
+struct Snapshot {
+    statistics: Statistics,
+    instructions: u64,
+}
+
+impl Snapshot {
+    fn take(disk: &Arc<dyn BlockDevice>) -> Self {
+        // Counts on this CPU only.
+        let instructions = riscv::register::instret::read64();
+        Self { statistics: disk.statistics(), instructions }
+    }
+}

@@ -1,0 +1,158 @@
+//! One task's share of the load: keeps so many requests in flight, and times each of them.
+
+use alloc::{collections::VecDeque, sync::Arc, vec, vec::Vec};
+
+use fastrand::Rng;
+
+use super::histogram::Histogram;
+use crate::block::{
+    BlockDevice, Buffer, Completion, CompletionQueue, Error, Operation, Patience, Request,
+    SECTOR_SIZE,
+};
+
+/// What to put on the disk.
+#[derive(Clone)]
+pub struct Load {
+    pub write: bool,
+    pub random: bool,
+    /// Bytes of a request.
+    pub block: usize,
+    /// Requests in flight.
+    pub depth: usize,
+    pub patience: Patience,
+    pub amount: Amount,
+}
+
+/// When to stop.
+#[derive(Clone, Copy)]
+pub enum Amount {
+    Requests(u64),
+    Seconds(u64),
+}
+
+/// What came out of it.
+pub struct Measured {
+    pub requests: u64,
+    /// From the first submission to the last completion, in ticks of the machine's timer.
+    pub ticks: u64,
+    /// In ticks.
+    pub latency: Histogram,
+}
+
+impl Measured {
+    /// The start of a sum.
+    pub const fn nothing() -> Self {
+        Self { requests: 0, ticks: 0, latency: Histogram::new() }
+    }
+
+    /// Adds what another task did at the same time.
+    pub fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.ticks = self.ticks.max(other.ticks);
+        self.latency.add(&other.latency);
+    }
+}
+
+impl Load {
+    /// A tenth of it, and not more than is needed to fill every cache.
+    pub fn warm_up(&self) -> Self {
+        let amount = match self.amount {
+            Amount::Requests(count) => {
+                Amount::Requests((count / 10).clamp(self.depth as u64, 2000))
+            }
+            Amount::Seconds(_) => Amount::Requests(2000),
+        };
+        Self { amount, ..self.clone() }
+    }
+
+    /// Runs the load in the current task. `seed` chooses the places.
+    ///
+    /// In the steady state it allocates nothing: requests and buffers go round.
+    ///
+    /// # Errors
+    ///
+    /// The first error of any request ends it.
+    pub fn run(&self, disk: &Arc<dyn BlockDevice>, seed: u64) -> Result<Measured, Error> {
+        let mut places = Places::new(self, disk.info().capacity, seed)?;
+        let operation = if self.write { Operation::Write } else { Operation::Read };
+        let mut idle = VecDeque::with_capacity(self.depth);
+        for tag in 0..self.depth as u64 {
+            let buffer = Buffer::alloc(self.block / SECTOR_SIZE)?;
+            idle.push_back(Request { tag, ..Request::new(operation, 0, vec![buffer]) });
+        }
+        let done = CompletionQueue::new(self.depth);
+        let reaper = done.reaper(&**disk).with_patience(self.patience);
+        let mut submitted_at: Vec<u64> = vec![0; self.depth];
+        let mut measured = Measured::nothing();
+        let mut submitted = 0u64;
+        let start = ostd::arch::read_tsc();
+        let (count, end) = match self.amount {
+            Amount::Requests(count) => (count, u64::MAX),
+            Amount::Seconds(seconds) => {
+                (u64::MAX, start.saturating_add(seconds.saturating_mul(ostd::arch::tsc_freq())))
+            }
+        };
+        let mut now = start;
+        loop {
+            // Everything that came back goes out again, with one notification.
+            if now < end && submitted < count {
+                let batch = idle.len().min((count - submitted).min(usize::MAX as u64) as usize);
+                let rest = idle.split_off(batch);
+                for request in &mut idle {
+                    request.sector = places.next();
+                    if let Some(at) = submitted_at.get_mut(request.tag as usize) {
+                        *at = now;
+                    }
+                }
+                submitted += disk.submit_batch(&mut idle, &done)? as u64;
+                idle.extend(rest);
+            }
+            let Some(first) = reaper.next() else { break };
+            now = ostd::arch::read_tsc();
+            let mut next = Some(first);
+            while let Some(Completion { request, result }) = next {
+                result?;
+                let since = submitted_at.get(request.tag as usize).copied().unwrap_or(now);
+                measured.latency.record(now - since);
+                measured.requests += 1;
+                idle.push_back(request);
+                next = done.try_next();
+            }
+        }
+        measured.ticks = ostd::arch::read_tsc() - start;
+        Ok(measured)
+    }
+}
+
+/// Where the requests go.
+struct Places {
+    random: Option<Rng>,
+    /// In requests.
+    next: u64,
+    count: u64,
+    sectors: u64,
+}
+
+impl Places {
+    fn new(load: &Load, capacity: u64, seed: u64) -> Result<Self, Error> {
+        let sectors = (load.block / SECTOR_SIZE) as u64;
+        let count = capacity / sectors.max(1);
+        if count == 0 || !load.block.is_multiple_of(SECTOR_SIZE) {
+            return Err(Error::OutOfRange { sector: 0, sectors, capacity });
+        }
+        let random = load.random.then(|| Rng::with_seed(seed));
+        Ok(Self { random, next: 0, count, sectors })
+    }
+
+    fn next(&mut self) -> u64 {
+        let place = match &mut self.random {
+            Some(random) => random.u64(0..self.count),
+            None => {
+                let place = self.next;
+                self.next = (place + 1) % self.count;
+                place
+            }
+        };
+        place * self.sectors
+    }
+}
