@@ -1,6 +1,6 @@
 //! Where the answers to requests arrive.
 
-use alloc::{collections::VecDeque, sync::Arc};
+use alloc::{boxed::Box, collections::VecDeque, sync::Arc};
 use core::{
     fmt, hint,
     sync::atomic::{AtomicUsize, Ordering},
@@ -18,7 +18,7 @@ use super::{BlockDevice, Error, Request};
 pub struct Completion {
     /// The request. Its buffers are back, unless the device could not be made to let go of them;
     /// then they are gone for good and the list is empty.
-    pub request: Request,
+    pub request: Box<Request>,
     /// Whether it was done. The content of a failed read's buffers means nothing.
     pub result: Result<(), Error>,
 }

@@ -1,5 +1,6 @@
 //! What can go wrong with a request.
 
+use alloc::boxed::Box;
 use core::fmt;
 
 use super::Request;
@@ -112,7 +113,7 @@ pub struct Rejected {
     /// Why.
     pub error: Error,
     /// The request, as it was handed in.
-    pub request: Request,
+    pub request: Box<Request>,
 }
 
 impl From<Rejected> for Error {

@@ -16,7 +16,7 @@ mod request;
 #[cfg(ktest)]
 mod tests;
 
-use alloc::{collections::VecDeque, string::String, sync::Arc};
+use alloc::{boxed::Box, collections::VecDeque, string::String, sync::Arc};
 use core::fmt;
 
 pub use self::{
@@ -61,7 +61,7 @@ pub trait BlockDevice: Send + Sync {
     /// request given back; everything else is told by the completion.
     fn submit(
         &self,
-        request: Request,
+        request: Box<Request>,
         done: &Arc<CompletionQueue>,
         if_full: IfFull,
     ) -> Result<(), Rejected>;
@@ -75,7 +75,7 @@ pub trait BlockDevice: Send + Sync {
     /// before it are in flight.
     fn submit_batch(
         &self,
-        requests: &mut VecDeque<Request>,
+        requests: &mut VecDeque<Box<Request>>,
         done: &Arc<CompletionQueue>,
     ) -> Result<usize, Rejected>;
 

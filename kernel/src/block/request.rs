@@ -1,6 +1,6 @@
 //! One request to a disk.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use super::{Buffer, DiskInfo, Error, SECTOR_SIZE};
 
@@ -50,9 +50,9 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request without a tag.
-    pub fn new(operation: Operation, sector: u64, buffers: Vec<Buffer>) -> Self {
-        Self { operation, sector, buffers, tag: 0 }
+    /// A request without a tag. It lives in a box, as it is handed on many times.
+    pub fn new(operation: Operation, sector: u64, buffers: Vec<Buffer>) -> Box<Self> {
+        Box::new(Self { operation, sector, buffers, tag: 0 })
     }
 
     /// The number of bytes in the buffers.

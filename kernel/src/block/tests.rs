@@ -1,6 +1,6 @@
 //! Unit tests of requests, buffers and completion queues.
 
-use alloc::{string::String, vec, vec::Vec};
+use alloc::{boxed::Box, string::String, vec, vec::Vec};
 
 use ostd::prelude::ktest;
 
@@ -22,7 +22,7 @@ fn disk() -> DiskInfo {
     }
 }
 
-fn request(operation: Operation, sector: u64, sectors: usize) -> Request {
+fn request(operation: Operation, sector: u64, sectors: usize) -> Box<Request> {
     let buffers = if sectors == 0 { vec![] } else { vec![Buffer::alloc(sectors).unwrap()] };
     Request::new(operation, sector, buffers)
 }
@@ -76,7 +76,8 @@ fn buffers_hold_what_they_are_given() {
 fn completions_come_out_in_order_and_make_room() {
     let queue = CompletionQueue::new(2);
     let complete = |tag| {
-        let request = Request { tag, ..request(Operation::Flush, 0, 0) };
+        let mut request = request(Operation::Flush, 0, 0);
+        request.tag = tag;
         queue.push(Completion { request, result: Ok(()) });
     };
     queue.reserve().unwrap();

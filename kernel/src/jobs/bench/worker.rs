@@ -78,7 +78,9 @@ impl Load {
         let mut idle = VecDeque::with_capacity(self.depth);
         for tag in 0..self.depth as u64 {
             let buffer = Buffer::alloc(self.block / SECTOR_SIZE)?;
-            idle.push_back(Request { tag, ..Request::new(operation, 0, vec![buffer]) });
+            let mut request = Request::new(operation, 0, vec![buffer]);
+            request.tag = tag;
+            idle.push_back(request);
         }
         let done = CompletionQueue::new(self.depth);
         let reaper = done.reaper(&**disk).with_patience(self.patience);

@@ -148,7 +148,7 @@ impl Progress<'_> {
     }
 
     /// The request for an operation, its data in one to four buffers.
-    fn request(&self, operation: &Operation) -> Result<Request, Error> {
+    fn request(&self, operation: &Operation) -> Result<Box<Request>, Error> {
         let mut buffers = Vec::new();
         if operation.kind != OpKind::Flush {
             let unit = self.disk.info().block_size as usize / SECTOR_SIZE;
@@ -174,8 +174,9 @@ impl Progress<'_> {
             OpKind::Write => block::Operation::Write,
             OpKind::Flush => block::Operation::Flush,
         };
-        let request = Request::new(kind, operation.sector, buffers);
-        Ok(Request { tag: operation.index.into(), ..request })
+        let mut request = Request::new(kind, operation.sector, buffers);
+        request.tag = operation.index.into();
+        Ok(request)
     }
 
     /// Waits for one completion and looks at it; `false` if none will come.

@@ -2,10 +2,11 @@
 //!
 //! The steps are those of the parent module's story; each is one function here.
 
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::sync::atomic::Ordering;
 
 use ostd::{
+    mm::dma::DmaCoherent,
     sync::{LocalIrqDisabled, SpinLock, WaitQueue},
     task::Task,
 };
@@ -18,12 +19,15 @@ use super::{
     },
     MIN_SEGMENTS, VirtioBlk,
     recovery::Reason,
-    request::{Outcome, RequestChain, Slices, Ticket},
+    request::{RangeToClear, RequestChain, Ticket},
 };
-use crate::block::{Completion, CompletionQueue, Error, IfFull, Operation, Rejected, Request};
+use crate::{
+    block::{Completion, CompletionQueue, Error, IfFull, Operation, Rejected, Request},
+    dma::DmaSliceAlloc,
+};
 
 /// A queue whose chains are block requests.
-pub(super) type RequestQueue = Queue<RequestChain, Ticket>;
+pub(super) type RequestQueue = Queue<Box<RequestChain>, Ticket>;
 
 /// One request queue of a block device.
 pub(super) struct Channel {
@@ -38,11 +42,12 @@ pub(super) struct Channel {
     pub waiting_for_room: WaitQueue,
 }
 
-/// The queue, and the slices that no chain of it uses now.
+/// The queue, and the chains that are not in it.
 pub(super) struct Lane {
     pub queue: RequestQueue,
-    /// One pair for each chain that the queue can hold, so requests allocate nothing.
-    pub spare: Vec<Slices>,
+    /// One for each chain that the queue can hold, so that requests allocate nothing.
+    #[expect(clippy::vec_box, reason = "a chain moves into the queue and back, as one word")]
+    pub spare: Vec<Box<RequestChain>>,
 }
 
 impl Channel {
@@ -56,7 +61,7 @@ impl Channel {
         let mut queue = RequestQueue::new(transport.clone(), index, features, wanted)
             .map_err(InitError::Queue)?;
         queue.disable_interrupts();
-        let spare = match Slices::make(queue.size().into()) {
+        let spare = match RequestChain::make(queue.size().into()) {
             Ok(spare) if queue.max_segments() >= MIN_SEGMENTS => spare,
             other => {
                 let entries = queue.size().into();
@@ -83,6 +88,14 @@ impl Channel {
         self.lane.lock().as_mut().is_some_and(|lane| lane.queue.enable_interrupts())
     }
 
+    /// Keeps a chain that was not sent for later.
+    fn put_back(&self, chain: Box<RequestChain>) {
+        if let Some(lane) = self.lane.lock().as_mut() {
+            lane.put_back(chain);
+        }
+        self.waiting_for_room.wake_all();
+    }
+
     fn disarm(&self) {
         if let Some(lane) = self.lane.lock().as_mut() {
             lane.queue.disable_interrupts();
@@ -90,101 +103,197 @@ impl Channel {
     }
 }
 
+impl Lane {
+    /// Step 1: a chain with its slices for the request header and the response.
+    fn slices(
+        &mut self,
+        operation: Operation,
+        ranges: &DmaSliceAlloc<RangeToClear, DmaCoherent>,
+    ) -> Option<Box<RequestChain>> {
+        let mut chain = self.spare.pop()?;
+        if chain.take_range(operation, ranges) {
+            return Some(chain);
+        }
+        self.put_back(chain);
+        None
+    }
+
+    /// Keeps a chain for later.
+    fn put_back(&mut self, mut chain: Box<RequestChain>) {
+        chain.return_range();
+        self.spare.push(chain);
+    }
+
+    /// Step 3, but for the notification.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WouldBlock`] if the chain does not fit now, with everything given back.
+    fn add(
+        &mut self,
+        chain: Box<RequestChain>,
+        ticket: Ticket,
+    ) -> Result<(), (Error, Box<RequestChain>, Ticket)> {
+        let error_of = |error| match error {
+            AddError::Full => Error::WouldBlock,
+            AddError::Chain(_) => Error::TooManyBuffers,
+            AddError::Broken(_) | AddError::Stopped => Error::Broken,
+        };
+        self.queue
+            .add(chain, ticket)
+            .map(|_| ())
+            .map_err(|(error, chain, ticket)| (error_of(error), chain, ticket))
+    }
+}
+
 impl VirtioBlk {
-    /// Step 1: slices for the request header and the response.
+    /// Step 1: a chain with its slices for the request header and the response. Waits for one.
     pub(super) fn slices(
         &self,
         channel: &Channel,
         operation: Operation,
-        if_full: IfFull,
-    ) -> Result<Slices, Error> {
+    ) -> Result<Box<RequestChain>, Error> {
         loop {
-            let spare = channel.lane.lock().as_mut().ok_or(Error::Broken)?.spare.pop();
-            match spare.map(|slices| slices.for_operation(operation, &self.ranges)) {
-                Some(Ok(slices)) => return Ok(slices),
-                Some(Err(slices)) => self.give_back(channel, slices),
-                None => {}
+            let mut guard = channel.lane.lock();
+            let lane = guard.as_mut().ok_or(Error::Broken)?;
+            if let Some(chain) = lane.slices(operation, &self.ranges) {
+                return Ok(chain);
             }
-            match if_full {
-                IfFull::Fail => return Err(Error::WouldBlock),
-                IfFull::Wait => self.wait_for_room(channel, MIN_SEGMENTS)?,
+            drop(guard);
+            self.wait_for_room(channel, MIN_SEGMENTS)?;
+        }
+    }
+
+    /// Step 2: links header, data and response to a chain.
+    pub(super) fn link(
+        &self,
+        channel: &Channel,
+        mut chain: Box<RequestChain>,
+        request: Box<Request>,
+        done: &Arc<CompletionQueue>,
+    ) -> Result<(Box<RequestChain>, Ticket), Rejected> {
+        let longest = self.info.max_segments + 2;
+        match self.link_within(&mut chain, request, done, longest) {
+            Ok(ticket) => Ok((chain, ticket)),
+            Err(rejected) => {
+                channel.put_back(chain);
+                Err(rejected)
             }
         }
     }
 
-    /// Step 2: the chain of header, data and response.
-    pub(super) fn chain(
+    /// Step 2 with at most `room` segments.
+    fn link_within(
         &self,
-        channel: &Channel,
-        slices: Slices,
-        request: Request,
+        chain: &mut RequestChain,
+        request: Box<Request>,
         done: &Arc<CompletionQueue>,
-    ) -> Result<(RequestChain, Ticket), Rejected> {
-        let capacity = self.capacity.load(Ordering::Relaxed);
-        let result = match request.check(&self.info, capacity) {
-            Ok(()) => {
-                let room = self.info.max_segments + 2;
-                RequestChain::new(slices, request, done.clone(), &self.config, room)
-            }
-            Err(error) => Err((slices, Rejected { error, request })),
-        };
-        result.map_err(|(slices, rejected)| {
-            self.give_back(channel, slices);
-            rejected
-        })
+        room: usize,
+    ) -> Result<Ticket, Rejected> {
+        match request.check(&self.info, self.capacity.load(Ordering::Relaxed)) {
+            Ok(()) => chain.link(request, done.clone(), &self.config, room),
+            Err(error) => Err(Rejected { error, request }),
+        }
     }
 
-    /// Step 3: puts the chain into the queue, and notifies the device if it asks for that.
+    /// Step 3: puts the chain into the queue, and notifies the device if it asks for that. Waits
+    /// for room.
     pub(super) fn send(
         &self,
         channel: &Channel,
-        chain: RequestChain,
-        ticket: Ticket,
-        if_full: IfFull,
-    ) -> Result<(), Rejected> {
-        self.enqueue(channel, chain, ticket, if_full)?;
-        self.kick(channel);
-        Ok(())
+        mut chain: Box<RequestChain>,
+        mut ticket: Ticket,
+    ) -> Result<(), Error> {
+        let done = ticket.done().clone();
+        done.reserve()?;
+        let result = loop {
+            let mut guard = channel.lane.lock();
+            let Some(lane) = guard.as_mut() else { break Err(Error::Broken) };
+            let Err((error, refused, its_ticket)) = lane.add(chain, ticket) else { break Ok(()) };
+            drop(guard);
+            let full = error == Error::WouldBlock;
+            let room = match full {
+                true => self.wait_for_room(channel, refused.segment_count()),
+                false => Err(error),
+            };
+            if let Err(error) = room {
+                channel.put_back(refused);
+                break Err(error);
+            }
+            (chain, ticket) = (refused, its_ticket);
+        };
+        match result {
+            Ok(()) => self.kick(channel),
+            Err(_) => done.cancel(),
+        }
+        result
     }
 
-    /// The first half of step 3: the device does not know yet.
-    fn enqueue(
+    /// Steps 1 to 3 in one go, without waiting and without the notification.
+    pub(super) fn stage(
+        &self,
+        lane: &mut Lane,
+        request: Box<Request>,
+        done: &Arc<CompletionQueue>,
+    ) -> Result<(), Rejected> {
+        let room = lane.queue.room();
+        let full = Error::WouldBlock;
+        if room < MIN_SEGMENTS {
+            return Err(Rejected { error: full, request });
+        }
+        let Some(mut chain) = lane.slices(request.operation, &self.ranges) else {
+            return Err(Rejected { error: full, request });
+        };
+        let rejected = match self.link_within(&mut chain, request, done, room) {
+            Ok(ticket) => match lane.add(chain, ticket) {
+                Ok(()) => return Ok(()),
+                Err((error, refused, ticket)) => {
+                    chain = refused;
+                    Rejected { error, request: chain.unlink(ticket) }
+                }
+            },
+            Err(rejected) => rejected,
+        };
+        lane.put_back(chain);
+        Err(rejected)
+    }
+
+    /// Puts a request in flight, without the notification; see [`super::BlockDevice::submit`].
+    pub(super) fn enqueue(
         &self,
         channel: &Channel,
-        mut chain: RequestChain,
-        mut ticket: Ticket,
+        mut request: Box<Request>,
+        done: &Arc<CompletionQueue>,
         if_full: IfFull,
     ) -> Result<(), Rejected> {
-        let done = ticket.done().clone();
-        let mut result = done.reserve();
-        let reserved = result.is_ok();
-        while result.is_ok() {
-            let refused = match channel.lane.lock().as_mut() {
-                None => (Error::Broken, chain, ticket),
-                Some(lane) => match lane.queue.add(chain, ticket) {
-                    Ok(_) => return Ok(()),
-                    Err((error, chain, ticket)) => (error_of(error), chain, ticket),
-                },
+        if let Err(error) = done.reserve() {
+            return Err(Rejected { error, request });
+        }
+        if request.operation == Operation::Flush && !self.has_flush() {
+            self.deliver(done, request, Ok(()));
+            return Ok(());
+        }
+        let rejected = loop {
+            let staged = match channel.lane.lock().as_mut() {
+                Some(lane) => self.stage(lane, request, done),
+                None => Err(Rejected { error: Error::Broken, request }),
             };
-            (chain, ticket) = (refused.1, refused.2);
-            result = match refused.0 {
-                Error::WouldBlock if if_full == IfFull::Wait => {
-                    self.wait_for_room(channel, chain.segment_count())
+            match staged {
+                Ok(()) => return Ok(()),
+                Err(full) if full.error == Error::WouldBlock && if_full == IfFull::Wait => {
+                    request = full.request;
+                    if let Err(error) = self.wait_for_room(channel, MIN_SEGMENTS) {
+                        break Rejected { error, request };
+                    }
                 }
-                error => Err(error),
-            };
-        }
-        if reserved {
-            done.cancel();
-        }
-        let error = result.err().unwrap_or(Error::WouldBlock);
-        let (slices, request) = chain.into_request(ticket);
-        self.give_back(channel, slices);
-        Err(Rejected { error, request })
+                Err(rejected) => break rejected,
+            }
+        };
+        done.cancel();
+        Err(rejected)
     }
 
-    /// The second half of step 3: one notification for all that was enqueued, if the device wants
-    /// one. The lock is released before it is sent.
+    /// Notifies the device of all that was enqueued, if it wants that. The lock is released before.
     pub(super) fn kick(&self, channel: &Channel) {
         let notify = channel.lane.lock().as_mut().is_some_and(|lane| lane.queue.should_notify());
         if notify {
@@ -195,33 +304,6 @@ impl VirtioBlk {
     fn notify(&self, channel: &Channel) {
         self.notifications.fetch_add(1, Ordering::Relaxed);
         self.transport.notify(channel.index);
-    }
-
-    /// Steps 1 to 3 for one request, without the notification.
-    pub(super) fn stage(
-        &self,
-        channel: &Channel,
-        request: Request,
-        done: &Arc<CompletionQueue>,
-        if_full: IfFull,
-    ) -> Result<(), Rejected> {
-        if request.operation == Operation::Flush && !self.has_flush() {
-            return self.complete_at_once(request, done);
-        }
-        let slices = match self.slices(channel, request.operation, if_full) {
-            Ok(slices) => slices,
-            Err(error) => return Err(Rejected { error, request }),
-        };
-        let (chain, ticket) = self.chain(channel, slices, request, done)?;
-        self.enqueue(channel, chain, ticket, if_full)
-    }
-
-    /// Returns slices that were not used.
-    fn give_back(&self, channel: &Channel, slices: Slices) {
-        if let Some(lane) = channel.lane.lock().as_mut() {
-            lane.spare.push(slices.without_range());
-        }
-        channel.waiting_for_room.wake_all();
     }
 
     /// Waits until a chain of so many segments fits. Not in interrupt context.
@@ -262,26 +344,29 @@ impl VirtioBlk {
         let mut guard = channel.lane.lock();
         let Some(lane) = guard.as_mut() else { return 0 };
         let violation = loop {
-            match lane.queue.pop() {
-                Ok(Some(used)) => {
-                    let room = lane.queue.room();
-                    match used.tag.settle(used.memory, used.written, &self.config, room) {
-                        Outcome::Continue(chain, ticket) => {
-                            // It fits: what it needs has just come back.
-                            if let Err((_, chain, ticket)) = lane.queue.add(chain, ticket) {
-                                self.complete(lane, ticket.end(chain, Err(Error::WouldBlock)));
-                                completed += 1;
-                            }
-                        }
-                        Outcome::Ended(ended) => {
-                            self.complete(lane, ended);
-                            completed += 1;
-                        }
-                    }
-                }
+            let used = match lane.queue.pop() {
+                Ok(Some(used)) => used,
                 Ok(None) => break None,
                 Err(violation) => break Some(violation),
+            };
+            let (mut chain, mut ticket) = (used.memory, used.tag);
+            let room = lane.queue.room();
+            let mut ended = ticket.settle(&mut chain, used.written, &self.config, room);
+            if ended.is_none() {
+                // There is more to do, and it fits: what it needs has just come back.
+                match lane.add(chain, ticket) {
+                    Ok(()) => continue,
+                    Err((error, refused, its_ticket)) => {
+                        (chain, ticket) = (refused, its_ticket);
+                        ended = Some(Err(error));
+                    }
+                }
             }
+            let done = ticket.done().clone();
+            let request = chain.unlink(ticket);
+            lane.put_back(chain);
+            self.deliver(&done, request, ended.unwrap_or(Ok(())));
+            completed += 1;
         };
         let notify = lane.queue.should_notify();
         drop(guard);
@@ -316,52 +401,14 @@ impl VirtioBlk {
     }
 
     /// Delivers an answer.
-    fn complete(&self, lane: &mut Lane, ended: Ended) {
-        lane.spare.push(ended.slices.without_range());
-        self.deliver(ended.done, ended.request, ended.result);
-    }
-
-    /// Completes a request for which the device has nothing to do.
-    fn complete_at_once(
-        &self,
-        request: Request,
-        done: &Arc<CompletionQueue>,
-    ) -> Result<(), Rejected> {
-        match done.reserve() {
-            Ok(()) => {
-                self.deliver(done.clone(), request, Ok(()));
-                Ok(())
-            }
-            Err(error) => Err(Rejected { error, request }),
-        }
-    }
-
-    /// Delivers an answer whose slices are gone or not worth keeping.
     pub(super) fn deliver(
         &self,
-        done: Arc<CompletionQueue>,
-        request: Request,
+        done: &CompletionQueue,
+        request: Box<Request>,
         result: Result<(), Error>,
     ) {
         if done.push(Completion { request, result }) {
             self.sleepers.fetch_sub(1, Ordering::SeqCst);
         }
-    }
-}
-
-/// A request that has ended, with everything that goes back to where it came from.
-#[derive(Debug)]
-pub(super) struct Ended {
-    pub slices: Slices,
-    pub done: Arc<CompletionQueue>,
-    pub request: Request,
-    pub result: Result<(), Error>,
-}
-
-fn error_of(refusal: AddError) -> Error {
-    match refusal {
-        AddError::Full => Error::WouldBlock,
-        AddError::Chain(_) => Error::TooManyBuffers,
-        AddError::Broken(_) | AddError::Stopped => Error::Broken,
     }
 }

@@ -164,7 +164,7 @@ impl VirtioBlk {
     }
 
     /// Submits a request and waits for its end.
-    fn wait_for(&self, request: Request) -> Result<Request, Error> {
+    fn wait_for(&self, request: Box<Request>) -> Result<Box<Request>, Error> {
         let done = CompletionQueue::new(1);
         self.submit(request, &done, IfFull::Wait)?;
         // The queue holds a place for the one completion, and every request gets one.
@@ -204,11 +204,11 @@ impl BlockDevice for VirtioBlk {
         let request = Request::new(Operation::Read, sector, vec![self.buffer(data.len())?]);
         let (channel, done) = (self.channel()?, CompletionQueue::new(1));
         // Step 1: slices for the request header and the response.
-        let slices = self.slices(channel, request.operation, IfFull::Wait)?;
+        let chain = self.slices(channel, Operation::Read)?;
         // Step 2: the chain request -> data -> response.
-        let (chain, ticket) = self.chain(channel, slices, request, &done)?;
+        let (chain, ticket) = self.link(channel, chain, request, &done)?;
         // Step 3: send it, and notify the device if it asks for that.
-        self.send(channel, chain, ticket, IfFull::Wait)?;
+        self.send(channel, chain, ticket)?;
         // Step 4: wait until the device has returned the chain.
         let completion = done.reaper(self).next().ok_or(Error::Broken)?;
         // Step 5: only if the response says so is there data.
@@ -222,11 +222,11 @@ impl BlockDevice for VirtioBlk {
         let request = Request::new(Operation::Write, sector, vec![buffer]);
         let (channel, done) = (self.channel()?, CompletionQueue::new(1));
         // Step 1: slices for the request header and the response.
-        let slices = self.slices(channel, request.operation, IfFull::Wait)?;
+        let chain = self.slices(channel, Operation::Write)?;
         // Step 2: the chain request -> data -> response.
-        let (chain, ticket) = self.chain(channel, slices, request, &done)?;
+        let (chain, ticket) = self.link(channel, chain, request, &done)?;
         // Step 3: send it, and notify the device if it asks for that.
-        self.send(channel, chain, ticket, IfFull::Wait)?;
+        self.send(channel, chain, ticket)?;
         // Step 4: wait until the device has returned the chain.
         let completion = done.reaper(self).next().ok_or(Error::Broken)?;
         // Step 5: the response says whether the disk has the data.
@@ -235,7 +235,7 @@ impl BlockDevice for VirtioBlk {
 
     fn submit(
         &self,
-        request: Request,
+        request: Box<Request>,
         done: &Arc<CompletionQueue>,
         if_full: IfFull,
     ) -> Result<(), Rejected> {
@@ -243,21 +243,21 @@ impl BlockDevice for VirtioBlk {
             Ok(channel) => channel,
             Err(error) => return Err(Rejected { error, request }),
         };
-        self.stage(channel, request, done, if_full)?;
+        self.enqueue(channel, request, done, if_full)?;
         self.kick(channel);
         Ok(())
     }
 
     fn submit_batch(
         &self,
-        requests: &mut VecDeque<Request>,
+        requests: &mut VecDeque<Box<Request>>,
         done: &Arc<CompletionQueue>,
     ) -> Result<usize, Rejected> {
         let Ok(channel) = self.channel() else { return Ok(0) };
         let mut submitted = 0;
         let result = loop {
             let Some(request) = requests.pop_front() else { break Ok(submitted) };
-            match self.stage(channel, request, done, IfFull::Fail) {
+            match self.enqueue(channel, request, done, IfFull::Fail) {
                 Ok(()) => submitted += 1,
                 Err(Rejected { error: Error::WouldBlock, request }) => {
                     requests.push_front(request);

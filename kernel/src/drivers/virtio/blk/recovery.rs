@@ -38,13 +38,10 @@ impl VirtioBlk {
             }
             let quiet = lane.queue.stop(|chain, ticket| {
                 let (done, request) = match chain {
-                    Some(chain) => {
-                        let it = ticket.end(chain, Err(Error::Broken));
-                        (it.done, it.request)
-                    }
+                    Some(mut chain) => (ticket.done().clone(), chain.unlink(ticket)),
                     None => ticket.without_memory(),
                 };
-                self.deliver(done, request, Err(Error::Broken));
+                self.deliver(&done, request, Err(Error::Broken));
                 ended += 1;
             });
             match quiet {

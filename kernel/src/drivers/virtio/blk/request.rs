@@ -8,9 +8,10 @@
 //!   +-----------------+      +----------------------+      +-----------------+
 //! ```
 
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{iter, mem, ops::Range};
 
+use arrayvec::ArrayVec;
 use int_to_c_enum::TryFromInt;
 use ostd::mm::dma::DmaCoherent;
 use ostd_pod::Pod;
@@ -19,9 +20,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use super::{
     super::{
         init::InitError,
-        queue::{Chain, Segments},
+        queue::{Chain, MAX_SEGMENTS, Segments},
     },
-    channel::Ended,
     config::BlkConfig,
 };
 use crate::{
@@ -80,43 +80,46 @@ enum ResponseStatus {
     NotReady = 0xff,
 }
 
-/// Request and response slices for one chain: step 1 of a request's life.
+/// One chain with all its memory, which the queue owns while the device may use it.
+///
+/// Chains are made once, with their slices for header and response, and used again and again.
 #[derive(Debug)]
-pub(super) struct Slices {
+pub(super) struct RequestChain {
     header: DmaSlice<RequestHeader, DmaCoherent>,
     /// For discard and write-zeroes requests only.
     range: Option<DmaSlice<RangeToClear, DmaCoherent>>,
     response: DmaSlice<u8, DmaCoherent>,
+    /// The request's, while it is in this chain.
+    buffers: Vec<Buffer>,
+    /// What this chain moves of the buffers.
+    parts: ArrayVec<Part, MAX_PARTS>,
+    device_writes: bool,
 }
 
-impl Slices {
-    /// Makes slices for so many chains. IRQs must be enabled.
-    pub fn make(chains: usize) -> Result<Vec<Self>, InitError> {
-        let headers = coherent_slices(chains)?;
-        let responses = coherent_slices(chains)?;
-        let pair =
-            || Some(Self { header: headers.alloc()?, range: None, response: responses.alloc()? });
-        Ok(iter::from_fn(pair).take(chains).collect())
-    }
+/// The most data segments of a chain: what header and response leave.
+const MAX_PARTS: usize = MAX_SEGMENTS - 2;
 
-    /// Adds what only some operations need; gives the slices back if there is none left of it.
-    pub fn for_operation(
-        self,
-        operation: Operation,
-        ranges: &DmaSliceAlloc<RangeToClear, DmaCoherent>,
-    ) -> Result<Self, Self> {
-        match operation {
-            Operation::Discard { .. } | Operation::WriteZeroes { .. } => match ranges.alloc() {
-                None => Err(self),
-                range => Ok(Self { range, ..self }),
-            },
-            _ => Ok(self),
+/// Some bytes of one of the buffers.
+#[derive(Clone, Debug)]
+struct Part {
+    buffer: usize,
+    bytes: Range<usize>,
+}
+
+impl Chain for RequestChain {
+    fn segments<'a>(&'a self, list: &mut Segments<'a>) {
+        list.device_reads(&self.header);
+        if let Some(range) = &self.range {
+            list.device_reads(range);
         }
-    }
-
-    /// As [`Self::make`] made them.
-    pub fn without_range(self) -> Self {
-        Self { range: None, ..self }
+        for part in &self.parts {
+            let Some(buffer) = self.buffers.get(part.buffer) else { continue };
+            match self.device_writes {
+                true => list.device_writes_part(buffer.memory(), part.bytes.clone()),
+                false => list.device_reads_part(buffer.memory(), part.bytes.clone()),
+            }
+        }
+        list.device_writes(&self.response);
     }
 }
 
@@ -130,73 +133,11 @@ pub(super) fn coherent_slices<T: Pod>(
     Ok(DmaSliceAlloc::new(dma))
 }
 
-/// The memory of one chain, which the queue owns while the device may use it.
-#[derive(Debug)]
-pub(super) struct RequestChain {
-    slices: Slices,
-    buffers: Vec<Buffer>,
-    data: Data,
-    max_segment_bytes: usize,
-}
-
-/// What stands between header and response.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Data {
-    Nothing,
-    Range,
-    /// The device reads these bytes of the buffers, counted through all of them.
-    ToDevice(Range<usize>),
-    /// The device writes these bytes of the buffers.
-    FromDevice(Range<usize>),
-}
-
-impl Chain for RequestChain {
-    fn segments<'a>(&'a self, list: &mut Segments<'a>) {
-        list.device_reads(&self.slices.header);
-        match &self.data {
-            Data::Nothing => {}
-            Data::Range => {
-                if let Some(range) = &self.slices.range {
-                    list.device_reads(range);
-                }
-            }
-            Data::ToDevice(bytes) => {
-                for (buffer, part) in parts(&self.buffers, bytes, self.max_segment_bytes) {
-                    list.device_reads_part(buffer.memory(), part);
-                }
-            }
-            Data::FromDevice(bytes) => {
-                for (buffer, part) in parts(&self.buffers, bytes, self.max_segment_bytes) {
-                    list.device_writes_part(buffer.memory(), part);
-                }
-            }
-        }
-        list.device_writes(&self.slices.response);
-    }
-}
-
-/// The buffers' parts that make up `bytes`, none longer than `max` bytes.
-fn parts<'a>(
-    buffers: &'a [Buffer],
-    bytes: &Range<usize>,
-    max: usize,
-) -> impl Iterator<Item = (&'a Buffer, Range<usize>)> {
-    let bytes = bytes.clone();
-    let mut buffer_start = 0;
-    buffers.iter().flat_map(move |buffer| {
-        // Both ends relative to this buffer; empty where the two do not meet.
-        let start = bytes.start.saturating_sub(buffer_start).min(buffer.len());
-        let end = bytes.end.saturating_sub(buffer_start).min(buffer.len());
-        buffer_start += buffer.len();
-        (start..end).step_by(max).map(move |at| (buffer, at..end.min(at + max)))
-    })
-}
-
 /// The driver's note about a chain: whose request it is and how far that has come.
 #[derive(Debug)]
 pub(super) struct Ticket {
     /// The request; its buffers are in the chain.
-    request: Request,
+    request: Box<Request>,
     done: Arc<CompletionQueue>,
     /// The bytes of the request done by earlier chains.
     progress: u64,
@@ -207,39 +148,73 @@ pub(super) struct Ticket {
 }
 
 impl RequestChain {
+    /// Makes so many chains. IRQs must be enabled.
+    #[expect(clippy::vec_box, reason = "a chain moves into the queue and back, as one word")]
+    pub fn make(chains: usize) -> Result<Vec<Box<Self>>, InitError> {
+        let headers = coherent_slices(chains)?;
+        let responses = coherent_slices(chains)?;
+        let chain = || {
+            Some(Box::new(Self {
+                header: headers.alloc()?,
+                range: None,
+                response: responses.alloc()?,
+                buffers: Vec::new(),
+                parts: ArrayVec::new(),
+                device_writes: false,
+            }))
+        };
+        Ok(iter::from_fn(chain).take(chains).collect())
+    }
+
+    /// The rest of step 1: takes the slice that only some operations need. Returns whether there
+    /// was one.
+    pub fn take_range(
+        &mut self,
+        operation: Operation,
+        ranges: &DmaSliceAlloc<RangeToClear, DmaCoherent>,
+    ) -> bool {
+        match operation {
+            Operation::Discard { .. } | Operation::WriteZeroes { .. } => {
+                self.range = ranges.alloc();
+                self.range.is_some()
+            }
+            _ => true,
+        }
+    }
+
     /// Step 2: links header, data and response to a chain that does all of `request`, or as much
-    /// of it as fits `room` segments and the device's limits; [`Ticket::next_chain`] does the
-    /// rest.
+    /// of it as fits `room` segments and the device's limits; [`Ticket::settle`] does the rest.
     ///
     /// The request has passed [`Request::check`], and `room` is 3 at least.
     ///
     /// # Errors
     ///
     /// [`Error::Misaligned`] if a buffer does not hold whole blocks; the request comes back.
-    pub fn new(
-        slices: Slices,
-        mut request: Request,
+    pub fn link(
+        &mut self,
+        mut request: Box<Request>,
         done: Arc<CompletionQueue>,
         config: &BlkConfig,
         room: usize,
-    ) -> Result<(Self, Ticket), (Slices, Rejected)> {
-        let whole = |buffer: &Buffer| buffer.len().is_multiple_of(config.block_size as usize);
-        let moves_data = matches!(request.operation, Operation::Read | Operation::Write);
-        if moves_data && !request.buffers.iter().all(whole) {
-            let error = Error::Misaligned { block_size: config.block_size };
-            return Err((slices, Rejected { error, request }));
-        }
-        let buffers = mem::take(&mut request.buffers);
-        let max_segment_bytes = config.max_segment_bytes as usize;
-        let mut chain = Self { slices, buffers, data: Data::Nothing, max_segment_bytes };
+    ) -> Result<Ticket, Rejected> {
+        self.buffers = mem::take(&mut request.buffers);
         let mut ticket = Ticket { request, done, progress: 0, step: 0, expected: 0 };
-        match chain.prepare(&mut ticket, config, room) {
-            Ok(()) => Ok((chain, ticket)),
-            Err(error) => {
-                let (slices, request) = chain.into_request(ticket);
-                Err((slices, Rejected { error, request }))
-            }
+        match self.prepare(&mut ticket, config, room) {
+            Ok(()) => Ok(ticket),
+            Err(error) => Err(Rejected { error, request: self.unlink(ticket) }),
         }
+    }
+
+    /// Undoes [`Self::link`]: the request with its buffers, and the chain ready for another one.
+    pub fn unlink(&mut self, ticket: Ticket) -> Box<Request> {
+        let mut request = ticket.request;
+        request.buffers = mem::take(&mut self.buffers);
+        request
+    }
+
+    /// Gives back what [`Self::take_range`] took.
+    pub fn return_range(&mut self) {
+        self.range = None;
     }
 
     /// Describes the next step of the request in header, range and data, and poisons the response.
@@ -249,78 +224,94 @@ impl RequestChain {
         config: &BlkConfig,
         room: usize,
     ) -> Result<(), Error> {
-        let segments = room.saturating_sub(2).min(config.max_segments as usize);
-        let sector = ticket.request.sector + ticket.progress / SECTOR_SIZE as u64;
-        let start = ticket.progress as usize;
+        self.parts.clear();
+        let mut sector = ticket.request.sector + ticket.progress / SECTOR_SIZE as u64;
+        ticket.expected = size_of::<u8>() as u32;
         let request_type = match ticket.request.operation {
             Operation::Read => {
-                let end = self.end_of_step(start, segments);
-                self.data = Data::FromDevice(start..end);
-                ticket.step = (end - start) as u64;
-                ticket.expected = ticket.step as u32 + 1;
+                self.device_writes = true;
+                let bytes = self.choose_parts(ticket, config, room)?;
+                ticket.expected += bytes;
                 RequestType::In
             }
             Operation::Write => {
-                let end = self.end_of_step(start, segments);
-                self.data = Data::ToDevice(start..end);
-                ticket.step = (end - start) as u64;
-                ticket.expected = 1;
+                self.device_writes = false;
+                self.choose_parts(ticket, config, room)?;
                 RequestType::Out
             }
-            Operation::GetSerial => {
-                self.data = Data::FromDevice(0..Operation::SERIAL_BYTES);
-                ticket.expected = Operation::SERIAL_BYTES as u32 + 1;
-                RequestType::GetId
+            operation => {
+                // Only reads and writes name a sector in the header (section 5.2.6.1).
+                let first = mem::take(&mut sector);
+                self.prepare_other(operation, first, ticket, config)?
             }
-            Operation::Flush => {
-                ticket.expected = 1;
-                RequestType::Flush
+        };
+        let header = RequestHeader { request_type: request_type as u32, reserved: 0, sector };
+        self.header.write(&header).map_err(|_| Error::NoMemory)?;
+        let poison = ResponseStatus::NotReady as u8;
+        self.response.write(&poison).map_err(|_| Error::NoMemory)
+    }
+
+    /// Chooses what of the buffers this chain moves; returns the number of bytes.
+    fn choose_parts(
+        &mut self,
+        ticket: &mut Ticket,
+        config: &BlkConfig,
+        room: usize,
+    ) -> Result<u32, Error> {
+        let segments = room.saturating_sub(2).min(config.max_segments as usize).min(MAX_PARTS);
+        let max = config.max_segment_bytes as usize;
+        let mut skip = ticket.progress as usize;
+        let mut bytes = 0u32;
+        for (number, buffer) in self.buffers.iter().enumerate() {
+            let len = buffer.len();
+            if !len.is_multiple_of(config.block_size as usize) {
+                return Err(Error::Misaligned { block_size: config.block_size });
+            }
+            let mut at = skip.min(len);
+            skip -= at;
+            while at < len && self.parts.len() < segments {
+                let end = len.min(at.saturating_add(max));
+                // The device counts what it writes, the response too, in 32 bits.
+                let Some(sum) = u32::try_from(end - at)
+                    .ok()
+                    .and_then(|more| bytes.checked_add(more))
+                    .filter(|sum| *sum < u32::MAX)
+                else {
+                    break;
+                };
+                self.parts.push(Part { buffer: number, bytes: at..end });
+                (bytes, at) = (sum, end);
+            }
+        }
+        ticket.step = bytes.into();
+        if bytes == 0 { Err(Error::TooManyBuffers) } else { Ok(bytes) }
+    }
+
+    /// [`Self::prepare`] for operations that move no sectors.
+    fn prepare_other(
+        &mut self,
+        operation: Operation,
+        sector: u64,
+        ticket: &mut Ticket,
+        config: &BlkConfig,
+    ) -> Result<RequestType, Error> {
+        match operation {
+            Operation::GetSerial => {
+                self.device_writes = true;
+                self.parts.push(Part { buffer: 0, bytes: 0..Operation::SERIAL_BYTES });
+                ticket.expected += Operation::SERIAL_BYTES as u32;
+                Ok(RequestType::GetId)
             }
             Operation::Discard { sectors } => {
                 self.clear(ticket, sector, sectors, config.max_discard_sectors)?;
-                RequestType::Discard
+                Ok(RequestType::Discard)
             }
             Operation::WriteZeroes { sectors } => {
                 self.clear(ticket, sector, sectors, config.max_write_zeroes_sectors)?;
-                RequestType::WriteZeroes
+                Ok(RequestType::WriteZeroes)
             }
-        };
-        if ticket.step == 0 && !matches!(request_type, RequestType::Flush | RequestType::GetId) {
-            return Err(Error::TooManyBuffers);
+            Operation::Flush | Operation::Read | Operation::Write => Ok(RequestType::Flush),
         }
-        // Only reads and writes name a sector in the header (section 5.2.6.1).
-        let sector = match request_type {
-            RequestType::In | RequestType::Out => sector,
-            _ => 0,
-        };
-        let header = RequestHeader { request_type: request_type as u32, reserved: 0, sector };
-        self.slices.header.write(&header).map_err(|_| Error::NoMemory)?;
-        let poison = ResponseStatus::NotReady as u8;
-        self.slices.response.write(&poison).map_err(|_| Error::NoMemory)
-    }
-
-    /// The number of segments that it lists.
-    pub fn segment_count(&self) -> usize {
-        2 + match &self.data {
-            Data::Nothing => 0,
-            Data::Range => 1,
-            Data::ToDevice(bytes) | Data::FromDevice(bytes) => {
-                parts(&self.buffers, bytes, self.max_segment_bytes).count()
-            }
-        }
-    }
-
-    /// How far a chain gets from byte `start` of the buffers on with so many segments.
-    fn end_of_step(&self, start: usize, segments: usize) -> usize {
-        let all = start..self.buffers.iter().map(Buffer::len).sum();
-        let taken = parts(&self.buffers, &all, self.max_segment_bytes).take(segments);
-        // Lengths that fit 32 bits together with the response, as the device counts them so.
-        taken
-            .scan(0u32, |sum, (_, part)| {
-                *sum = u32::try_from(part.len()).ok().and_then(|len| sum.checked_add(len))?;
-                (*sum < u32::MAX).then_some(part.len())
-            })
-            .fold(start, |end, len| end + len)
     }
 
     fn clear(
@@ -333,16 +324,19 @@ impl RequestChain {
         let left = u64::from(sectors).saturating_sub(ticket.progress / SECTOR_SIZE as u64);
         // Cannot truncate: it is no larger than `limit`.
         let num_sectors = left.min(limit.into()) as u32;
-        self.data = Data::Range;
         ticket.step = u64::from(num_sectors) * SECTOR_SIZE as u64;
-        ticket.expected = 1;
-        let range = self.slices.range.as_ref().ok_or(Error::NoMemory)?;
+        let range = self.range.as_ref().ok_or(Error::NoMemory)?;
         range.write(&RangeToClear { sector, num_sectors, flags: 0 }).map_err(|_| Error::NoMemory)
+    }
+
+    /// The number of segments that it lists.
+    pub fn segment_count(&self) -> usize {
+        2 + usize::from(self.range.is_some()) + self.parts.len()
     }
 
     /// Step 5: what the device answered, having written `written` bytes.
     fn check_response(&self, ticket: &Ticket, written: u32) -> Result<(), Error> {
-        let byte = self.slices.response.read().map_err(|_| Error::NoAnswer)?;
+        let byte = self.response.read().map_err(|_| Error::NoAnswer)?;
         match ResponseStatus::try_from(byte) {
             Ok(ResponseStatus::Ok) if written < ticket.expected => {
                 Err(Error::Short { written, expected: ticket.expected })
@@ -356,53 +350,37 @@ impl RequestChain {
     }
 }
 
-/// What becomes of a request when the device has returned one of its chains.
-#[derive(Debug)]
-pub(super) enum Outcome {
-    /// There is more to do, with this chain.
-    Continue(RequestChain, Ticket),
-    /// The request has ended.
-    Ended(Ended),
-}
-
 impl Ticket {
     /// Whose request it is.
     pub fn done(&self) -> &Arc<CompletionQueue> {
         &self.done
     }
 
-    /// Decides what follows when the device has returned `chain`.
+    /// Decides what follows when the device has returned `chain`, having written `written` bytes:
+    /// `None` if the chain is to be sent again for the next step of its request, otherwise how the
+    /// request has ended.
     ///
     /// `room` is how many segments a chain can have now, the descriptors of the returned one
     /// included, so that the next step always fits.
     pub fn settle(
-        mut self,
-        mut chain: RequestChain,
+        &mut self,
+        chain: &mut RequestChain,
         written: u32,
         config: &BlkConfig,
         room: usize,
-    ) -> Outcome {
-        let result = chain.check_response(&self, written).and_then(|()| {
-            self.progress += self.step;
-            let more = self.progress < self.total(&chain);
-            if more { chain.prepare(&mut self, config, room).map(|()| true) } else { Ok(false) }
-        });
-        match result {
-            Ok(true) => Outcome::Continue(chain, self),
-            Ok(false) => Outcome::Ended(self.end(chain, Ok(()))),
-            Err(error) => Outcome::Ended(self.end(chain, Err(error))),
+    ) -> Option<Result<(), Error>> {
+        if let Err(error) = chain.check_response(self, written) {
+            return Some(Err(error));
         }
-    }
-
-    /// Ends the request, whose chain has come back.
-    pub fn end(self, chain: RequestChain, result: Result<(), Error>) -> Ended {
-        let done = self.done.clone();
-        let (slices, request) = chain.into_request(self);
-        Ended { slices, done, request, result }
+        self.progress += self.step;
+        if self.progress >= self.total(chain) {
+            return Some(Ok(()));
+        }
+        chain.prepare(self, config, room).err().map(Err)
     }
 
     /// The request without its buffers, which had to be left to the device.
-    pub fn without_memory(self) -> (Arc<CompletionQueue>, Request) {
+    pub fn without_memory(self) -> (Arc<CompletionQueue>, Box<Request>) {
         (self.done, self.request)
     }
 
@@ -417,12 +395,5 @@ impl Ticket {
             }
             Operation::Flush | Operation::GetSerial => 0,
         }
-    }
-}
-
-impl RequestChain {
-    /// The slices, and the request with its buffers put back.
-    pub fn into_request(self, ticket: Ticket) -> (Slices, Request) {
-        (self.slices, Request { buffers: self.buffers, ..ticket.request })
     }
 }

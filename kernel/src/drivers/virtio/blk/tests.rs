@@ -280,8 +280,9 @@ fn a_lie_takes_the_device_out_of_use_and_answers_everyone() {
         let done = CompletionQueue::new(4);
         disk.plan_faults([Some(Fault::Lose), Some(Fault::Lose), Some(Fault::Id(9999))]);
         for tag in 0..3 {
-            let request = Request::new(Operation::Read, tag, vec![buffer(1, &[])]);
-            driver.submit(Request { tag, ..request }, &done, IfFull::Fail).unwrap();
+            let mut request = Request::new(Operation::Read, tag, vec![buffer(1, &[])]);
+            request.tag = tag;
+            driver.submit(request, &done, IfFull::Fail).unwrap();
         }
         driver.poll();
         let mut tags: Vec<_> = core::iter::from_fn(|| done.try_next())
@@ -407,7 +408,8 @@ fn many_requests_leave_nothing_behind() {
     let mut request = Some(Request::new(Operation::Read, 0, vec![buffer(1, &[])]));
     let mut run = |count: u64| {
         for round in 0..count {
-            let again = Request { sector: round % 64, ..request.take().unwrap() };
+            let mut again = request.take().unwrap();
+            again.sector = round % 64;
             driver.submit(again, &done, IfFull::Fail).unwrap();
             let completion = reaper.next().unwrap();
             assert_eq!(completion.result, Ok(()));

@@ -1,5 +1,6 @@
 //! What is put into a queue: memory that belongs to the queue until the device returns it.
 
+use alloc::boxed::Box;
 use core::{fmt, marker::PhantomData, ops::Range};
 
 use arrayvec::ArrayVec;
@@ -16,6 +17,12 @@ pub trait Chain: Send + 'static {
     /// Lists the memory in the order of the chain: first what the device reads, then what it
     /// writes (VIRTIO 1.3 section 2.7.4.2).
     fn segments<'a>(&'a self, list: &mut Segments<'a>);
+}
+
+impl<C: Chain> Chain for Box<C> {
+    fn segments<'a>(&'a self, list: &mut Segments<'a>) {
+        (**self).segments(list);
+    }
 }
 
 /// A list of memory that a [`Chain`] fills in.

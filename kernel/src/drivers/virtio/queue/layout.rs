@@ -16,12 +16,16 @@ use ostd::mm::{Daddr, PAGE_SIZE};
 /// One entry of a descriptor table: 16 bytes.
 pub(super) const DESCRIPTOR_BYTES: usize = 16;
 
-/// Field offsets within one descriptor (section 2.7.5).
+/// Fields of one descriptor (section 2.7.5).
 pub(super) mod descriptor {
+    /// Offset of the first 8 bytes.
     pub const ADDRESS: usize = 0;
+    /// Offset of the other 8 bytes: the length in their lower half, and above it
     pub const LENGTH: usize = 8;
-    pub const FLAGS: usize = 12;
-    pub const NEXT: usize = 14;
+    /// the flags, at byte 12,
+    pub const FLAGS_SHIFT: u32 = 32;
+    /// and the next descriptor, at byte 14.
+    pub const NEXT_SHIFT: u32 = 48;
 
     /// Another descriptor of the chain follows.
     pub const F_NEXT: u16 = 1;

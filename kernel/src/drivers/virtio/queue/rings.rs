@@ -171,10 +171,12 @@ fn put_descriptor(
     next: Option<u16>,
 ) {
     let flags = if next.is_some() { flags | descriptor::F_NEXT } else { flags };
+    // Length, flags and next share one word: two stores instead of four.
+    let rest = u64::from(length)
+        | u64::from(flags) << descriptor::FLAGS_SHIFT
+        | u64::from(next.unwrap_or(0)) << descriptor::NEXT_SHIFT;
     put(memory, at + descriptor::ADDRESS, address);
-    put(memory, at + descriptor::LENGTH, length);
-    put(memory, at + descriptor::FLAGS, flags);
-    put(memory, at + descriptor::NEXT, next.unwrap_or(0));
+    put(memory, at + descriptor::LENGTH, rest);
 }
 
 // Every offset is computed from the layout and a number below the size, so it lies in the memory
