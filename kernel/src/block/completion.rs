@@ -63,11 +63,16 @@ impl CompletionQueue {
     ///
     /// [`Error::WouldBlock`] when `capacity` completions are due already.
     pub fn reserve(&self) -> Result<(), Error> {
-        let more = |open| (open < self.capacity).then_some(open + 1);
-        self.open
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
-            .map(|_| ())
-            .map_err(|_| Error::WouldBlock)
+        if self.open.fetch_add(1, Ordering::Relaxed) < self.capacity {
+            return Ok(());
+        }
+        self.cancel();
+        Err(Error::WouldBlock)
+    }
+
+    /// Whether a reservation would be given now.
+    pub fn has_room(&self) -> bool {
+        self.open() < self.capacity
     }
 
     /// Gives back a reservation whose request was not taken after all.
@@ -109,6 +114,12 @@ impl CompletionQueue {
         let completion = self.inner.lock().ready.pop_front()?;
         self.open.fetch_sub(1, Ordering::Relaxed);
         Some(completion)
+    }
+
+    /// Takes all completions that have arrived, in exchange for `empty`.
+    pub fn take_all(&self, empty: &mut VecDeque<Completion>) {
+        core::mem::swap(&mut self.inner.lock().ready, empty);
+        self.open.fetch_sub(empty.len(), Ordering::Relaxed);
     }
 
     /// Starts taking completions of requests to `disk` in the current task.

@@ -1,8 +1,8 @@
 //! One request to a disk.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
-use super::{Buffer, DiskInfo, Error, SECTOR_SIZE};
+use super::{Buffer, CompletionQueue, DiskInfo, Error, SECTOR_SIZE};
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,12 +47,29 @@ pub struct Request {
     pub buffers: Vec<Buffer>,
     /// The submitter's own mark, which comes back with the completion.
     pub tag: u64,
+    /// The driver's notes.
+    pub(crate) flight: Flight,
+}
+
+/// What a driver notes about a request that is in flight.
+///
+/// The notes travel with the request, so that the driver has nothing to allocate for them.
+#[derive(Debug, Default)]
+pub(crate) struct Flight {
+    /// Where the completion goes.
+    pub done: Option<Arc<CompletionQueue>>,
+    /// The bytes done already, if the request is done in several steps.
+    pub progress: u64,
+    /// The bytes that the present step does.
+    pub step: u64,
+    /// The bytes of a complete answer to the present step.
+    pub expected: u32,
 }
 
 impl Request {
     /// A request without a tag. It lives in a box, as it is handed on many times.
     pub fn new(operation: Operation, sector: u64, buffers: Vec<Buffer>) -> Box<Self> {
-        Box::new(Self { operation, sector, buffers, tag: 0 })
+        Box::new(Self { operation, sector, buffers, tag: 0, flight: Flight::default() })
     }
 
     /// The number of bytes in the buffers.

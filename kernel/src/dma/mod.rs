@@ -113,42 +113,34 @@ const CACHE_LINE: usize = 64;
 /// A contiguous piece of memory with a device address that is its owner's alone to give away.
 ///
 /// Implemented for the DMA objects of OSTD and for their slices, and for nothing else: whoever
-/// holds a `&dyn DmaMemory` knows that `device_address..device_address + len` is DMA memory
-/// that lives as long as the reference.
+/// holds a `&dyn DmaMemory` knows that its [`DmaMemory::extent`] is DMA memory that lives as
+/// long as the reference.
 pub trait DmaMemory: private::Sealed {
-    /// The address of the first byte as the device sees it.
-    fn device_address(&self) -> Daddr;
+    /// Where it lies and what the device may do with it.
+    fn extent(&self) -> DmaExtent;
+}
 
+/// The place of some DMA memory, as the device sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DmaExtent {
+    /// The address of the first byte.
+    pub address: Daddr,
     /// The length in bytes.
-    fn len(&self) -> usize;
-
-    /// Whether there are no bytes; OSTD has no empty DMA objects, so this is `false`.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
+    pub len: usize,
     /// Whether the device may be asked to read it.
-    fn device_reads(&self) -> bool;
-
+    pub device_reads: bool,
     /// Whether the device may be asked to write it.
-    fn device_writes(&self) -> bool;
+    pub device_writes: bool,
 }
 
 impl<D: DmaObject> DmaMemory for D {
-    fn device_address(&self) -> Daddr {
-        self.daddr()
-    }
-
-    fn len(&self) -> usize {
-        self.size()
-    }
-
-    fn device_reads(&self) -> bool {
-        D::DEVICE_READS
-    }
-
-    fn device_writes(&self) -> bool {
-        D::DEVICE_WRITES
+    fn extent(&self) -> DmaExtent {
+        DmaExtent {
+            address: self.daddr(),
+            len: self.size(),
+            device_reads: D::DEVICE_READS,
+            device_writes: D::DEVICE_WRITES,
+        }
     }
 }
 

@@ -3,13 +3,10 @@
 use alloc::{sync::Arc, vec::Vec};
 use core::{marker::PhantomData, ops::Range};
 
-use ostd::{
-    mm::Daddr,
-    sync::{LocalIrqDisabled, SpinLock},
-};
+use ostd::sync::{LocalIrqDisabled, SpinLock};
 use ostd_pod::Pod;
 
-use super::{DmaMemory, DmaObject, private::Sealed};
+use super::{DmaExtent, DmaMemory, DmaObject, private::Sealed};
 
 /// Splits one DMA object into slots of `T`.
 ///
@@ -159,20 +156,13 @@ impl<T: Pod, D: DmaObject> DmaSlice<T, D> {
 }
 
 impl<T: Pod, D: DmaObject> DmaMemory for DmaSlice<T, D> {
-    fn device_address(&self) -> Daddr {
-        self.pool.dma.daddr() + self.bytes().start
-    }
-
-    fn len(&self) -> usize {
-        size_of::<T>()
-    }
-
-    fn device_reads(&self) -> bool {
-        D::DEVICE_READS
-    }
-
-    fn device_writes(&self) -> bool {
-        D::DEVICE_WRITES
+    fn extent(&self) -> DmaExtent {
+        DmaExtent {
+            address: self.pool.dma.daddr() + self.bytes().start,
+            len: size_of::<T>(),
+            device_reads: D::DEVICE_READS,
+            device_writes: D::DEVICE_WRITES,
+        }
     }
 }
 

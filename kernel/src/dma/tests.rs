@@ -31,7 +31,7 @@ fn slots_fill_the_pages_and_do_not_overlap() {
     let pool = coherent::<Odd>(1);
     let slices: Vec<_> = core::iter::from_fn(|| pool.alloc()).collect();
     assert_eq!(slices.len(), PAGE_SIZE / size_of::<Odd>());
-    let mut addresses: Vec<_> = slices.iter().map(|slice| slice.device_address()).collect();
+    let mut addresses: Vec<_> = slices.iter().map(|slice| slice.extent().address).collect();
     addresses.sort_unstable();
     assert!(addresses.windows(2).all(|pair| pair[1] - pair[0] >= size_of::<Odd>()));
     assert_eq!(addresses.last().unwrap() + size_of::<Odd>() - addresses[0], PAGE_SIZE);
@@ -55,12 +55,12 @@ fn running_out_is_none_and_a_dropped_slice_comes_back() {
     let pool = coherent::<[u8; 2048]>(1);
     assert_eq!(pool.available(), 2);
     let first = pool.alloc().unwrap();
-    let address = first.device_address();
+    let address = first.extent().address;
     let second = pool.alloc().unwrap();
     assert!(pool.alloc().is_none());
     drop(first);
     assert_eq!(pool.available(), 1);
-    assert_eq!(pool.alloc().unwrap().device_address(), address);
+    assert_eq!(pool.alloc().unwrap().extent().address, address);
     drop(second);
     assert_eq!(pool.available(), 2);
 }
@@ -86,7 +86,7 @@ fn stream_slots_do_not_share_a_cache_line() {
     let pool = stream::<u8>(1);
     assert_eq!(pool.available(), PAGE_SIZE / CACHE_LINE);
     let (a, b) = (pool.alloc().unwrap(), pool.alloc().unwrap());
-    assert!(a.device_address().abs_diff(b.device_address()) >= CACHE_LINE);
+    assert!(a.extent().address.abs_diff(b.extent().address) >= CACHE_LINE);
     a.write(&1).unwrap();
     a.sync_to_device().unwrap();
     b.sync_from_device().unwrap();
@@ -120,7 +120,7 @@ fn direction_is_known_and_kept() {
     let to_device = DmaStream::<ToDevice>::alloc(1, CACHE_COHERENT).unwrap();
     let pool: DmaSliceAlloc<u32, _> = DmaSliceAlloc::new(to_device);
     let slice = pool.alloc().unwrap();
-    assert!(slice.device_reads() && !slice.device_writes());
+    assert!(slice.extent().device_reads && !slice.extent().device_writes);
     slice.write(&5).unwrap();
     assert!(slice.read().is_err());
 }

@@ -2,7 +2,7 @@
 //!
 //! The steps are those of the parent module's story; each is one function here.
 
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
 use core::sync::atomic::Ordering;
 
 use ostd::{
@@ -19,7 +19,7 @@ use super::{
     },
     MIN_SEGMENTS, VirtioBlk,
     recovery::Reason,
-    request::{RangeToClear, RequestChain, Ticket},
+    request::{RangeToClear, RequestChain},
 };
 use crate::{
     block::{Completion, CompletionQueue, Error, IfFull, Operation, Rejected, Request},
@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// A queue whose chains are block requests.
-pub(super) type RequestQueue = Queue<Box<RequestChain>, Ticket>;
+pub(super) type RequestQueue = Queue<Box<RequestChain>, Box<Request>>;
 
 /// One request queue of a block device.
 pub(super) struct Channel {
@@ -132,17 +132,17 @@ impl Lane {
     fn add(
         &mut self,
         chain: Box<RequestChain>,
-        ticket: Ticket,
-    ) -> Result<(), (Error, Box<RequestChain>, Ticket)> {
+        request: Box<Request>,
+    ) -> Result<(), (Error, Box<RequestChain>, Box<Request>)> {
         let error_of = |error| match error {
             AddError::Full => Error::WouldBlock,
             AddError::Chain(_) => Error::TooManyBuffers,
             AddError::Broken(_) | AddError::Stopped => Error::Broken,
         };
         self.queue
-            .add(chain, ticket)
+            .add(chain, request)
             .map(|_| ())
-            .map_err(|(error, chain, ticket)| (error_of(error), chain, ticket))
+            .map_err(|(error, chain, request)| (error_of(error), chain, request))
     }
 }
 
@@ -169,15 +169,14 @@ impl VirtioBlk {
         &self,
         channel: &Channel,
         mut chain: Box<RequestChain>,
-        request: Box<Request>,
+        request: &mut Request,
         done: &Arc<CompletionQueue>,
-    ) -> Result<(Box<RequestChain>, Ticket), Rejected> {
-        let longest = self.info.max_segments + 2;
-        match self.link_within(&mut chain, request, done, longest) {
-            Ok(ticket) => Ok((chain, ticket)),
-            Err(rejected) => {
+    ) -> Result<Box<RequestChain>, Error> {
+        match self.link_within(&mut chain, request, done, self.info.max_segments + 2) {
+            Ok(()) => Ok(chain),
+            Err(error) => {
                 channel.put_back(chain);
-                Err(rejected)
+                Err(error)
             }
         }
     }
@@ -186,14 +185,15 @@ impl VirtioBlk {
     fn link_within(
         &self,
         chain: &mut RequestChain,
-        request: Box<Request>,
+        request: &mut Request,
         done: &Arc<CompletionQueue>,
         room: usize,
-    ) -> Result<Ticket, Rejected> {
-        match request.check(&self.info, self.capacity.load(Ordering::Relaxed)) {
-            Ok(()) => chain.link(request, done.clone(), &self.config, room),
-            Err(error) => Err(Rejected { error, request }),
-        }
+    ) -> Result<(), Error> {
+        request.check(&self.info, self.capacity.load(Ordering::Relaxed))?;
+        chain.link(request, &self.config, room)?;
+        done.reserve().inspect_err(|_| chain.unlink(request))?;
+        request.flight.done = Some(done.clone());
+        Ok(())
     }
 
     /// Step 3: puts the chain into the queue, and notifies the device if it asks for that. Waits
@@ -202,60 +202,63 @@ impl VirtioBlk {
         &self,
         channel: &Channel,
         mut chain: Box<RequestChain>,
-        mut ticket: Ticket,
+        mut request: Box<Request>,
     ) -> Result<(), Error> {
-        let done = ticket.done().clone();
-        done.reserve()?;
-        let result = loop {
-            let mut guard = channel.lane.lock();
-            let Some(lane) = guard.as_mut() else { break Err(Error::Broken) };
-            let Err((error, refused, its_ticket)) = lane.add(chain, ticket) else { break Ok(()) };
-            drop(guard);
-            let full = error == Error::WouldBlock;
-            let room = match full {
-                true => self.wait_for_room(channel, refused.segment_count()),
-                false => Err(error),
+        loop {
+            let result = match channel.lane.lock().as_mut() {
+                Some(lane) => lane.add(chain, request),
+                None => Err((Error::Broken, chain, request)),
+            };
+            let Err((error, refused, its_request)) = result else { break };
+            (chain, request) = (refused, its_request);
+            let room = match error {
+                Error::WouldBlock => self.wait_for_room(channel, chain.segment_count()),
+                error => Err(error),
             };
             if let Err(error) = room {
-                channel.put_back(refused);
-                break Err(error);
+                take_done(&mut request).inspect(|done| done.cancel());
+                channel.put_back(chain);
+                return Err(error);
             }
-            (chain, ticket) = (refused, its_ticket);
-        };
-        match result {
-            Ok(()) => self.kick(channel),
-            Err(_) => done.cancel(),
         }
-        result
+        self.kick(channel);
+        Ok(())
     }
 
     /// Steps 1 to 3 in one go, without waiting and without the notification.
-    pub(super) fn stage(
+    fn stage(
         &self,
         lane: &mut Lane,
-        request: Box<Request>,
+        mut request: Box<Request>,
         done: &Arc<CompletionQueue>,
     ) -> Result<(), Rejected> {
-        let room = lane.queue.room();
-        let full = Error::WouldBlock;
-        if room < MIN_SEGMENTS {
-            return Err(Rejected { error: full, request });
-        }
-        let Some(mut chain) = lane.slices(request.operation, &self.ranges) else {
-            return Err(Rejected { error: full, request });
-        };
-        let rejected = match self.link_within(&mut chain, request, done, room) {
-            Ok(ticket) => match lane.add(chain, ticket) {
-                Ok(()) => return Ok(()),
-                Err((error, refused, ticket)) => {
-                    chain = refused;
-                    Rejected { error, request: chain.unlink(ticket) }
+        if request.operation == Operation::Flush && !self.has_flush() {
+            return match done.reserve() {
+                Ok(()) => {
+                    self.deliver(done, request, Ok(()));
+                    Ok(())
                 }
-            },
-            Err(rejected) => rejected,
+                Err(error) => Err(Rejected { error, request }),
+            };
+        }
+        let room = lane.queue.room();
+        let chain = match room >= MIN_SEGMENTS {
+            true => lane.slices(request.operation, &self.ranges),
+            false => None,
         };
-        lane.put_back(chain);
-        Err(rejected)
+        let Some(mut chain) = chain else {
+            return Err(Rejected { error: Error::WouldBlock, request });
+        };
+        if let Err(error) = self.link_within(&mut chain, &mut request, done, room) {
+            lane.put_back(chain);
+            return Err(Rejected { error, request });
+        }
+        lane.add(chain, request).map_err(|(error, mut chain, mut request)| {
+            chain.unlink(&mut request);
+            lane.put_back(chain);
+            take_done(&mut request).inspect(|done| done.cancel());
+            Rejected { error, request }
+        })
     }
 
     /// Puts a request in flight, without the notification; see [`super::BlockDevice::submit`].
@@ -266,31 +269,58 @@ impl VirtioBlk {
         done: &Arc<CompletionQueue>,
         if_full: IfFull,
     ) -> Result<(), Rejected> {
-        if let Err(error) = done.reserve() {
-            return Err(Rejected { error, request });
-        }
-        if request.operation == Operation::Flush && !self.has_flush() {
-            self.deliver(done, request, Ok(()));
-            return Ok(());
-        }
-        let rejected = loop {
+        loop {
             let staged = match channel.lane.lock().as_mut() {
                 Some(lane) => self.stage(lane, request, done),
                 None => Err(Rejected { error: Error::Broken, request }),
             };
             match staged {
-                Ok(()) => return Ok(()),
-                Err(full) if full.error == Error::WouldBlock && if_full == IfFull::Wait => {
+                Err(full)
+                    if full.error == Error::WouldBlock
+                        && if_full == IfFull::Wait
+                        && done.has_room() =>
+                {
                     request = full.request;
                     if let Err(error) = self.wait_for_room(channel, MIN_SEGMENTS) {
-                        break Rejected { error, request };
+                        return Err(Rejected { error, request });
                     }
                 }
-                Err(rejected) => break rejected,
+                result => return result,
+            }
+        }
+    }
+
+    /// Puts requests in flight while there is room, and notifies the device once; see
+    /// [`super::BlockDevice::submit_batch`].
+    pub(super) fn enqueue_batch(
+        &self,
+        channel: &Channel,
+        requests: &mut VecDeque<Box<Request>>,
+        done: &Arc<CompletionQueue>,
+    ) -> Result<usize, Rejected> {
+        let mut submitted = 0;
+        let mut guard = channel.lane.lock();
+        let result = loop {
+            let Some(request) = requests.pop_front() else { break Ok(submitted) };
+            let staged = match guard.as_mut() {
+                Some(lane) => self.stage(lane, request, done),
+                None => Err(Rejected { error: Error::Broken, request }),
+            };
+            match staged {
+                Ok(()) => submitted += 1,
+                Err(Rejected { error: Error::WouldBlock, request }) => {
+                    requests.push_front(request);
+                    break Ok(submitted);
+                }
+                Err(rejected) => break Err(rejected),
             }
         };
-        done.cancel();
-        Err(rejected)
+        let notify = guard.as_mut().is_some_and(|lane| lane.queue.should_notify());
+        drop(guard);
+        if notify {
+            self.notify(channel);
+        }
+        result
     }
 
     /// Notifies the device of all that was enqueued, if it wants that. The lock is released before.
@@ -349,23 +379,22 @@ impl VirtioBlk {
                 Ok(None) => break None,
                 Err(violation) => break Some(violation),
             };
-            let (mut chain, mut ticket) = (used.memory, used.tag);
+            let (mut chain, mut request) = (used.memory, used.tag);
             let room = lane.queue.room();
-            let mut ended = ticket.settle(&mut chain, used.written, &self.config, room);
+            let mut ended = chain.settle(&mut request, used.written, &self.config, room);
             if ended.is_none() {
                 // There is more to do, and it fits: what it needs has just come back.
-                match lane.add(chain, ticket) {
+                match lane.add(chain, request) {
                     Ok(()) => continue,
-                    Err((error, refused, its_ticket)) => {
-                        (chain, ticket) = (refused, its_ticket);
+                    Err((error, refused, its_request)) => {
+                        (chain, request) = (refused, its_request);
                         ended = Some(Err(error));
                     }
                 }
             }
-            let done = ticket.done().clone();
-            let request = chain.unlink(ticket);
+            chain.unlink(&mut request);
             lane.put_back(chain);
-            self.deliver(&done, request, ended.unwrap_or(Ok(())));
+            self.complete(request, ended.unwrap_or(Ok(())));
             completed += 1;
         };
         let notify = lane.queue.should_notify();
@@ -400,15 +429,21 @@ impl VirtioBlk {
         }
     }
 
-    /// Delivers an answer.
-    pub(super) fn deliver(
-        &self,
-        done: &CompletionQueue,
-        request: Box<Request>,
-        result: Result<(), Error>,
-    ) {
+    /// Delivers the answer to a request that was in flight.
+    pub(super) fn complete(&self, mut request: Box<Request>, result: Result<(), Error>) {
+        if let Some(done) = take_done(&mut request) {
+            self.deliver(&done, request, result);
+        }
+    }
+
+    fn deliver(&self, done: &CompletionQueue, request: Box<Request>, result: Result<(), Error>) {
         if done.push(Completion { request, result }) {
             self.sleepers.fetch_sub(1, Ordering::SeqCst);
         }
     }
+}
+
+/// Where the answer to a request goes; `None` only before it was sent and after it was answered.
+fn take_done(request: &mut Request) -> Option<Arc<CompletionQueue>> {
+    request.flight.done.take()
 }

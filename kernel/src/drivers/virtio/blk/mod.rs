@@ -201,14 +201,14 @@ impl VirtioBlk {
 
 impl BlockDevice for VirtioBlk {
     fn read_block(&self, sector: u64, data: &mut [u8]) -> Result<(), Error> {
-        let request = Request::new(Operation::Read, sector, vec![self.buffer(data.len())?]);
+        let mut request = Request::new(Operation::Read, sector, vec![self.buffer(data.len())?]);
         let (channel, done) = (self.channel()?, CompletionQueue::new(1));
         // Step 1: slices for the request header and the response.
         let chain = self.slices(channel, Operation::Read)?;
         // Step 2: the chain request -> data -> response.
-        let (chain, ticket) = self.link(channel, chain, request, &done)?;
+        let chain = self.link(channel, chain, &mut request, &done)?;
         // Step 3: send it, and notify the device if it asks for that.
-        self.send(channel, chain, ticket)?;
+        self.send(channel, chain, request)?;
         // Step 4: wait until the device has returned the chain.
         let completion = done.reaper(self).next().ok_or(Error::Broken)?;
         // Step 5: only if the response says so is there data.
@@ -219,14 +219,14 @@ impl BlockDevice for VirtioBlk {
     fn write_block(&self, sector: u64, data: &[u8]) -> Result<(), Error> {
         let buffer = self.buffer(data.len())?;
         buffer.write(0, data)?;
-        let request = Request::new(Operation::Write, sector, vec![buffer]);
+        let mut request = Request::new(Operation::Write, sector, vec![buffer]);
         let (channel, done) = (self.channel()?, CompletionQueue::new(1));
         // Step 1: slices for the request header and the response.
         let chain = self.slices(channel, Operation::Write)?;
         // Step 2: the chain request -> data -> response.
-        let (chain, ticket) = self.link(channel, chain, request, &done)?;
+        let chain = self.link(channel, chain, &mut request, &done)?;
         // Step 3: send it, and notify the device if it asks for that.
-        self.send(channel, chain, ticket)?;
+        self.send(channel, chain, request)?;
         // Step 4: wait until the device has returned the chain.
         let completion = done.reaper(self).next().ok_or(Error::Broken)?;
         // Step 5: the response says whether the disk has the data.
@@ -254,20 +254,7 @@ impl BlockDevice for VirtioBlk {
         done: &Arc<CompletionQueue>,
     ) -> Result<usize, Rejected> {
         let Ok(channel) = self.channel() else { return Ok(0) };
-        let mut submitted = 0;
-        let result = loop {
-            let Some(request) = requests.pop_front() else { break Ok(submitted) };
-            match self.enqueue(channel, request, done, IfFull::Fail) {
-                Ok(()) => submitted += 1,
-                Err(Rejected { error: Error::WouldBlock, request }) => {
-                    requests.push_front(request);
-                    break Ok(submitted);
-                }
-                Err(rejected) => break Err(rejected),
-            }
-        };
-        self.kick(channel);
-        result
+        self.enqueue_batch(channel, requests, done)
     }
 
     fn poll(&self) -> usize {

@@ -36,12 +36,11 @@ impl VirtioBlk {
             if core::mem::take(&mut first) && !matches!(reason, Reason::Dropped) {
                 log::error!("block device \"{}\" is out of use: {reason}", self.info.serial);
             }
-            let quiet = lane.queue.stop(|chain, ticket| {
-                let (done, request) = match chain {
-                    Some(mut chain) => (ticket.done().clone(), chain.unlink(ticket)),
-                    None => ticket.without_memory(),
-                };
-                self.deliver(&done, request, Err(Error::Broken));
+            let quiet = lane.queue.stop(|chain, mut request| {
+                if let Some(mut chain) = chain {
+                    chain.unlink(&mut request);
+                }
+                self.complete(request, Err(Error::Broken));
                 ended += 1;
             });
             match quiet {

@@ -8,7 +8,7 @@
 //!   +-----------------+      +----------------------+      +-----------------+
 //! ```
 
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 use core::{iter, mem, ops::Range};
 
 use arrayvec::ArrayVec;
@@ -25,7 +25,7 @@ use super::{
     config::BlkConfig,
 };
 use crate::{
-    block::{Buffer, CompletionQueue, Error, Operation, Rejected, Request, SECTOR_SIZE},
+    block::{Buffer, Error, Operation, Request, SECTOR_SIZE},
     dma::{CACHE_COHERENT, DmaSlice, DmaSliceAlloc},
 };
 
@@ -133,20 +133,6 @@ pub(super) fn coherent_slices<T: Pod>(
     Ok(DmaSliceAlloc::new(dma))
 }
 
-/// The driver's note about a chain: whose request it is and how far that has come.
-#[derive(Debug)]
-pub(super) struct Ticket {
-    /// The request; its buffers are in the chain.
-    request: Box<Request>,
-    done: Arc<CompletionQueue>,
-    /// The bytes of the request done by earlier chains.
-    progress: u64,
-    /// The bytes of the request that this chain does.
-    step: u64,
-    /// The bytes that the device writes if it does everything.
-    expected: u32,
-}
-
 impl RequestChain {
     /// Makes so many chains. IRQs must be enabled.
     #[expect(clippy::vec_box, reason = "a chain moves into the queue and back, as one word")]
@@ -183,33 +169,27 @@ impl RequestChain {
     }
 
     /// Step 2: links header, data and response to a chain that does all of `request`, or as much
-    /// of it as fits `room` segments and the device's limits; [`Ticket::settle`] does the rest.
+    /// of it as fits `room` segments and the device's limits; [`Self::settle`] does the rest.
     ///
     /// The request has passed [`Request::check`], and `room` is 3 at least.
     ///
     /// # Errors
     ///
-    /// [`Error::Misaligned`] if a buffer does not hold whole blocks; the request comes back.
+    /// [`Error::Misaligned`] if a buffer does not hold whole blocks; the request is as it was.
     pub fn link(
         &mut self,
-        mut request: Box<Request>,
-        done: Arc<CompletionQueue>,
+        request: &mut Request,
         config: &BlkConfig,
         room: usize,
-    ) -> Result<Ticket, Rejected> {
-        self.buffers = mem::take(&mut request.buffers);
-        let mut ticket = Ticket { request, done, progress: 0, step: 0, expected: 0 };
-        match self.prepare(&mut ticket, config, room) {
-            Ok(()) => Ok(ticket),
-            Err(error) => Err(Rejected { error, request: self.unlink(ticket) }),
-        }
+    ) -> Result<(), Error> {
+        mem::swap(&mut self.buffers, &mut request.buffers);
+        request.flight.progress = 0;
+        self.prepare(request, config, room).inspect_err(|_| self.unlink(request))
     }
 
-    /// Undoes [`Self::link`]: the request with its buffers, and the chain ready for another one.
-    pub fn unlink(&mut self, ticket: Ticket) -> Box<Request> {
-        let mut request = ticket.request;
-        request.buffers = mem::take(&mut self.buffers);
-        request
+    /// Undoes [`Self::link`]: gives the request its buffers back.
+    pub fn unlink(&mut self, request: &mut Request) {
+        mem::swap(&mut self.buffers, &mut request.buffers);
     }
 
     /// Gives back what [`Self::take_range`] took.
@@ -220,29 +200,29 @@ impl RequestChain {
     /// Describes the next step of the request in header, range and data, and poisons the response.
     fn prepare(
         &mut self,
-        ticket: &mut Ticket,
+        request: &mut Request,
         config: &BlkConfig,
         room: usize,
     ) -> Result<(), Error> {
         self.parts.clear();
-        let mut sector = ticket.request.sector + ticket.progress / SECTOR_SIZE as u64;
-        ticket.expected = size_of::<u8>() as u32;
-        let request_type = match ticket.request.operation {
+        let mut sector = request.sector + request.flight.progress / SECTOR_SIZE as u64;
+        request.flight.expected = size_of::<u8>() as u32;
+        let request_type = match request.operation {
             Operation::Read => {
                 self.device_writes = true;
-                let bytes = self.choose_parts(ticket, config, room)?;
-                ticket.expected += bytes;
+                let bytes = self.choose_parts(request, config, room)?;
+                request.flight.expected += bytes;
                 RequestType::In
             }
             Operation::Write => {
                 self.device_writes = false;
-                self.choose_parts(ticket, config, room)?;
+                self.choose_parts(request, config, room)?;
                 RequestType::Out
             }
             operation => {
                 // Only reads and writes name a sector in the header (section 5.2.6.1).
                 let first = mem::take(&mut sector);
-                self.prepare_other(operation, first, ticket, config)?
+                self.prepare_other(operation, first, request, config)?
             }
         };
         let header = RequestHeader { request_type: request_type as u32, reserved: 0, sector };
@@ -254,13 +234,13 @@ impl RequestChain {
     /// Chooses what of the buffers this chain moves; returns the number of bytes.
     fn choose_parts(
         &mut self,
-        ticket: &mut Ticket,
+        request: &mut Request,
         config: &BlkConfig,
         room: usize,
     ) -> Result<u32, Error> {
         let segments = room.saturating_sub(2).min(config.max_segments as usize).min(MAX_PARTS);
         let max = config.max_segment_bytes as usize;
-        let mut skip = ticket.progress as usize;
+        let mut skip = request.flight.progress as usize;
         let mut bytes = 0u32;
         for (number, buffer) in self.buffers.iter().enumerate() {
             let len = buffer.len();
@@ -283,7 +263,7 @@ impl RequestChain {
                 (bytes, at) = (sum, end);
             }
         }
-        ticket.step = bytes.into();
+        request.flight.step = bytes.into();
         if bytes == 0 { Err(Error::TooManyBuffers) } else { Ok(bytes) }
     }
 
@@ -292,22 +272,22 @@ impl RequestChain {
         &mut self,
         operation: Operation,
         sector: u64,
-        ticket: &mut Ticket,
+        request: &mut Request,
         config: &BlkConfig,
     ) -> Result<RequestType, Error> {
         match operation {
             Operation::GetSerial => {
                 self.device_writes = true;
                 self.parts.push(Part { buffer: 0, bytes: 0..Operation::SERIAL_BYTES });
-                ticket.expected += Operation::SERIAL_BYTES as u32;
+                request.flight.expected += Operation::SERIAL_BYTES as u32;
                 Ok(RequestType::GetId)
             }
             Operation::Discard { sectors } => {
-                self.clear(ticket, sector, sectors, config.max_discard_sectors)?;
+                self.clear(request, sector, sectors, config.max_discard_sectors)?;
                 Ok(RequestType::Discard)
             }
             Operation::WriteZeroes { sectors } => {
-                self.clear(ticket, sector, sectors, config.max_write_zeroes_sectors)?;
+                self.clear(request, sector, sectors, config.max_write_zeroes_sectors)?;
                 Ok(RequestType::WriteZeroes)
             }
             Operation::Flush | Operation::Read | Operation::Write => Ok(RequestType::Flush),
@@ -316,15 +296,16 @@ impl RequestChain {
 
     fn clear(
         &mut self,
-        ticket: &mut Ticket,
+        request: &mut Request,
         sector: u64,
         sectors: u32,
         limit: u32,
     ) -> Result<(), Error> {
-        let left = u64::from(sectors).saturating_sub(ticket.progress / SECTOR_SIZE as u64);
+        let done = request.flight.progress / SECTOR_SIZE as u64;
+        let left = u64::from(sectors).saturating_sub(done);
         // Cannot truncate: it is no larger than `limit`.
         let num_sectors = left.min(limit.into()) as u32;
-        ticket.step = u64::from(num_sectors) * SECTOR_SIZE as u64;
+        request.flight.step = u64::from(num_sectors) * SECTOR_SIZE as u64;
         let range = self.range.as_ref().ok_or(Error::NoMemory)?;
         range.write(&RangeToClear { sector, num_sectors, flags: 0 }).map_err(|_| Error::NoMemory)
     }
@@ -335,12 +316,10 @@ impl RequestChain {
     }
 
     /// Step 5: what the device answered, having written `written` bytes.
-    fn check_response(&self, ticket: &Ticket, written: u32) -> Result<(), Error> {
+    fn check_response(&self, expected: u32, written: u32) -> Result<(), Error> {
         let byte = self.response.read().map_err(|_| Error::NoAnswer)?;
         match ResponseStatus::try_from(byte) {
-            Ok(ResponseStatus::Ok) if written < ticket.expected => {
-                Err(Error::Short { written, expected: ticket.expected })
-            }
+            Ok(ResponseStatus::Ok) if written < expected => Err(Error::Short { written, expected }),
             Ok(ResponseStatus::Ok) => Ok(()),
             Ok(ResponseStatus::IoErr) => Err(Error::Io),
             Ok(ResponseStatus::Unsupp) => Err(Error::Unsupported),
@@ -348,47 +327,35 @@ impl RequestChain {
             Err(_) => Err(Error::BadStatus(byte)),
         }
     }
-}
 
-impl Ticket {
-    /// Whose request it is.
-    pub fn done(&self) -> &Arc<CompletionQueue> {
-        &self.done
-    }
-
-    /// Decides what follows when the device has returned `chain`, having written `written` bytes:
-    /// `None` if the chain is to be sent again for the next step of its request, otherwise how the
-    /// request has ended.
+    /// Decides what follows when the device has returned this chain of `request`, having written
+    /// `written` bytes: `None` if the chain is to be sent again for the next step of the request,
+    /// otherwise how the request has ended.
     ///
     /// `room` is how many segments a chain can have now, the descriptors of the returned one
     /// included, so that the next step always fits.
     pub fn settle(
         &mut self,
-        chain: &mut RequestChain,
+        request: &mut Request,
         written: u32,
         config: &BlkConfig,
         room: usize,
     ) -> Option<Result<(), Error>> {
-        if let Err(error) = chain.check_response(self, written) {
+        if let Err(error) = self.check_response(request.flight.expected, written) {
             return Some(Err(error));
         }
-        self.progress += self.step;
-        if self.progress >= self.total(chain) {
+        request.flight.progress += request.flight.step;
+        if request.flight.progress >= self.total(request.operation) {
             return Some(Ok(()));
         }
-        chain.prepare(self, config, room).err().map(Err)
-    }
-
-    /// The request without its buffers, which had to be left to the device.
-    pub fn without_memory(self) -> (Arc<CompletionQueue>, Box<Request>) {
-        (self.done, self.request)
+        self.prepare(request, config, room).err().map(Err)
     }
 
     /// The bytes that the whole request covers; 0 where there is nothing to count.
-    fn total(&self, chain: &RequestChain) -> u64 {
-        match self.request.operation {
+    fn total(&self, operation: Operation) -> u64 {
+        match operation {
             Operation::Read | Operation::Write => {
-                chain.buffers.iter().map(|buffer| buffer.len() as u64).sum()
+                self.buffers.iter().map(|buffer| buffer.len() as u64).sum()
             }
             Operation::Discard { sectors } | Operation::WriteZeroes { sectors } => {
                 u64::from(sectors) * SECTOR_SIZE as u64

@@ -6,7 +6,7 @@ use core::{fmt, marker::PhantomData, ops::Range};
 use arrayvec::ArrayVec;
 
 use super::MAX_SEGMENTS;
-use crate::dma::DmaMemory;
+use crate::dma::{DmaExtent, DmaMemory};
 
 /// The memory of one descriptor chain.
 ///
@@ -47,25 +47,27 @@ pub(super) struct Segment {
 impl<'a> Segments<'a> {
     /// Adds all of `memory` for the device to read.
     pub fn device_reads(&mut self, memory: &'a dyn DmaMemory) {
-        self.push(memory, 0..memory.len(), false);
+        let extent = memory.extent();
+        self.push(extent, 0..extent.len, false);
     }
 
     /// Adds all of `memory` for the device to write.
     pub fn device_writes(&mut self, memory: &'a dyn DmaMemory) {
-        self.push(memory, 0..memory.len(), true);
+        let extent = memory.extent();
+        self.push(extent, 0..extent.len, true);
     }
 
     /// Adds the bytes `range` of `memory` for the device to read.
     pub fn device_reads_part(&mut self, memory: &'a dyn DmaMemory, range: Range<usize>) {
-        self.push(memory, range, false);
+        self.push(memory.extent(), range, false);
     }
 
     /// Adds the bytes `range` of `memory` for the device to write.
     pub fn device_writes_part(&mut self, memory: &'a dyn DmaMemory, range: Range<usize>) {
-        self.push(memory, range, true);
+        self.push(memory.extent(), range, true);
     }
 
-    fn push(&mut self, memory: &'a dyn DmaMemory, range: Range<usize>, device_writes: bool) {
+    fn push(&mut self, memory: DmaExtent, range: Range<usize>, device_writes: bool) {
         if let Err(error) = self.try_push(memory, range, device_writes) {
             self.error.get_or_insert(error);
         }
@@ -73,14 +75,14 @@ impl<'a> Segments<'a> {
 
     fn try_push(
         &mut self,
-        memory: &'a dyn DmaMemory,
+        memory: DmaExtent,
         range: Range<usize>,
         device_writes: bool,
     ) -> Result<(), ChainError> {
-        if range.start >= range.end || range.end > memory.len() {
+        if range.start >= range.end || range.end > memory.len {
             return Err(ChainError::BadRange);
         }
-        let allowed = if device_writes { memory.device_writes() } else { memory.device_reads() };
+        let allowed = if device_writes { memory.device_writes } else { memory.device_reads };
         if !allowed {
             return Err(ChainError::WrongDirection);
         }
@@ -91,20 +93,21 @@ impl<'a> Segments<'a> {
         if device_writes {
             self.writable = self.writable.checked_add(length).ok_or(ChainError::TooLong)?;
         }
-        let address = (memory.device_address() + range.start) as u64;
+        let address = (memory.address + range.start) as u64;
         self.list
             .try_push(Segment { address, length, device_writes })
             .map_err(|_| ChainError::TooManySegments)
     }
 
-    /// The list of `chain`, if it follows the rules.
-    pub(super) fn of<C: Chain>(chain: &'a C) -> Result<Self, ChainError> {
-        let mut segments = Self::default();
-        chain.segments(&mut segments);
-        match segments.error {
+    /// Fills the empty list from `chain`, and checks that it follows the rules.
+    ///
+    /// In place, as moving a list costs more than making it.
+    pub(super) fn fill<C: Chain>(&mut self, chain: &'a C) -> Result<(), ChainError> {
+        chain.segments(self);
+        match self.error {
             Some(error) => Err(error),
-            None if segments.list.is_empty() => Err(ChainError::Empty),
-            None => Ok(segments),
+            None if self.list.is_empty() => Err(ChainError::Empty),
+            None => Ok(()),
         }
     }
 }

@@ -18,13 +18,11 @@ pub(super) const DESCRIPTOR_BYTES: usize = 16;
 
 /// Fields of one descriptor (section 2.7.5).
 pub(super) mod descriptor {
-    /// Offset of the first 8 bytes.
-    pub const ADDRESS: usize = 0;
-    /// Offset of the other 8 bytes: the length in their lower half, and above it
-    pub const LENGTH: usize = 8;
-    /// the flags, at byte 12,
+    // The first 8 bytes are the address. The other 8, as a number, hold the length in their lower
+    // half, and above it
+    /// the flags (byte 12)
     pub const FLAGS_SHIFT: u32 = 32;
-    /// and the next descriptor, at byte 14.
+    /// and the next descriptor (byte 14).
     pub const NEXT_SHIFT: u32 = 48;
 
     /// Another descriptor of the chain follows.
@@ -42,11 +40,8 @@ pub(super) mod ring {
     pub const ENTRIES: usize = 4;
 
     pub const AVAILABLE_ENTRY_BYTES: usize = 2;
+    /// 4 bytes for the head of the chain, 4 for how much was written to it.
     pub const USED_ENTRY_BYTES: usize = 8;
-    /// Within a used entry: which chain, and how many bytes were written to it.
-    pub const USED_ID: usize = 0;
-    pub const USED_LENGTH: usize = 4;
-
     /// In the available ring: the driver asks not to be interrupted.
     pub const AVAILABLE_F_NO_INTERRUPT: u16 = 1;
     /// In the used ring: the device asks not to be notified.

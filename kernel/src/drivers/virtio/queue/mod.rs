@@ -219,7 +219,8 @@ impl<M: Chain, T> Queue<M, T> {
             Run::Broken(violation) => return Err(AddError::Broken(violation)),
             Run::Stopped | Run::Lost => return Err(AddError::Stopped),
         }
-        let segments = Segments::of(memory).map_err(AddError::Chain)?;
+        let mut segments = Segments::default();
+        segments.fill(memory).map_err(AddError::Chain)?;
         let list = segments.list.as_slice();
         if list.len() > self.max_segments() {
             return Err(AddError::Chain(ChainError::TooManySegments));

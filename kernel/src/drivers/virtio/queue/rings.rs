@@ -18,7 +18,10 @@ use core::sync::atomic::{Ordering, fence};
 
 use ostd::{
     Error,
-    mm::{HasDaddr, HasSize, PAGE_SIZE, PodOnce, VmIoFill, VmIoOnce, dma::DmaCoherent},
+    mm::{
+        HasDaddr, HasSize, Infallible, PAGE_SIZE, PodOnce, VmIoFill, VmIoOnce, VmWriter,
+        dma::DmaCoherent, io::util::HasVmReaderWriter,
+    },
 };
 
 use super::{
@@ -76,9 +79,8 @@ impl Rings {
 
     /// Writes descriptor `number` of the ring.
     pub fn write_descriptor(&self, number: u16, segment: &Segment, next: Option<u16>) {
-        let flags = if segment.device_writes { descriptor::F_WRITE } else { 0 };
-        let at = usize::from(number) * DESCRIPTOR_BYTES;
-        put_descriptor(&self.memory, at, segment.address, segment.length, flags, next);
+        let mut writer = self.memory.writer();
+        put_segment(at(&mut writer, usize::from(number) * DESCRIPTOR_BYTES), segment, next);
     }
 
     /// Writes `list` to the indirect table of descriptor `number`, and the descriptor that points
@@ -86,16 +88,16 @@ impl Rings {
     pub fn write_indirect(&self, number: u16, list: &[Segment]) {
         let Some(tables) = &self.indirect_tables else { return };
         let table = usize::from(number) * INDIRECT_TABLE_BYTES;
-        for (entry, segment) in (0u16..).zip(list) {
-            let next = (usize::from(entry) + 1 < list.len()).then_some(entry + 1);
-            let flags = if segment.device_writes { descriptor::F_WRITE } else { 0 };
-            let at = table + usize::from(entry) * DESCRIPTOR_BYTES;
-            put_descriptor(tables, at, segment.address, segment.length, flags, next);
+        let mut writer = tables.writer();
+        let entry = at(&mut writer, table);
+        for (next, segment) in (1u16..).zip(list) {
+            put_segment(entry, segment, (usize::from(next) < list.len()).then_some(next));
         }
         let address = (tables.daddr() + table) as u64;
         let length = (list.len() * DESCRIPTOR_BYTES) as u32;
-        let at = usize::from(number) * DESCRIPTOR_BYTES;
-        put_descriptor(&self.memory, at, address, length, descriptor::F_INDIRECT, None);
+        let mut writer = self.memory.writer();
+        let place = at(&mut writer, usize::from(number) * DESCRIPTOR_BYTES);
+        put_descriptor(place, address, length, descriptor::F_INDIRECT, None);
     }
 
     /// Puts the chain that starts at descriptor `head` into the available ring as number
@@ -119,8 +121,9 @@ impl Rings {
 
     /// Used entry number `position`: the head of the chain, and the bytes written to it.
     pub fn used_entry(&self, position: u16) -> (u32, u32) {
-        let at = self.layout.used_entry(position);
-        (get(&self.memory, at + ring::USED_ID), get(&self.memory, at + ring::USED_LENGTH))
+        let mut reader = self.memory.reader();
+        let entry = reader.skip(self.layout.used_entry(position));
+        (entry.read_once().unwrap_or(u32::MAX), entry.read_once().unwrap_or(u32::MAX))
     }
 
     /// The available index whose passing the device wants to be notified of (EVENT_IDX).
@@ -162,9 +165,23 @@ impl Rings {
     }
 }
 
+// Every offset is computed from the layout and a number below the size, so it lies in the memory
+// and is aligned; none of the following can fail, whatever the device does.
+
+type Writer<'a> = VmWriter<'a, Infallible>;
+
+fn at<'w, 'a>(writer: &'w mut Writer<'a>, offset: usize) -> &'w mut Writer<'a> {
+    writer.skip(offset)
+}
+
+/// Writes a descriptor for `segment`, and leaves `place` behind it.
+fn put_segment(place: &mut Writer<'_>, segment: &Segment, next: Option<u16>) {
+    let flags = if segment.device_writes { descriptor::F_WRITE } else { 0 };
+    put_descriptor(place, segment.address, segment.length, flags, next);
+}
+
 fn put_descriptor(
-    memory: &DmaCoherent,
-    at: usize,
+    place: &mut Writer<'_>,
     address: u64,
     length: u32,
     flags: u16,
@@ -175,17 +192,13 @@ fn put_descriptor(
     let rest = u64::from(length)
         | u64::from(flags) << descriptor::FLAGS_SHIFT
         | u64::from(next.unwrap_or(0)) << descriptor::NEXT_SHIFT;
-    put(memory, at + descriptor::ADDRESS, address);
-    put(memory, at + descriptor::LENGTH, rest);
+    let _ = place.write_once(&address).and_then(|()| place.write_once(&rest));
 }
 
-// Every offset is computed from the layout and a number below the size, so it lies in the memory
-// and is aligned; neither function can fail, whatever the device does.
-
-fn get<V: PodOnce>(memory: &DmaCoherent, at: usize) -> V {
-    memory.read_once(at).unwrap_or_else(|_| V::new_zeroed())
+fn get<V: PodOnce>(memory: &DmaCoherent, offset: usize) -> V {
+    memory.read_once(offset).unwrap_or_else(|_| V::new_zeroed())
 }
 
-fn put<V: PodOnce>(memory: &DmaCoherent, at: usize, value: V) {
-    let _ = memory.write_once(at, &value);
+fn put<V: PodOnce>(memory: &DmaCoherent, offset: usize, value: V) {
+    let _ = memory.write_once(offset, &value);
 }

@@ -117,7 +117,7 @@ fn the_device_sees_the_chain_as_it_was_listed() {
             .read
             .iter()
             .chain(&words.write)
-            .map(|word| word.device_address() as u64)
+            .map(|word| word.extent().address as u64)
             .collect();
         words.read[0].write(&0x1122_3344).unwrap();
         bench.queue.add(words, 0).unwrap();
