@@ -49,8 +49,14 @@ pub enum Error {
         /// The bytes of a complete answer.
         expected: u32,
     },
-    /// The device broke the rules or stopped working. It is out of use; the reason is in the log.
-    Broken,
+    /// The device broke a rule while it had the request, and was reset. The log says more.
+    Violation(&'static str),
+    /// The device asked for a reset while it had the request.
+    NeedsReset,
+    /// The device did not answer in time, to this request or to another one, and was reset.
+    TimedOut,
+    /// The device is out of use for good; the log says why.
+    Dead,
 }
 
 impl Error {
@@ -70,7 +76,10 @@ impl Error {
             Self::BadStatus(_) => "bad_status",
             Self::NoAnswer => "no_answer",
             Self::Short { .. } => "short",
-            Self::Broken => "broken",
+            Self::Violation(_) => "violation",
+            Self::NeedsReset => "needs_reset",
+            Self::TimedOut => "timed_out",
+            Self::Dead => "dead",
         }
     }
 }
@@ -102,7 +111,10 @@ impl fmt::Display for Error {
             Self::Short { written, expected } => {
                 write!(f, "the device delivered {written} of {expected} bytes")
             }
-            Self::Broken => f.write_str("the device is broken and out of use"),
+            Self::Violation(what) => write!(f, "the device broke a rule: {what}"),
+            Self::NeedsReset => f.write_str("the device had to be reset, as it asked for"),
+            Self::TimedOut => f.write_str("the device did not answer in time and was reset"),
+            Self::Dead => f.write_str("the device is dead"),
         }
     }
 }

@@ -64,6 +64,8 @@ pub(crate) struct Flight {
     pub step: u64,
     /// The bytes of a complete answer to the present step.
     pub expected: u32,
+    /// When the present step began, in ticks of the machine's timer.
+    pub since: u64,
 }
 
 impl Request {

@@ -58,8 +58,13 @@ fn mistakes_say_what_is_possible() {
 fn driver_options_are_read() {
     let line = "virtio.queue_size=8 virtio.event_idx=off virtio.indirect_desc=off";
     let job = Job::parse(line.as_bytes()).ok().unwrap();
-    let expected =
-        Options { queue_size: 8, event_idx: false, indirect_desc: false, polling: false };
+    let expected = Options {
+        queue_size: 8,
+        event_idx: false,
+        indirect_desc: false,
+        polling: false,
+        ..Options::default()
+    };
     assert_eq!(*job.driver_options(), expected);
     assert_eq!(*Job::parse(b"").ok().unwrap().driver_options(), Options::default());
 }

@@ -154,6 +154,11 @@ pub enum InitError {
         /// What it holds.
         value: u64,
     },
+    /// Something that cannot change while a device is in use has changed over a reset.
+    Changed {
+        /// What it is.
+        field: &'static str,
+    },
     /// A queue could not be set up.
     Queue(SetupError),
     /// The queue has fewer entries than one request needs.
@@ -182,6 +187,7 @@ impl fmt::Display for InitError {
             Self::BadConfig { field, value } => {
                 write!(f, "the configuration field {field} cannot be {value:#x}")
             }
+            Self::Changed { field } => write!(f, "its {field} changed over a reset"),
             Self::Queue(error) => error.fmt(f),
             Self::QueueTooSmall { entries, needed } => write!(
                 f,

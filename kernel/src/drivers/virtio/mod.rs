@@ -32,7 +32,7 @@ use ostd::{
     arch::irq::{IRQ_CHIP, InterruptSourceInFdt, MappedIrqLine},
     io::IoMem,
     irq::IrqLine,
-    sync::SpinLock,
+    sync::{LocalIrqDisabled, SpinLock},
 };
 
 use self::{
@@ -58,6 +58,9 @@ trait VirtioDevice: Send + Sync {
 
     /// Tells the driver that interrupts reach it from now on. Until then it polls.
     fn use_interrupts(&self);
+
+    /// Called for every tick of the boot CPU's timer, in interrupt context: for deadlines.
+    fn tick(&self);
 }
 
 /// Finds all virtio-mmio devices and binds them to their drivers.
@@ -71,6 +74,7 @@ pub fn probe(fdt: &Fdt<'_>, options: &Options) {
             Err(error) => log::warn!("{error}"),
         }
     }
+    ostd::timer::register_callback_on_cpu(tick);
 }
 
 fn probe_slot(node: &DeviceNode, options: &Options) {
@@ -136,15 +140,21 @@ fn bind_block_device(
 }
 
 /// Devices live until power-off, with the interrupt lines that call them.
-static BOUND: SpinLock<Vec<Bound>> = SpinLock::new(Vec::new());
+static BOUND: SpinLock<Vec<Bound>, LocalIrqDisabled> = SpinLock::new(Vec::new());
 
 struct Bound {
-    _device: Arc<dyn VirtioDevice>,
+    device: Arc<dyn VirtioDevice>,
     _line: Option<Box<MappedIrqLine>>,
 }
 
 fn keep(device: Arc<dyn VirtioDevice>, line: Option<MappedIrqLine>) {
-    BOUND.lock().push(Bound { _device: device, _line: line.map(Box::new) });
+    BOUND.lock().push(Bound { device, _line: line.map(Box::new) });
+}
+
+fn tick() {
+    for bound in BOUND.lock().iter() {
+        bound.device.tick();
+    }
 }
 
 /// Leads the node's interrupt to the device; where that fails the device is polled.

@@ -10,6 +10,7 @@ pub const KEYS: &[&str] = &[
     "virtio.event_idx=on|off",
     "virtio.indirect_desc=on|off",
     "virtio.polling=on|off",
+    "timeout_ms=N",
 ];
 
 /// How devices are to be driven.
@@ -23,11 +24,19 @@ pub struct Options {
     pub indirect_desc: bool,
     /// Whether to poll for completions even where there is an interrupt.
     pub polling: bool,
+    /// How long a device may take to answer a request before it is reset, in milliseconds.
+    pub timeout_ms: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { queue_size: MAX_QUEUE_SIZE, event_idx: true, indirect_desc: true, polling: false }
+        Self {
+            queue_size: MAX_QUEUE_SIZE,
+            event_idx: true,
+            indirect_desc: true,
+            polling: false,
+            timeout_ms: 30_000,
+        }
     }
 }
 
@@ -44,11 +53,13 @@ impl Options {
         let event_idx = line.switch("virtio.event_idx")?;
         let indirect_desc = line.switch("virtio.indirect_desc")?;
         let polling = line.switch("virtio.polling")?;
+        let timeout_ms = line.number_in("timeout_ms", 1..=86_400_000)?;
         Ok(Self {
             queue_size: queue_size.unwrap_or(default.queue_size),
             event_idx: event_idx.unwrap_or(default.event_idx),
             indirect_desc: indirect_desc.unwrap_or(default.indirect_desc),
             polling: polling.unwrap_or(default.polling),
+            timeout_ms: timeout_ms.unwrap_or(default.timeout_ms),
         })
     }
 

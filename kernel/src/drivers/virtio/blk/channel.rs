@@ -96,6 +96,11 @@ impl Channel {
         self.waiting_for_room.wake_all();
     }
 
+    /// Whether the device has broken a rule in this queue, and not been reset since.
+    fn is_broken(&self) -> bool {
+        self.lane.lock().as_ref().is_some_and(|lane| lane.queue.is_broken())
+    }
+
     fn disarm(&self) {
         if let Some(lane) = self.lane.lock().as_mut() {
             lane.queue.disable_interrupts();
@@ -135,9 +140,9 @@ impl Lane {
         request: Box<Request>,
     ) -> Result<(), (Error, Box<RequestChain>, Box<Request>)> {
         let error_of = |error| match error {
-            AddError::Full => Error::WouldBlock,
+            // A broken or stopped queue is about to be restarted, or to be taken away.
+            AddError::Full | AddError::Broken(_) | AddError::Stopped => Error::WouldBlock,
             AddError::Chain(_) => Error::TooManyBuffers,
-            AddError::Broken(_) | AddError::Stopped => Error::Broken,
         };
         self.queue
             .add(chain, request)
@@ -155,7 +160,7 @@ impl VirtioBlk {
     ) -> Result<Box<RequestChain>, Error> {
         loop {
             let mut guard = channel.lane.lock();
-            let lane = guard.as_mut().ok_or(Error::Broken)?;
+            let lane = guard.as_mut().ok_or(Error::Dead)?;
             if let Some(chain) = lane.slices(operation, &self.ranges) {
                 return Ok(chain);
             }
@@ -207,7 +212,7 @@ impl VirtioBlk {
         loop {
             let result = match channel.lane.lock().as_mut() {
                 Some(lane) => lane.add(chain, request),
-                None => Err((Error::Broken, chain, request)),
+                None => Err((Error::Dead, chain, request)),
             };
             let Err((error, refused, its_request)) = result else { break };
             (chain, request) = (refused, its_request);
@@ -272,7 +277,7 @@ impl VirtioBlk {
         loop {
             let staged = match channel.lane.lock().as_mut() {
                 Some(lane) => self.stage(lane, request, done),
-                None => Err(Rejected { error: Error::Broken, request }),
+                None => Err(Rejected { error: Error::Dead, request }),
             };
             match staged {
                 Err(full)
@@ -304,7 +309,7 @@ impl VirtioBlk {
             let Some(request) = requests.pop_front() else { break Ok(submitted) };
             let staged = match guard.as_mut() {
                 Some(lane) => self.stage(lane, request, done),
-                None => Err(Rejected { error: Error::Broken, request }),
+                None => Err(Rejected { error: Error::Dead, request }),
             };
             match staged {
                 Ok(()) => submitted += 1,
@@ -339,7 +344,7 @@ impl VirtioBlk {
     /// Waits until a chain of so many segments fits. Not in interrupt context.
     fn wait_for_room(&self, channel: &Channel, segments: usize) -> Result<(), Error> {
         let look = || match channel.lane.lock().as_ref() {
-            None => Some(Err(Error::Broken)),
+            None => Some(Err(Error::Dead)),
             Some(lane) => (lane.queue.room() >= segments
                 && !lane.spare.is_empty()
                 && self.ranges.available() > 0)
@@ -357,6 +362,7 @@ impl VirtioBlk {
                 return result;
             }
             if self.drain(channel) == 0 {
+                self.check_deadlines();
                 match Task::current() {
                     Some(_) => Task::yield_now(),
                     None => core::hint::spin_loop(),
@@ -394,7 +400,11 @@ impl VirtioBlk {
             }
             chain.unlink(&mut request);
             lane.put_back(chain);
-            self.complete(request, ended.unwrap_or(Ok(())));
+            let result = ended.unwrap_or(Ok(()));
+            if result.is_ok() {
+                self.health.good_answer();
+            }
+            self.complete(request, result);
             completed += 1;
         };
         let notify = lane.queue.should_notify();
@@ -403,7 +413,7 @@ impl VirtioBlk {
             self.notify(channel);
         }
         if let Some(violation) = violation {
-            completed += self.give_up(&Reason::Violation(violation));
+            completed += self.trouble(Reason::Violation(violation), || channel.is_broken());
         }
         if completed > 0 {
             channel.waiting_for_room.wake_all();

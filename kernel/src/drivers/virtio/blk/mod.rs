@@ -31,7 +31,7 @@ use ostd::mm::dma::{DmaCoherent, DmaStream};
 pub use self::config::{BlkConfig, BlkFeatures};
 use self::{
     channel::Channel,
-    recovery::Reason,
+    recovery::{Health, Reason},
     request::{RangeToClear, coherent_slices},
 };
 use super::{
@@ -64,6 +64,8 @@ const SECTOR_PAGES: usize = 8;
 pub struct VirtioBlk {
     transport: Arc<dyn Transport>,
     config: BlkConfig,
+    /// All features agreed on, as the device was told.
+    negotiated: u64,
     ring_features: Features,
     features: BlkFeatures,
     info: DiskInfo,
@@ -73,6 +75,7 @@ pub struct VirtioBlk {
     must_poll: AtomicBool,
     /// How many tasks sleep, or are about to, until the device interrupts.
     sleepers: AtomicUsize,
+    health: Health,
     interrupts: AtomicU64,
     notifications: AtomicU64,
     channels: Box<[Channel]>,
@@ -121,6 +124,7 @@ impl VirtioBlk {
             capacity: AtomicU64::new(config.capacity),
             must_poll: AtomicBool::new(true),
             sleepers: AtomicUsize::new(0),
+            health: Health::new(options.timeout_ms),
             interrupts: AtomicU64::new(0),
             notifications: AtomicU64::new(0),
             channels: Box::new([channel]),
@@ -128,6 +132,7 @@ impl VirtioBlk {
             sectors: DmaSliceAlloc::new(sectors),
             transport,
             config,
+            negotiated,
             ring_features,
             features,
         };
@@ -168,13 +173,13 @@ impl VirtioBlk {
         let done = CompletionQueue::new(1);
         self.submit(request, &done, IfFull::Wait)?;
         // The queue holds a place for the one completion, and every request gets one.
-        let completion = done.reaper(self).next().ok_or(Error::Broken)?;
+        let completion = done.reaper(self).next().ok_or(Error::Dead)?;
         completion.result.map(|()| completion.request)
     }
 
     /// The request queue for the current CPU.
     fn channel(&self) -> Result<&Channel, Error> {
-        self.channels.first().ok_or(Error::Broken)
+        self.channels.first().ok_or(Error::Dead)
     }
 
     fn polls(&self) -> bool {
@@ -210,7 +215,7 @@ impl BlockDevice for VirtioBlk {
         // Step 3: send it, and notify the device if it asks for that.
         self.send(channel, chain, request)?;
         // Step 4: wait until the device has returned the chain.
-        let completion = done.reaper(self).next().ok_or(Error::Broken)?;
+        let completion = done.reaper(self).next().ok_or(Error::Dead)?;
         // Step 5: only if the response says so is there data.
         completion.result?;
         completion.request.buffers.first().ok_or(Error::Empty)?.read(0, data)
@@ -228,7 +233,7 @@ impl BlockDevice for VirtioBlk {
         // Step 3: send it, and notify the device if it asks for that.
         self.send(channel, chain, request)?;
         // Step 4: wait until the device has returned the chain.
-        let completion = done.reaper(self).next().ok_or(Error::Broken)?;
+        let completion = done.reaper(self).next().ok_or(Error::Dead)?;
         // Step 5: the response says whether the disk has the data.
         completion.result
     }
@@ -258,7 +263,11 @@ impl BlockDevice for VirtioBlk {
     }
 
     fn poll(&self) -> usize {
-        self.channels.iter().map(|channel| self.drain(channel)).sum()
+        let completed = self.channels.iter().map(|channel| self.drain(channel)).sum();
+        if completed == 0 {
+            self.check_deadlines();
+        }
+        completed
     }
 
     fn must_poll(&self) -> bool {
@@ -309,6 +318,10 @@ impl VirtioDevice for VirtioBlk {
         self.must_poll.store(false, Ordering::Relaxed);
     }
 
+    fn tick(&self) {
+        self.check_deadlines();
+    }
+
     fn handle_interrupt(&self) {
         self.interrupts.fetch_add(1, Ordering::Relaxed);
         let causes = self.transport.interrupt_status();
@@ -327,8 +340,9 @@ impl VirtioDevice for VirtioBlk {
 
 impl VirtioBlk {
     fn configuration_changed(&self) {
-        if self.transport.status().contains(DeviceStatus::DEVICE_NEEDS_RESET) {
-            self.give_up(&Reason::NeedsReset);
+        let needs_reset = || self.transport.status().contains(DeviceStatus::DEVICE_NEEDS_RESET);
+        if needs_reset() {
+            self.trouble(Reason::NeedsReset, needs_reset);
             return;
         }
         match BlkConfig::read_capacity(&*self.transport) {
@@ -348,8 +362,8 @@ impl VirtioBlk {
 
 impl Drop for VirtioBlk {
     fn drop(&mut self) {
-        // No request can be outstanding in a caller's name, as they borrow the device; those
-        // submitted and never waited for end here.
-        self.give_up(&Reason::Dropped);
+        // Nobody waits, as those who do borrow the device; what was submitted and never waited for
+        // ends here.
+        self.shut_down();
     }
 }

@@ -205,6 +205,7 @@ impl RequestChain {
         room: usize,
     ) -> Result<(), Error> {
         self.parts.clear();
+        request.flight.since = ostd::arch::read_tsc();
         let mut sector = request.sector + request.flight.progress / SECTOR_SIZE as u64;
         request.flight.expected = size_of::<u8>() as u32;
         let request_type = match request.operation {

@@ -152,6 +152,11 @@ impl FakeDisk {
         self.interrupt(InterruptStatus::USED_BUFFER);
     }
 
+    /// Forgets the requests that were lost.
+    pub fn forget_lost(&self) {
+        self.inner.lock().kept.clear();
+    }
+
     fn execute(&self, chain: DeviceChain, fault: Option<Fault>) {
         if fault == Some(Fault::Lose) {
             self.inner.lock().kept.push(chain);

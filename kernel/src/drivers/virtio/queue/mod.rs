@@ -163,10 +163,23 @@ impl<M: Chain, T> Queue<M, T> {
         self.outstanding_count.into()
     }
 
+    /// Whether the device has broken a rule, and the queue has not been stopped since.
+    pub fn is_broken(&self) -> bool {
+        matches!(self.run, Run::Broken(_))
+    }
+
+    /// The tags of the chains that the device has not returned.
+    pub fn outstanding_tags(&self) -> impl Iterator<Item = &T> {
+        // Nothing to look through where nothing is outstanding.
+        let records = if self.outstanding_count == 0 { &[] } else { self.outstanding.as_slice() };
+        records.iter().flatten().map(|chain| &chain.tag)
+    }
+
     /// How many segments a chain may have now without [`AddError::Full`]; never more than
     /// [`MAX_SEGMENTS`].
     pub fn room(&self) -> usize {
         match self.free.len() {
+            _ if !matches!(self.run, Run::Running) => 0,
             0 => 0,
             _ if self.rings.has_indirect_tables() => self.max_segments(),
             free => free.min(MAX_SEGMENTS),
