@@ -53,6 +53,10 @@ doctor: ## Check each requirement, install nothing
 reset-image: ## Make blk.img anew; what was on it is lost
 	@tools/mkimage.sh --reset
 
+.PHONY: hostile
+hostile: setup ## Boot the kernel on a disk that lies, once for each way to lie
+	@cargo run --quiet --package hostile -- run
+
 .PHONY: clean
 clean: ## Remove everything that was built; blk.img stays
 	@rm -rf target

@@ -167,8 +167,10 @@ pub struct DiskInfo {
     pub discard: bool,
     /// Whether the disk knows [`Operation::WriteZeroes`].
     pub write_zeroes: bool,
-    /// The number of entries of the device's request queue.
+    /// The number of entries of a request queue.
     pub queue_size: u16,
+    /// The number of request queues in use.
+    pub queues: usize,
 }
 
 impl fmt::Display for DiskInfo {
@@ -177,7 +179,7 @@ impl fmt::Display for DiskInfo {
         write!(
             f,
             "serial \"{}\", {} sectors ({mib:.1} MiB), block size {}, {}, {}, \
-             at most {} segments{}, queue {}",
+             at most {} segments{}, {}queue {}",
             self.serial,
             self.capacity,
             self.block_size,
@@ -187,6 +189,10 @@ impl fmt::Display for DiskInfo {
             fmt::from_fn(|f| match self.max_segment_bytes {
                 Some(bytes) => write!(f, " of {bytes} bytes"),
                 None => Ok(()),
+            }),
+            fmt::from_fn(|f| match self.queues {
+                0 | 1 => Ok(()),
+                queues => write!(f, "{queues} queues, "),
             }),
             self.queue_size,
         )

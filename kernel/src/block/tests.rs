@@ -19,6 +19,7 @@ fn disk() -> DiskInfo {
         discard: true,
         write_zeroes: false,
         queue_size: 8,
+        queues: 1,
     }
 }
 

@@ -33,6 +33,7 @@ impl Run for Info {
         }
         println!("info: discard              {}", yes(info.discard));
         println!("info: write zeroes         {}", yes(info.write_zeroes));
+        println!("info: request queues       {}", info.queues);
         println!("info: queue entries        {}", info.queue_size);
         println!(
             "info: completion by        {}",

@@ -1,5 +1,8 @@
-//! `job=verify seed=S count=N qd=D [span=SECTORS] [max=SECTORS]`: writes and reads at random, checks
-//! every sector that it reads, and keeps D requests in flight.
+//! `job=verify seed=S count=N qd=D [span=SECTORS] [max=SECTORS] [tasks=T]`: writes and reads at
+//! random, checks every sector that it reads, and keeps D requests in flight.
+//!
+//! Each of T tasks, spread over the CPUs, does N operations on its own share of the sectors: task
+//! number K (from 0) with seed S + K on the Kth part of the span.
 //!
 //! What it does is laid down in [`plan`], so the host can replay it and look at the disk itself. It
 //! goes on after errors: a failed write leaves its sectors unknown until they are written again.
@@ -7,7 +10,7 @@
 pub mod plan;
 
 use alloc::{boxed::Box, collections::BTreeMap, format, string::String, sync::Arc, vec, vec::Vec};
-use core::fmt::{self, Write};
+use core::fmt;
 
 use self::plan::{Kind as OpKind, Operation, Plan};
 use super::{Failure, Kind, Run};
@@ -18,11 +21,12 @@ use crate::{
     },
     cmdline::{CmdlineError, CommandLine},
     console::println,
+    scheduler,
 };
 
 pub(super) const KIND: Kind = Kind {
     name: "verify",
-    parameters: &["seed=S", "count=N", "qd=D", "span=SECTORS", "max=SECTORS"],
+    parameters: &["seed=S", "count=N", "qd=D", "span=SECTORS", "max=SECTORS", "tasks=T"],
     parse,
 };
 
@@ -35,12 +39,17 @@ const MAX_LENGTH: u64 = 2048;
 /// How many failures are told one by one.
 const TOLD: u64 = 20;
 
+/// The most tasks.
+const MAX_TASKS: u64 = 64;
+
+#[derive(Clone)]
 struct Verify {
     seed: u64,
     count: u32,
     depth: usize,
     span: Option<u64>,
     max: u32,
+    tasks: usize,
 }
 
 fn parse(line: &CommandLine) -> Result<Box<dyn Run>, CmdlineError> {
@@ -50,6 +59,7 @@ fn parse(line: &CommandLine) -> Result<Box<dyn Run>, CmdlineError> {
         depth: line.number_in("qd", 1..=MAX_DEPTH)?.ok_or(CmdlineError::missing("qd=D"))?,
         span: line.number_in("span", 1..=MAX_SPAN)?,
         max: line.number_in("max", 1..=MAX_LENGTH)?.unwrap_or(64),
+        tasks: line.number_in("tasks", 1..=MAX_TASKS)?.unwrap_or(1),
     }))
 }
 
@@ -63,24 +73,61 @@ impl Run for Verify {
         if self.span.is_some_and(|wanted| wanted > span) {
             return Err(Failure::Other(format!("span= is larger than the disk of {span} sectors")));
         }
-        // The plan counts in blocks of the disk; where these are sectors it is used as it is.
-        let unit = (info.block_size as usize / SECTOR_SIZE).max(1) as u32;
-        let plan =
-            Plan::new(self.seed, self.count, span / u64::from(unit), self.max.div_ceil(unit))
-                .map_err(|error| Failure::Other(format!("{error}")))?;
+        // Shares and plans count in blocks of the disk; where these are sectors they are used as
+        // they are.
+        let unit = (info.block_size as usize / SECTOR_SIZE).max(1) as u64;
+        let share = span / unit / self.tasks as u64 * unit;
+        // Before anything is started: is there such a plan?
+        self.plan(0, share, unit)?;
 
+        let (job, disk) = (self.clone(), disk.clone());
+        let outcomes = scheduler::run_in_tasks(self.tasks, move |task| {
+            job.run_share(&*disk, task as u64, share, unit)
+        });
+        let mut all = Outcome::default();
+        let no_memory = |_| Failure::disk("starting tasks")(Error::NoMemory);
+        for outcome in outcomes.map_err(no_memory)? {
+            all.add(outcome?);
+        }
+        if all.tally.errors == 0 && all.tally.mismatches == 0 && all.in_flight == 0 {
+            Ok(format!("{all}"))
+        } else {
+            let Tally { errors, mismatches, .. } = &all.tally;
+            Err(Failure::Other(format!("{errors} errors, {mismatches} mismatches; {all}")))
+        }
+    }
+}
+
+impl Verify {
+    fn plan(&self, task: u64, share: u64, unit: u64) -> Result<Plan, Failure> {
+        let max = self.max.div_ceil(unit as u32);
+        Plan::new(self.seed.wrapping_add(task), self.count, share / unit, max)
+            .map_err(|error| Failure::Other(format!("{error}")))
+    }
+
+    /// What one task does, on `share` sectors.
+    fn run_share(
+        &self,
+        disk: &dyn BlockDevice,
+        task: u64,
+        share: u64,
+        unit: u64,
+    ) -> Result<Outcome, Failure> {
+        let plan = self.plan(task, share, unit)?;
         let done = CompletionQueue::new(self.depth);
+        let first = task * share;
         let mut run = Progress {
-            disk: &**disk,
-            seed: self.seed,
+            disk,
+            seed: self.seed.wrapping_add(task),
             done: &done,
-            reaper: done.reaper(&**disk),
+            reaper: done.reaper(disk),
             in_flight: Vec::with_capacity(self.depth),
-            written: vec![State::NeverWritten; span as usize],
+            first,
+            written: vec![State::NeverWritten; share as usize],
             tally: Tally::default(),
         };
         for operation in plan {
-            let operation = scale(operation, unit);
+            let operation = scale(operation, unit, first);
             let conflicts = |other: &Operation| operation.conflicts_with(other);
             while run.in_flight.len() == self.depth || run.in_flight.iter().any(conflicts) {
                 run.reap();
@@ -88,25 +135,15 @@ impl Run for Verify {
             run.submit(operation);
         }
         while !run.in_flight.is_empty() && run.reap() {}
-
-        let Progress { in_flight, tally, .. } = run;
-        let counts = Counts { tally: &tally, in_flight: in_flight.len() };
-        if tally.errors == 0 && tally.mismatches == 0 && in_flight.is_empty() {
-            Ok(format!("{counts}"))
-        } else {
-            Err(Failure::Other(format!(
-                "{} errors, {} mismatches; {counts}",
-                tally.errors, tally.mismatches
-            )))
-        }
+        Ok(Outcome { tally: run.tally, in_flight: run.in_flight.len() })
     }
 }
 
-/// An operation in blocks of `unit` sectors, in sectors.
-fn scale(operation: Operation, unit: u32) -> Operation {
+/// An operation in blocks of `unit` sectors, in sectors and from `first` on.
+fn scale(operation: Operation, unit: u64, first: u64) -> Operation {
     Operation {
-        sector: operation.sector * u64::from(unit),
-        sectors: operation.sectors * unit,
+        sector: first + operation.sector * unit,
+        sectors: operation.sectors * unit as u32,
         ..operation
     }
 }
@@ -127,6 +164,9 @@ struct Progress<'a> {
     done: &'a Arc<CompletionQueue>,
     reaper: Reaper<'a>,
     in_flight: Vec<Operation>,
+    /// The first sector of this task's share,
+    first: u64,
+    /// and what is known about it and those that follow.
     written: Vec<State>,
     tally: Tally,
 }
@@ -208,16 +248,20 @@ impl Progress<'_> {
     }
 
     fn mark(&mut self, operation: &Operation, state: State) {
-        let range = operation.range();
-        if let Some(sectors) = self.written.get_mut(range.start as usize..range.end as usize) {
-            sectors.fill(state);
+        for sector in operation.range() {
+            if let Some(known) = self.written.get_mut((sector - self.first) as usize) {
+                *known = state;
+            }
         }
     }
 
     fn check(&mut self, operation: &Operation, buffers: &[Buffer]) {
         let mut content = [0; SECTOR_SIZE];
         for (sector, (buffer, offset)) in operation.range().zip(places(buffers)) {
-            let Some(State::Written(index)) = self.written.get(sector as usize) else { continue };
+            let Some(State::Written(index)) = self.written.get((sector - self.first) as usize)
+            else {
+                continue;
+            };
             let found = match buffer.read(offset, &mut content) {
                 Ok(()) => plan::check(self.seed, *index, sector, &content),
                 Err(error) => return self.failed(operation, error),
@@ -263,20 +307,37 @@ struct Tally {
     mismatches: u64,
 }
 
-/// The closing line's counts, `key=value` each.
-struct Counts<'a> {
-    tally: &'a Tally,
+/// What came out of it.
+#[derive(Default)]
+struct Outcome {
+    tally: Tally,
     in_flight: usize,
 }
 
-impl fmt::Display for Counts<'_> {
+impl Outcome {
+    /// Adds what another task did.
+    fn add(&mut self, other: Self) {
+        let (mine, theirs) = (&mut self.tally, other.tally);
+        mine.writes += theirs.writes;
+        mine.reads += theirs.reads;
+        mine.flushes += theirs.flushes;
+        mine.errors += theirs.errors;
+        for (kind, count) in theirs.errors_by_kind {
+            *mine.errors_by_kind.entry(kind).or_default() += count;
+        }
+        mine.mismatches += theirs.mismatches;
+        self.in_flight += other.in_flight;
+    }
+}
+
+/// The closing line's counts, `key=value` each.
+impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { writes, reads, flushes, errors, errors_by_kind, mismatches } = self.tally;
+        let Tally { writes, reads, flushes, errors, errors_by_kind, mismatches } = &self.tally;
         write!(f, "writes={writes} reads={reads} flushes={flushes} errors={errors}")?;
         for (kind, count) in errors_by_kind {
             write!(f, " {kind}={count}")?;
         }
-        f.write_char(' ')?;
-        write!(f, "mismatches={mismatches} in_flight={}", self.in_flight)
+        write!(f, " mismatches={mismatches} in_flight={}", self.in_flight)
     }
 }

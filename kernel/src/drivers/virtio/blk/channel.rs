@@ -76,6 +76,15 @@ impl Channel {
         Ok(Self { index, lane, waiting_for_room: WaitQueue::new() })
     }
 
+    /// Takes the queue away from the device again, and frees it.
+    pub fn discard(self) {
+        if let Some(mut lane) = self.lane.lock().take()
+            && lane.queue.stop(|_, _| ()).is_ok()
+        {
+            lane.queue.free();
+        }
+    }
+
     /// The number of entries, and the most segments of a chain; nothing once it is out of use.
     pub fn limits(&self) -> (u16, usize) {
         let lane = self.lane.lock();

@@ -27,6 +27,8 @@ bitflags! {
         const BLK_TOPOLOGY = 1 << 10;
         /// The configuration tells whether the write cache is on.
         const BLK_CONFIG_WCE = 1 << 11;
+        /// The device has several request queues.
+        const BLK_MQ = 1 << 12;
         /// The device knows discard requests.
         const BLK_DISCARD = 1 << 13;
         /// The device knows write-zeroes requests.
@@ -42,6 +44,7 @@ mod field {
     pub const BLK_SIZE: usize = 20;
     pub const PHYSICAL_BLOCK_EXP: usize = 24;
     pub const WRITEBACK: usize = 32;
+    pub const NUM_QUEUES: usize = 34;
     pub const MAX_DISCARD_SECTORS: usize = 36;
     pub const MAX_WRITE_ZEROES_SECTORS: usize = 48;
 }
@@ -64,6 +67,8 @@ pub struct BlkConfig {
     pub max_segment_bytes: u32,
     /// Whether the write cache is on.
     pub writeback: bool,
+    /// The number of request queues, at least 1.
+    pub queues: u16,
     /// The most sectors of one discard request: whole blocks, at least one.
     pub max_discard_sectors: u32,
     /// The most sectors of one write-zeroes request: whole blocks, at least one.
@@ -100,6 +105,7 @@ struct Raw {
     blk_size: u32,
     physical_block_exp: u8,
     writeback: u8,
+    num_queues: u16,
     max_discard_sectors: u32,
     max_write_zeroes_sectors: u32,
 }
@@ -119,6 +125,10 @@ impl Raw {
             blk_size: u32_if(BlkFeatures::BLK_BLK_SIZE, field::BLK_SIZE)?,
             physical_block_exp: u8_if(BlkFeatures::BLK_TOPOLOGY, field::PHYSICAL_BLOCK_EXP)?,
             writeback: u8_if(BlkFeatures::BLK_CONFIG_WCE, field::WRITEBACK)?,
+            num_queues: match features.contains(BlkFeatures::BLK_MQ) {
+                true => transport.config_u16(field::NUM_QUEUES)?,
+                false => 1,
+            },
             max_discard_sectors: u32_if(BlkFeatures::BLK_DISCARD, field::MAX_DISCARD_SECTORS)?,
             max_write_zeroes_sectors: u32_if(
                 BlkFeatures::BLK_WRITE_ZEROES,
@@ -162,6 +172,9 @@ impl Raw {
                 sectors => Ok(sectors),
             }
         };
+        if self.num_queues == 0 {
+            return bad("num_queues", 0);
+        }
         // With FLUSH alone the cache must be taken to be on (section 5.2.5.1).
         let writeback = features.contains(BlkFeatures::BLK_FLUSH)
             && (!features.contains(BlkFeatures::BLK_CONFIG_WCE) || self.writeback != 0);
@@ -172,6 +185,7 @@ impl Raw {
             max_segments,
             max_segment_bytes,
             writeback,
+            queues: self.num_queues,
             max_discard_sectors: whole_blocks(
                 BlkFeatures::BLK_DISCARD,
                 "max_discard_sectors",

@@ -26,7 +26,11 @@ use core::{
     sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
-use ostd::mm::dma::{DmaCoherent, DmaStream};
+use ostd::{
+    cpu::{CpuId, num_cpus},
+    mm::dma::{DmaCoherent, DmaStream},
+    util::id_set::Id,
+};
 
 pub use self::config::{BlkConfig, BlkFeatures};
 use self::{
@@ -103,8 +107,8 @@ impl VirtioBlk {
         let config = BlkConfig::read(&*transport, features)?;
         let ranges = coherent_slices(RANGES)?;
         let sectors = DmaStream::alloc(SECTOR_PAGES, CACHE_COHERENT).map_err(InitError::Memory)?;
-        let channel = Channel::new(&transport, 0, ring_features, options.queue_size)?;
-        let (queue_size, segments) = channel.limits();
+        let channels = Self::channels(&transport, ring_features, &config, options)?;
+        let (queue_size, segments) = channels.iter().map(Channel::limits).min().unwrap_or((0, 2));
         let has = |feature| features.contains(feature);
         let mut disk = Self {
             info: DiskInfo {
@@ -120,6 +124,7 @@ impl VirtioBlk {
                 discard: has(BlkFeatures::BLK_DISCARD),
                 write_zeroes: has(BlkFeatures::BLK_WRITE_ZEROES),
                 queue_size,
+                queues: channels.len(),
             },
             capacity: AtomicU64::new(config.capacity),
             must_poll: AtomicBool::new(true),
@@ -127,7 +132,7 @@ impl VirtioBlk {
             health: Health::new(options.timeout_ms),
             interrupts: AtomicU64::new(0),
             notifications: AtomicU64::new(0),
-            channels: Box::new([channel]),
+            channels,
             ranges,
             sectors: DmaSliceAlloc::new(sectors),
             transport,
@@ -139,6 +144,27 @@ impl VirtioBlk {
         init.finish();
         disk.info.serial = disk.read_serial()?;
         Ok(disk)
+    }
+
+    /// Sets up a request queue for each CPU, as far as the device has so many.
+    fn channels(
+        transport: &Arc<dyn Transport>,
+        features: Features,
+        config: &BlkConfig,
+        options: &Options,
+    ) -> Result<Box<[Channel]>, InitError> {
+        let cpus = u16::try_from(num_cpus()).unwrap_or(u16::MAX);
+        let mut channels = Vec::new();
+        for index in 0..config.queues.min(cpus) {
+            match Channel::new(transport, index, features, options.queue_size) {
+                Ok(channel) => channels.push(channel),
+                Err(error) => {
+                    channels.into_iter().for_each(Channel::discard);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(channels.into_boxed_slice())
     }
 
     /// The names of the negotiated features, separated by blanks.
@@ -177,9 +203,12 @@ impl VirtioBlk {
         completion.result.map(|()| completion.request)
     }
 
-    /// The request queue for the current CPU.
+    /// The request queue for the current CPU. It is as good as any other one, should the task be
+    /// moved meanwhile.
     fn channel(&self) -> Result<&Channel, Error> {
-        self.channels.first().ok_or(Error::Dead)
+        let cpu = CpuId::current_racy().as_usize();
+        let number = cpu.checked_rem(self.channels.len()).unwrap_or(0);
+        self.channels.get(number).ok_or(Error::Dead)
     }
 
     fn polls(&self) -> bool {
