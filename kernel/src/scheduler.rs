@@ -179,7 +179,23 @@ impl LocalRunQueue for RunQueue {
         }
     }
 
+    fn pick_next(&mut self) -> &Arc<Task> {
+        self.switch().expect("OSTD asks only after update_current has said that there is a task")
+    }
+
     fn try_pick_next(&mut self) -> Option<&Arc<Task>> {
+        // Nothing but the idle task gives way when it is not asked to.
+        if self.is_idle() { self.switch() } else { None }
+    }
+
+    fn dequeue_current(&mut self) -> Option<Arc<Task>> {
+        self.current.take().inspect(|task| task.cpu().set_to_none())
+    }
+}
+
+impl RunQueue {
+    /// Makes the next task the current one.
+    fn switch(&mut self) -> Option<&Arc<Task>> {
         let was_idle = self.is_idle();
         let next = match self.ready.pop_front() {
             Some(next) => next,
@@ -192,9 +208,5 @@ impl LocalRunQueue for RunQueue {
             _ => {}
         }
         self.current.as_ref()
-    }
-
-    fn dequeue_current(&mut self) -> Option<Arc<Task>> {
-        self.current.take().inspect(|task| task.cpu().set_to_none())
     }
 }

@@ -1,6 +1,6 @@
 //! Where the answers to requests arrive.
 
-use alloc::{boxed::Box, collections::VecDeque, sync::Arc};
+use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
 use core::{
     fmt, hint,
     sync::atomic::{AtomicUsize, Ordering},
@@ -25,8 +25,7 @@ pub struct Completion {
 
 /// Collects the answers to requests that were submitted with it.
 ///
-/// Drivers push from any context, also from interrupt handlers; one task takes, by a
-/// [`Reaper`]. The queue has room for every request that it let go in flight, so a completion is
+/// Drivers push from any context, also from interrupt handlers; tasks take, each by a [`Reaper`]. The queue has room for every request that it let go in flight, so a completion is
 /// never lost and pushing never allocates.
 pub struct CompletionQueue {
     capacity: usize,
@@ -37,10 +36,14 @@ pub struct CompletionQueue {
 
 struct Inner {
     ready: VecDeque<Completion>,
-    /// Wakes the task that takes.
-    waker: Option<Arc<Waker>>,
-    /// Whether that task sleeps, or is about to.
-    asleep: bool,
+    /// Tasks that sleep, or are about to, until something is ready.
+    asleep: Vec<Sleeper>,
+}
+
+struct Sleeper {
+    waker: Arc<Waker>,
+    /// Where the disk counts those who sleep.
+    count: Arc<AtomicUsize>,
 }
 
 impl CompletionQueue {
@@ -51,8 +54,8 @@ impl CompletionQueue {
             open: AtomicUsize::new(0),
             inner: SpinLock::new(Inner {
                 ready: VecDeque::with_capacity(capacity),
-                waker: None,
-                asleep: false,
+                // One task takes, as a rule.
+                asleep: Vec::with_capacity(1),
             }),
         })
     }
@@ -80,28 +83,26 @@ impl CompletionQueue {
         self.open.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Delivers the completion for which room was reserved.
-    ///
-    /// Returns whether this wakes a task that had fallen asleep by [`Self::fall_asleep`].
-    pub fn push(&self, completion: Completion) -> bool {
+    /// Delivers the completion for which room was reserved, and wakes whoever sleeps.
+    pub fn push(&self, completion: Completion) {
         let mut inner = self.inner.lock();
         inner.ready.push_back(completion);
-        let wakes = inner.asleep;
-        if wakes {
-            inner.asleep = false;
-            if let Some(waker) = &inner.waker {
-                waker.wake_up();
-            }
+        for sleeper in inner.asleep.drain(..) {
+            sleeper.count.fetch_sub(1, Ordering::SeqCst);
+            sleeper.waker.wake_up();
         }
-        wakes
     }
 
-    /// Makes the next [`Self::push`] wake the task that takes, unless there is something to take
-    /// already. Returns whether there is not.
-    pub fn fall_asleep(&self) -> bool {
+    /// Makes the next [`Self::push`] wake `waker`, unless there is something to take already;
+    /// returns whether there is not. `count` is one higher until then.
+    pub fn fall_asleep(&self, waker: Arc<Waker>, count: Arc<AtomicUsize>) -> bool {
         let mut inner = self.inner.lock();
-        inner.asleep = inner.ready.is_empty() && inner.waker.is_some();
-        inner.asleep
+        if !inner.ready.is_empty() {
+            return false;
+        }
+        count.fetch_add(1, Ordering::SeqCst);
+        inner.asleep.push(Sleeper { waker, count });
+        true
     }
 
     /// The number of requests whose completion has not been taken.
@@ -122,12 +123,10 @@ impl CompletionQueue {
         self.open.fetch_sub(empty.len(), Ordering::Relaxed);
     }
 
-    /// Starts taking completions of requests to `disk` in the current task.
-    ///
-    /// A later reaper takes over from an earlier one.
+    /// Starts taking completions in the current task. All requests submitted with this queue must
+    /// be to `disk`, since that is the disk that is looked at while waiting for them.
     pub fn reaper<'a>(&'a self, disk: &'a dyn BlockDevice) -> Reaper<'a> {
         let waiter = Task::current().is_some().then(|| Waiter::new_pair().0);
-        self.inner.lock().waker = waiter.as_ref().map(Waiter::waker);
         Reaper { queue: self, disk, waiter, patience: Patience::Sleep }
     }
 }
@@ -184,7 +183,7 @@ impl Reaper<'_> {
             }
             match &self.waiter {
                 Some(waiter) if !self.disk.must_poll() && self.gives_up_polling(&mut since) => {
-                    if self.disk.before_sleep(self.queue) {
+                    if self.disk.before_sleep(self.queue, waiter.waker()) {
                         waiter.wait();
                     }
                 }

@@ -19,6 +19,8 @@ mod tests;
 use alloc::{boxed::Box, collections::VecDeque, string::String, sync::Arc};
 use core::fmt;
 
+use ostd::sync::Waker;
+
 pub use self::{
     buffer::{Buffer, Sector},
     completion::{Completion, CompletionQueue, Patience, Reaper},
@@ -89,12 +91,12 @@ pub trait BlockDevice: Send + Sync {
     /// What it has cost so far to drive the disk.
     fn statistics(&self) -> Statistics;
 
-    /// Prepares for the task that takes from `sleeper` to sleep: when this returns `true`,
-    /// completions that have arrived are delivered, and the next one will wake it.
+    /// Prepares for a task that takes from `queue` to sleep: when this returns `true`, completions
+    /// that have arrived are delivered, and the next one calls `waker`.
     ///
     /// Returns `false` if there is something to take already. A disk may keep its interrupt off
     /// while nobody sleeps.
-    fn before_sleep(&self, sleeper: &CompletionQueue) -> bool;
+    fn before_sleep(&self, queue: &CompletionQueue, waker: Arc<Waker>) -> bool;
 
     /// Reads whole blocks from `sector` on into `data`, and waits for them.
     ///

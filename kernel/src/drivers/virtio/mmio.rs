@@ -17,7 +17,9 @@ use ostd::{
 
 use super::{
     queue::QueueAddresses,
-    transport::{DeviceStatus, InterruptStatus, Transport, TransportError, Version},
+    transport::{
+        DeviceStatus, InterruptStatus, Transport, TransportError, Version, sealed::Sealed,
+    },
 };
 
 /// Register offsets in bytes, VIRTIO 1.3 section 4.2.2 (table 4.1) and 4.2.4 (table 4.3).
@@ -78,9 +80,13 @@ mod register {
 const MAGIC: u32 = 0x7472_6976;
 
 /// A window of registers: [`IoMem`] in the kernel, a table of numbers in a unit test.
-pub trait Registers: VmIoOnce + HasSize + Debug + Send + Sync + 'static {}
+///
+/// Sealed, as [`Transport`] is.
+pub trait Registers: VmIoOnce + HasSize + Debug + Send + Sync + Sealed + 'static {}
 
-impl<T: VmIoOnce + HasSize + Debug + Send + Sync + 'static> Registers for T {}
+impl Sealed for IoMem {}
+impl Registers for IoMem {}
+impl<R: Registers> Sealed for MmioTransport<R> {}
 
 /// One virtio-mmio slot that has a device in it.
 #[derive(Debug)]

@@ -12,10 +12,12 @@ use ostd_pod::Pod;
 use super::{
     fake::FakeTransport,
     init::{Features, Init, InitError, read_config},
-    mmio::{MmioTransport, SlotError},
+    mmio::{MmioTransport, Registers, SlotError},
     queue::{Chain, Queue, Segments},
     reset::{ResetError, reset},
-    transport::{DeviceStatus, InterruptStatus, Transport, TransportError, Version},
+    transport::{
+        DeviceStatus, InterruptStatus, Transport, TransportError, Version, sealed::Sealed,
+    },
 };
 
 /// A table of registers that follows a script and remembers every access.
@@ -50,6 +52,9 @@ impl Script {
         MmioTransport::new(self.clone()).unwrap()
     }
 }
+
+impl Sealed for Script {}
+impl Registers for Script {}
 
 impl HasSize for Script {
     fn size(&self) -> usize {

@@ -14,7 +14,10 @@ use super::queue::QueueAddresses;
 ///
 /// All methods take `&self` and may be called from any context, also from an interrupt
 /// handler. The set-up methods expect one caller at a time, which [`super::init::Init`] sees to.
-pub trait Transport: Debug + Send + Sync {
+///
+/// Sealed: a queue frees its memory when the transport says that the device has been reset, so a
+/// transport that is not honest about that would break memory safety.
+pub trait Transport: Debug + Send + Sync + sealed::Sealed {
     /// Whether the device follows the legacy interface (before VIRTIO 1.0) or the modern one.
     fn version(&self) -> Version;
 
@@ -154,4 +157,10 @@ impl fmt::Display for TransportError {
             }
         }
     }
+}
+
+/// Keeps transports inside the virtio drivers.
+pub(super) mod sealed {
+    /// What only transports and register windows of this kernel are.
+    pub trait Sealed {}
 }

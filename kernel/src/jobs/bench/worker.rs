@@ -6,7 +6,7 @@ use fastrand::Rng;
 
 use super::histogram::Histogram;
 use crate::block::{
-    BlockDevice, Buffer, Completion, CompletionQueue, Error, Operation, Patience, Request,
+    BlockDevice, Buffer, Completion, CompletionQueue, Error, IfFull, Operation, Patience, Request,
     SECTOR_SIZE,
 };
 
@@ -98,28 +98,32 @@ impl Load {
         let mut now = start;
         loop {
             // Everything that came back goes out again, with one notification.
-            if now < end && submitted < count {
-                let batch = idle.len().min((count - submitted).min(usize::MAX as u64) as usize);
-                let rest = idle.split_off(batch);
-                for request in &mut idle {
-                    request.sector = places.next();
-                    if let Some(at) = submitted_at.get_mut(request.tag as usize) {
-                        *at = now;
-                    }
+            let more = if now < end { count - submitted } else { 0 };
+            idle.truncate(usize::try_from(more).unwrap_or(usize::MAX));
+            for request in &mut idle {
+                request.sector = places.next();
+                if let Some(at) = submitted_at.get_mut(request.tag as usize) {
+                    *at = now;
                 }
-                submitted += disk.submit_batch(&mut idle, &done)? as u64;
-                idle.extend(rest);
+            }
+            submitted += disk.submit_batch(&mut idle, &done)? as u64;
+            if done.open() == 0 {
+                // Others have filled the queue, and nothing of this task's is on its way.
+                let Some(request) = idle.pop_front() else { break };
+                disk.submit(request, &done, IfFull::Wait)?;
+                submitted += 1;
             }
             let Some(first) = reaper.next() else { break };
             now = ostd::arch::read_tsc();
             done.take_all(&mut answers);
-            answers.push_front(first);
-            for Completion { request, result } in answers.drain(..) {
+            let mut answer = Some(first);
+            while let Some(Completion { request, result }) = answer {
                 result?;
                 let since = submitted_at.get(request.tag as usize).copied().unwrap_or(now);
                 measured.latency.record(now - since);
                 measured.requests += 1;
                 idle.push_back(request);
+                answer = answers.pop_front();
             }
         }
         measured.ticks = ostd::arch::read_tsc() - start;
@@ -140,7 +144,10 @@ impl Places {
     fn new(load: &Load, capacity: u64, seed: u64) -> Result<Self, Error> {
         let sectors = (load.block / SECTOR_SIZE) as u64;
         let count = capacity / sectors.max(1);
-        if count == 0 || !load.block.is_multiple_of(SECTOR_SIZE) {
+        if !load.block.is_multiple_of(SECTOR_SIZE) {
+            return Err(Error::Misaligned { block_size: SECTOR_SIZE as u32 });
+        }
+        if count == 0 {
             return Err(Error::OutOfRange { sector: 0, sectors, capacity });
         }
         let random = load.random.then(|| Rng::with_seed(seed));

@@ -32,7 +32,7 @@ pub(super) const KIND: Kind = Kind {
 
 /// The most requests in flight.
 const MAX_DEPTH: u64 = 1024;
-/// The most sectors that are kept account of, four bytes each.
+/// The most sectors that are kept account of, eight bytes each.
 const MAX_SPAN: u64 = 1 << 22;
 /// The longest request, in sectors: 1 MiB.
 const MAX_LENGTH: u64 = 2048;
@@ -130,7 +130,9 @@ impl Verify {
             let operation = scale(operation, unit, first);
             let conflicts = |other: &Operation| operation.conflicts_with(other);
             while run.in_flight.len() == self.depth || run.in_flight.iter().any(conflicts) {
-                run.reap();
+                if !run.reap() {
+                    break;
+                }
             }
             run.submit(operation);
         }

@@ -1,4 +1,4 @@
-//! A request queue with all that it takes to use it, and the way of a request through it.
+//! A request queue with all that it takes to use it, and the way of a request into it.
 //!
 //! The steps are those of the parent module's story; each is one function here.
 
@@ -8,17 +8,15 @@ use core::sync::atomic::Ordering;
 use ostd::{
     mm::dma::DmaCoherent,
     sync::{LocalIrqDisabled, SpinLock, WaitQueue},
-    task::Task,
 };
 
 use super::{
     super::{
         init::{Features, InitError},
-        queue::{AddError, Queue},
+        queue::{AddError, ChainError, Queue},
         transport::Transport,
     },
     MIN_SEGMENTS, VirtioBlk,
-    recovery::Reason,
     request::{RangeToClear, RequestChain},
 };
 use crate::{
@@ -91,12 +89,6 @@ impl Channel {
         lane.as_ref().map_or((0, 0), |lane| (lane.queue.size(), lane.queue.max_segments()))
     }
 
-    /// Asks the device for an interrupt at the next returned chain. Returns whether there is one
-    /// returned already, for which it may not come.
-    fn arm(&self) -> bool {
-        self.lane.lock().as_mut().is_some_and(|lane| lane.queue.enable_interrupts())
-    }
-
     /// Keeps a chain that was not sent for later.
     fn put_back(&self, chain: Box<RequestChain>) {
         if let Some(lane) = self.lane.lock().as_mut() {
@@ -106,14 +98,8 @@ impl Channel {
     }
 
     /// Whether the device has broken a rule in this queue, and not been reset since.
-    fn is_broken(&self) -> bool {
+    pub fn is_broken(&self) -> bool {
         self.lane.lock().as_ref().is_some_and(|lane| lane.queue.is_broken())
-    }
-
-    fn disarm(&self) {
-        if let Some(lane) = self.lane.lock().as_mut() {
-            lane.queue.disable_interrupts();
-        }
     }
 }
 
@@ -133,7 +119,7 @@ impl Lane {
     }
 
     /// Keeps a chain for later.
-    fn put_back(&mut self, mut chain: Box<RequestChain>) {
+    pub fn put_back(&mut self, mut chain: Box<RequestChain>) {
         chain.return_range();
         self.spare.push(chain);
     }
@@ -143,7 +129,7 @@ impl Lane {
     /// # Errors
     ///
     /// [`Error::WouldBlock`] if the chain does not fit now, with everything given back.
-    fn add(
+    pub fn add(
         &mut self,
         chain: Box<RequestChain>,
         request: Box<Request>,
@@ -151,7 +137,8 @@ impl Lane {
         let error_of = |error| match error {
             // A broken or stopped queue is about to be restarted, or to be taken away.
             AddError::Full | AddError::Broken(_) | AddError::Stopped => Error::WouldBlock,
-            AddError::Chain(_) => Error::TooManyBuffers,
+            AddError::Chain(ChainError::TooManySegments) => Error::TooManyBuffers,
+            AddError::Chain(_) => Error::BufferRange,
         };
         self.queue
             .add(chain, request)
@@ -174,7 +161,7 @@ impl VirtioBlk {
                 return Ok(chain);
             }
             drop(guard);
-            self.wait_for_room(channel, MIN_SEGMENTS)?;
+            self.wait_for_room(channel, MIN_SEGMENTS, 1)?;
         }
     }
 
@@ -226,12 +213,13 @@ impl VirtioBlk {
             let Err((error, refused, its_request)) = result else { break };
             (chain, request) = (refused, its_request);
             let room = match error {
-                Error::WouldBlock => self.wait_for_room(channel, chain.segment_count()),
+                Error::WouldBlock => self.wait_for_room(channel, chain.segment_count(), 0),
                 error => Err(error),
             };
             if let Err(error) = room {
-                take_done(&mut request).inspect(|done| done.cancel());
+                chain.unlink(&mut request);
                 channel.put_back(chain);
+                take_done(&mut request).inspect(|done| done.cancel());
                 return Err(error);
             }
         }
@@ -249,7 +237,7 @@ impl VirtioBlk {
         if request.operation == Operation::Flush && !self.has_flush() {
             return match done.reserve() {
                 Ok(()) => {
-                    self.deliver(done, request, Ok(()));
+                    done.push(Completion { request, result: Ok(()) });
                     Ok(())
                 }
                 Err(error) => Err(Rejected { error, request }),
@@ -295,7 +283,7 @@ impl VirtioBlk {
                         && done.has_room() =>
                 {
                     request = full.request;
-                    if let Err(error) = self.wait_for_room(channel, MIN_SEGMENTS) {
+                    if let Err(error) = self.wait_for_room(channel, MIN_SEGMENTS, 1) {
                         return Err(Rejected { error, request });
                     }
                 }
@@ -345,124 +333,13 @@ impl VirtioBlk {
         }
     }
 
-    fn notify(&self, channel: &Channel) {
+    pub(super) fn notify(&self, channel: &Channel) {
         self.notifications.fetch_add(1, Ordering::Relaxed);
         self.transport.notify(channel.index);
-    }
-
-    /// Waits until a chain of so many segments fits. Not in interrupt context.
-    fn wait_for_room(&self, channel: &Channel, segments: usize) -> Result<(), Error> {
-        let look = || match channel.lane.lock().as_ref() {
-            None => Some(Err(Error::Dead)),
-            Some(lane) => (lane.queue.room() >= segments
-                && !lane.spare.is_empty()
-                && self.ranges.available() > 0)
-                .then_some(Ok(())),
-        };
-        if Task::current().is_some() && !self.polls() {
-            self.sleepers.fetch_add(1, Ordering::SeqCst);
-            self.drain_and_arm(channel);
-            let result = channel.waiting_for_room.wait_until(look);
-            self.sleepers.fetch_sub(1, Ordering::SeqCst);
-            return result;
-        }
-        loop {
-            if let Some(result) = look() {
-                return result;
-            }
-            if self.drain(channel) == 0 {
-                self.check_deadlines();
-                match Task::current() {
-                    Some(_) => Task::yield_now(),
-                    None => core::hint::spin_loop(),
-                }
-            }
-        }
-    }
-
-    /// Takes back all chains that the device has returned, and completes their requests. Returns
-    /// how many it completed. May be called from any context.
-    ///
-    /// The work is bounded by the number of outstanding chains, which the device cannot raise.
-    pub(super) fn drain(&self, channel: &Channel) -> usize {
-        let mut completed = 0;
-        let mut guard = channel.lane.lock();
-        let Some(lane) = guard.as_mut() else { return 0 };
-        let violation = loop {
-            let used = match lane.queue.pop() {
-                Ok(Some(used)) => used,
-                Ok(None) => break None,
-                Err(violation) => break Some(violation),
-            };
-            let (mut chain, mut request) = (used.memory, used.tag);
-            let room = lane.queue.room();
-            let mut ended = chain.settle(&mut request, used.written, &self.config, room);
-            if ended.is_none() {
-                // There is more to do, and it fits: what it needs has just come back.
-                match lane.add(chain, request) {
-                    Ok(()) => continue,
-                    Err((error, refused, its_request)) => {
-                        (chain, request) = (refused, its_request);
-                        ended = Some(Err(error));
-                    }
-                }
-            }
-            chain.unlink(&mut request);
-            lane.put_back(chain);
-            let result = ended.unwrap_or(Ok(()));
-            if result.is_ok() {
-                self.health.good_answer();
-            }
-            self.complete(request, result);
-            completed += 1;
-        };
-        let notify = lane.queue.should_notify();
-        drop(guard);
-        if notify {
-            self.notify(channel);
-        }
-        if let Some(violation) = violation {
-            completed += self.trouble(Reason::Violation(violation), || channel.is_broken());
-        }
-        if completed > 0 {
-            channel.waiting_for_room.wake_all();
-        }
-        completed
-    }
-
-    /// Takes back what the device has returned, until it will interrupt for what comes next.
-    pub(super) fn drain_and_arm(&self, channel: &Channel) {
-        while channel.arm() {
-            self.drain(channel);
-        }
-    }
-
-    /// The interrupt handler's part: interrupts stay on only while somebody sleeps, since all
-    /// others look at the device themselves before they go to sleep.
-    pub(super) fn used_buffers(&self, channel: &Channel) {
-        self.drain(channel);
-        if self.sleepers.load(Ordering::SeqCst) > 0 {
-            self.drain_and_arm(channel);
-        } else {
-            channel.disarm();
-        }
-    }
-
-    /// Delivers the answer to a request that was in flight.
-    pub(super) fn complete(&self, mut request: Box<Request>, result: Result<(), Error>) {
-        if let Some(done) = take_done(&mut request) {
-            self.deliver(&done, request, result);
-        }
-    }
-
-    fn deliver(&self, done: &CompletionQueue, request: Box<Request>, result: Result<(), Error>) {
-        if done.push(Completion { request, result }) {
-            self.sleepers.fetch_sub(1, Ordering::SeqCst);
-        }
     }
 }
 
 /// Where the answer to a request goes; `None` only before it was sent and after it was answered.
-fn take_done(request: &mut Request) -> Option<Arc<CompletionQueue>> {
+pub(super) fn take_done(request: &mut Request) -> Option<Arc<CompletionQueue>> {
     request.flight.done.take()
 }

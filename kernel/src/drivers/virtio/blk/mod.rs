@@ -12,6 +12,7 @@
 //! [`VirtioBlk::submit`] does the first three and returns. The device is looked at, and responses
 //! are checked, in [`VirtioBlk::drain`]: by the interrupt handler, or by whoever polls.
 
+mod answers;
 mod channel;
 mod config;
 mod recovery;
@@ -29,6 +30,7 @@ use core::{
 use ostd::{
     cpu::{CpuId, num_cpus},
     mm::dma::{DmaCoherent, DmaStream},
+    sync::Waker,
     util::id_set::Id,
 };
 
@@ -78,7 +80,7 @@ pub struct VirtioBlk {
     /// Whether interrupts do not reach this driver: until it is told so, or for good.
     must_poll: AtomicBool,
     /// How many tasks sleep, or are about to, until the device interrupts.
-    sleepers: AtomicUsize,
+    sleepers: Arc<AtomicUsize>,
     health: Health,
     interrupts: AtomicU64,
     notifications: AtomicU64,
@@ -128,7 +130,7 @@ impl VirtioBlk {
             },
             capacity: AtomicU64::new(config.capacity),
             must_poll: AtomicBool::new(true),
-            sleepers: AtomicUsize::new(0),
+            sleepers: Arc::default(),
             health: Health::new(options.timeout_ms),
             interrupts: AtomicU64::new(0),
             notifications: AtomicU64::new(0),
@@ -142,7 +144,14 @@ impl VirtioBlk {
             features,
         };
         init.finish();
-        disk.info.serial = disk.read_serial()?;
+        match disk.read_serial() {
+            Ok(serial) => disk.info.serial = serial,
+            Err(error) => {
+                disk.shut_down();
+                disk.transport.set_status(DeviceStatus::FAILED);
+                return Err(InitError::FirstRequest(error));
+            }
+        }
         Ok(disk)
     }
 
@@ -178,18 +187,18 @@ impl VirtioBlk {
         })
     }
 
-    fn read_serial(&self) -> Result<String, InitError> {
-        let fail = InitError::FirstRequest;
-        let buffer = Buffer::alloc(1).map_err(fail)?;
-        let request = Request::new(Operation::GetSerial, 0, vec![buffer]);
+    /// The disk's name. A disk that answers and has none is a disk all the same.
+    fn read_serial(&self) -> Result<String, Error> {
+        let request = Request::new(Operation::GetSerial, 0, vec![Buffer::alloc(1)?]);
         let answer = match self.wait_for(request) {
-            Ok(request) => request,
-            // GET_ID is optional (section 5.2.6.1): such a disk has no name.
-            Err(Error::Unsupported | Error::Io) => return Ok(String::new()),
-            Err(error) => return Err(fail(error)),
+            Ok(answer) => answer,
+            Err(
+                error @ (Error::Violation(_) | Error::NeedsReset | Error::TimedOut | Error::Dead),
+            ) => return Err(error),
+            Err(_) => return Ok(String::new()),
         };
         let mut serial = [0; Operation::SERIAL_BYTES];
-        answer.buffers.first().ok_or(fail(Error::Empty))?.read(0, &mut serial).map_err(fail)?;
+        answer.buffers.first().ok_or(Error::Empty)?.read(0, &mut serial)?;
         let name = serial.split(|byte| *byte == 0).next().unwrap_or_default();
         Ok(String::from_utf8_lossy(name).chars().filter(|c| !c.is_control()).collect())
     }
@@ -287,8 +296,13 @@ impl BlockDevice for VirtioBlk {
         requests: &mut VecDeque<Box<Request>>,
         done: &Arc<CompletionQueue>,
     ) -> Result<usize, Rejected> {
-        let Ok(channel) = self.channel() else { return Ok(0) };
-        self.enqueue_batch(channel, requests, done)
+        match self.channel() {
+            Ok(channel) => self.enqueue_batch(channel, requests, done),
+            Err(error) => match requests.pop_front() {
+                Some(request) => Err(Rejected { error, request }),
+                None => Ok(0),
+            },
+        }
     }
 
     fn poll(&self) -> usize {
@@ -311,16 +325,14 @@ impl BlockDevice for VirtioBlk {
         }
     }
 
-    fn before_sleep(&self, sleeper: &CompletionQueue) -> bool {
-        self.sleepers.fetch_add(1, Ordering::SeqCst);
-        if !sleeper.fall_asleep() {
-            self.sleepers.fetch_sub(1, Ordering::SeqCst);
-            return false;
+    fn before_sleep(&self, queue: &CompletionQueue, waker: Arc<Waker>) -> bool {
+        let sleeps = queue.fall_asleep(waker, self.sleepers.clone());
+        if sleeps {
+            for channel in &self.channels {
+                self.drain_and_arm(channel);
+            }
         }
-        for channel in &self.channels {
-            self.drain_and_arm(channel);
-        }
-        true
+        sleeps
     }
 
     fn info(&self) -> DiskInfo {
@@ -374,17 +386,19 @@ impl VirtioBlk {
             self.trouble(Reason::NeedsReset, needs_reset);
             return;
         }
+        let log = self.health.log_again();
         match BlkConfig::read_capacity(&*self.transport) {
             Ok(capacity) => {
                 let before = self.capacity.swap(capacity, Ordering::Relaxed);
-                if before != capacity {
+                if before != capacity && log {
                     log::info!(
                         "block device \"{}\" has {capacity} sectors now, it had {before}",
                         self.info.serial
                     );
                 }
             }
-            Err(error) => log::warn!("block device \"{}\": {error}", self.info.serial),
+            Err(error) if log => log::warn!("block device \"{}\": {error}", self.info.serial),
+            Err(_) => {}
         }
     }
 }

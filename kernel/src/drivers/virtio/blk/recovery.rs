@@ -23,6 +23,7 @@ use super::{
         transport::DeviceStatus,
     },
     BlkConfig, VirtioBlk,
+    answers::complete,
 };
 use crate::block::Error;
 
@@ -86,8 +87,8 @@ pub(super) struct Health {
     restart: SpinLock<(), LocalIrqDisabled>,
     /// Restarts since the last request that succeeded.
     restarts: AtomicU32,
-    /// All troubles, for the log.
-    troubles: AtomicU64,
+    /// Everything that the device did and that the log may be told of.
+    incidents: AtomicU64,
     /// How long a request may take, in ticks.
     timeout: u64,
     /// When deadlines are looked at next, in ticks.
@@ -99,7 +100,7 @@ impl Health {
         Self {
             restart: SpinLock::new(()),
             restarts: AtomicU32::new(0),
-            troubles: AtomicU64::new(0),
+            incidents: AtomicU64::new(0),
             timeout: timeout_ms.saturating_mul(tsc_freq() / 1000),
             next_check: AtomicU64::new(0),
         }
@@ -112,10 +113,11 @@ impl Health {
         }
     }
 
-    /// Whether to log this trouble: the first few, and ever fewer of those that follow.
-    fn log_trouble(&self) -> bool {
-        let count = self.troubles.fetch_add(1, Ordering::Relaxed) + 1;
-        count <= 4 || count.is_power_of_two()
+    /// Whether to log what the device did now: the first few times, and ever fewer of those that
+    /// follow, as a device can go on for ever.
+    pub fn log_again(&self) -> bool {
+        let count = self.incidents.fetch_add(1, Ordering::Relaxed) + 1;
+        count <= 8 || count.is_power_of_two()
     }
 }
 
@@ -129,7 +131,7 @@ impl VirtioBlk {
             return 0;
         }
         let serial = &self.info.serial;
-        let log = self.health.log_trouble();
+        let log = self.health.log_again();
         if log {
             log::error!("block device \"{serial}\": {reason}");
         }
@@ -176,7 +178,7 @@ impl VirtioBlk {
                     }
                     None => lost += 1,
                 }
-                self.complete(request, Err(error));
+                complete(request, Err(error));
                 ended += 1;
             });
             if let Err(error) = result {

@@ -243,11 +243,12 @@ impl RequestChain {
         let max = config.max_segment_bytes as usize;
         let mut skip = request.flight.progress as usize;
         let mut bytes = 0u32;
-        for (number, buffer) in self.buffers.iter().enumerate() {
+        let whole = |buffer: &Buffer| buffer.len().is_multiple_of(config.block_size as usize);
+        if !self.buffers.iter().all(whole) {
+            return Err(Error::Misaligned { block_size: config.block_size });
+        }
+        'buffers: for (number, buffer) in self.buffers.iter().enumerate() {
             let len = buffer.len();
-            if !len.is_multiple_of(config.block_size as usize) {
-                return Err(Error::Misaligned { block_size: config.block_size });
-            }
             let mut at = skip.min(len);
             skip -= at;
             while at < len && self.parts.len() < segments {
@@ -258,7 +259,7 @@ impl RequestChain {
                     .and_then(|more| bytes.checked_add(more))
                     .filter(|sum| *sum < u32::MAX)
                 else {
-                    break;
+                    break 'buffers;
                 };
                 self.parts.push(Part { buffer: number, bytes: at..end });
                 (bytes, at) = (sum, end);

@@ -62,6 +62,7 @@ impl FakeDisk {
         transport.set_config(0, &sectors.to_le_bytes());
         transport.set_config(12, &126u32.to_le_bytes()); // seg_max
         transport.set_config(20, &512u32.to_le_bytes()); // blk_size
+        transport.set_config(34, &1u16.to_le_bytes()); // num_queues
         transport.set_config(36, &8u32.to_le_bytes()); // max_discard_sectors
         transport.set_config(48, &8u32.to_le_bytes()); // max_write_zeroes_sectors
         let disk = Arc::new(Self {
@@ -150,6 +151,15 @@ impl FakeDisk {
             self.execute(chain, None);
         }
         self.interrupt(InterruptStatus::USED_BUFFER);
+    }
+
+    /// Executes the requests that were lost, and interrupts only if the driver wants that.
+    pub fn finish_lost(&self) {
+        let kept = core::mem::take(&mut self.inner.lock().kept);
+        for chain in kept {
+            self.execute(chain, None);
+        }
+        self.work();
     }
 
     /// Forgets the requests that were lost.

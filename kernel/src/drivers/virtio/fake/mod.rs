@@ -21,7 +21,9 @@ pub use self::{
 use super::{
     init::Features,
     queue::QueueAddresses,
-    transport::{DeviceStatus, InterruptStatus, Transport, TransportError, Version},
+    transport::{
+        DeviceStatus, InterruptStatus, Transport, TransportError, Version, sealed::Sealed,
+    },
 };
 
 /// What the driver is given instead of registers.
@@ -116,6 +118,8 @@ impl core::fmt::Debug for FakeTransport {
         f.write_str("FakeTransport")
     }
 }
+
+impl Sealed for FakeTransport {}
 
 impl Transport for FakeTransport {
     fn version(&self) -> Version {

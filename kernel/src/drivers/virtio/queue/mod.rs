@@ -22,6 +22,7 @@
 //! the device may still write to it. Only a stopped queue can be freed.
 
 mod chain;
+mod error;
 mod layout;
 mod rings;
 
@@ -29,17 +30,18 @@ mod rings;
 mod tests;
 
 use alloc::{sync::Arc, vec::Vec};
-use core::{fmt, mem::ManuallyDrop};
+use core::mem::ManuallyDrop;
 
 use self::rings::Rings;
 pub use self::{
     chain::{Chain, ChainError, Segments},
+    error::{AddError, SetupError, Violation},
     layout::{MAX_QUEUE_SIZE, QueueAddresses},
 };
 use super::{
     Features,
     reset::{ResetError, reset},
-    transport::{Transport, TransportError},
+    transport::{Transport, Version},
 };
 
 /// The most segments of one chain: a block request of 32 buffers with its header and response.
@@ -70,6 +72,8 @@ pub struct Queue<M: Chain, T> {
     /// `next_available` when the device was last considered for a notification.
     considered: u16,
     event_idx: bool,
+    /// Legacy devices may count as written what they only read, or nothing (section 2.7.8.1).
+    ignores_length: bool,
     run: Run,
 }
 
@@ -97,7 +101,7 @@ pub struct Used<M, T> {
     /// Its tag.
     pub tag: T,
     /// How many bytes the device says to have written, from the start of what it may write; never
-    /// more than that.
+    /// more than that. What a legacy device says is not reliable, so there it is all of them.
     pub written: u32,
 }
 
@@ -132,7 +136,6 @@ impl<M: Chain, T> Queue<M, T> {
             .map_err(SetupError::Memory)?;
         transport.enable_queue(index, &rings.addresses()).map_err(SetupError::Transport)?;
         Ok(Self {
-            transport,
             index,
             rings: ManuallyDrop::new(rings),
             outstanding: (0..size).map(|_| None).collect(),
@@ -144,6 +147,8 @@ impl<M: Chain, T> Queue<M, T> {
             seen_used: 0,
             considered: 0,
             event_idx,
+            ignores_length: transport.version() == Version::Legacy,
+            transport,
             run: Run::Running,
         })
     }
@@ -270,8 +275,8 @@ impl<M: Chain, T> Queue<M, T> {
 
     /// Whether the device wants a notification for what was added since this was last asked.
     ///
-    /// Add any number of chains, ask once, and if the answer is yes call [`Self::notify`], or,
-    /// without the lock of the queue, [`Transport::notify`] with [`Self::index`]. A yes that is
+    /// Add any number of chains, ask once, and if the answer is yes call
+    /// [`Transport::notify`] with [`Self::index`], best without the lock of the queue. A yes that is
     /// not followed by a notification may leave the chains lying (section 2.7.13.4).
     pub fn should_notify(&mut self) -> bool {
         let (new, old) = (self.next_available, self.considered);
@@ -284,11 +289,6 @@ impl<M: Chain, T> Queue<M, T> {
         } else {
             !self.rings.notifications_suppressed()
         }
-    }
-
-    /// Notifies the device.
-    pub fn notify(&self) {
-        self.transport.notify(self.index);
     }
 
     /// Takes back the chain that the device has returned next, if there is one.
@@ -312,11 +312,15 @@ impl<M: Chain, T> Queue<M, T> {
         if self.next_used == self.seen_used && !self.look_for_used()? {
             return Ok(None);
         }
-        let (id, written) = self.rings.used_entry(self.next_used);
+        let (id, mut written) = self.rings.used_entry(self.next_used);
         let record = usize::try_from(id).ok().and_then(|id| self.outstanding.get_mut(id));
         let record = record.ok_or(Violation::UnknownId { id })?;
         let chain = match record {
             None => return Err(Violation::NotOutstanding { id }),
+            Some(chain) if self.ignores_length => {
+                written = chain.writable;
+                record.take()
+            }
             Some(chain) if written > chain.writable => {
                 return Err(Violation::LengthTooLong { written, writable: chain.writable });
             }
@@ -336,12 +340,13 @@ impl<M: Chain, T> Queue<M, T> {
         }))
     }
 
-    /// Reads the used index; says whether the device has returned anything since.
+    /// Reads the used index; says whether the device has returned anything.
     fn look_for_used(&mut self) -> Result<bool, Violation> {
         let used = self.rings.used_index();
         let returned = used.wrapping_sub(self.next_used);
-        if returned > self.outstanding_count {
-            // Both too far ahead and back: going back is going ahead almost all the way round.
+        let known = self.seen_used.wrapping_sub(self.next_used);
+        if returned < known || returned > self.outstanding_count {
+            // Going back behind what was taken is going ahead almost all the way round.
             return Err(Violation::UsedIndexJumped {
                 returned,
                 outstanding: self.outstanding_count,
@@ -367,11 +372,20 @@ impl<M: Chain, T> Queue<M, T> {
 
     /// Asks the device to interrupt when it returns the next chain.
     ///
-    /// Returns whether it has returned one meanwhile, for which it may not interrupt: then call
-    /// [`Self::pop`] again. Without EVENT_IDX interrupts stay enabled once this was called.
+    /// Returns whether [`Self::pop`] has something to tell: a chain that was returned meanwhile, for
+    /// which the device may not interrupt, or a violation. Without EVENT_IDX interrupts stay
+    /// enabled once this was called.
     pub fn enable_interrupts(&mut self) -> bool {
+        match self.run {
+            Run::Running => {}
+            Run::Broken(_) => return true,
+            Run::Stopped | Run::Lost => return false,
+        }
         self.rings.request_interrupt(self.event_idx.then_some(self.next_used));
-        self.rings.used_index() != self.next_used
+        self.look_for_used().unwrap_or_else(|violation| {
+            self.run = Run::Broken(violation);
+            true
+        })
     }
 
     /// Asks the device not to interrupt. It may do so all the same; this is a wish.
@@ -453,97 +467,4 @@ enum Run {
     Stopped,
     /// The device was to be reset and did not comply: it may still know of it.
     Lost,
-}
-
-/// What a device did that no correct device does; the queue is broken from then on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Violation {
-    /// The used index claims more returned chains than are outstanding.
-    UsedIndexJumped {
-        /// How many it claims.
-        returned: u16,
-        /// How many there are.
-        outstanding: u16,
-    },
-    /// A used entry names a descriptor that the queue does not have.
-    UnknownId {
-        /// The number named.
-        id: u32,
-    },
-    /// A used entry names a descriptor that heads no outstanding chain.
-    NotOutstanding {
-        /// The number named.
-        id: u32,
-    },
-    /// A used entry claims more written bytes than were the device's to write.
-    LengthTooLong {
-        /// The number claimed.
-        written: u32,
-        /// The number that could be written.
-        writable: u32,
-    },
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UsedIndexJumped { returned, outstanding } => write!(
-                f,
-                "the used index claims {returned} returned chains while {outstanding} are outstanding"
-            ),
-            Self::UnknownId { id } => {
-                write!(f, "the used ring names descriptor {id}, which does not exist")
-            }
-            Self::NotOutstanding { id } => {
-                write!(f, "the used ring names descriptor {id}, which heads no outstanding chain")
-            }
-            Self::LengthTooLong { written, writable } => write!(
-                f,
-                "the used ring claims {written} written bytes in a chain with room for {writable}"
-            ),
-        }
-    }
-}
-
-/// Why a chain was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AddError {
-    /// Not enough free descriptors now; there will be when the device returns a chain.
-    Full,
-    /// The chain itself is wrong.
-    Chain(ChainError),
-    /// The device has broken the queue.
-    Broken(Violation),
-    /// The queue has been stopped.
-    Stopped,
-}
-
-/// Why a queue could not be set up.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum SetupError {
-    /// The device has no queue of this number.
-    NoSuchQueue {
-        /// The number.
-        index: u16,
-    },
-    /// The queue is in use although the device has just been reset.
-    InUse {
-        /// The number.
-        index: u16,
-    },
-    /// There is no memory for the rings.
-    Memory(ostd::Error),
-    /// The transport cannot describe the queue to the device.
-    Transport(TransportError),
-}
-
-impl fmt::Display for SetupError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoSuchQueue { index } => write!(f, "the device has no queue {index}"),
-            Self::InUse { index } => write!(f, "queue {index} is in use right after a reset"),
-            Self::Memory(error) => write!(f, "no memory for a queue ({error:?})"),
-            Self::Transport(error) => error.fmt(f),
-        }
-    }
 }
