@@ -4,7 +4,11 @@
 # `job=read sector=3` on the kernel command line.
 set -euo pipefail
 
-"$(dirname "${BASH_SOURCE[0]}")/mkimage.sh"
+tools=$(dirname "${BASH_SOURCE[0]}")
+# shellcheck source=tools/lib/elf.sh
+source "$tools/lib/elf.sh"
+forget_linked_elf "$@"
+"$tools/mkimage.sh"
 
 args=("$@")
 if [[ -n ${JOB-} ]]; then

@@ -85,6 +85,11 @@ pub enum CmdlineError {
         /// What is possible.
         expected: String,
     },
+    /// Two keys are there of which one is enough.
+    Both {
+        /// The keys.
+        keys: [&'static str; 2],
+    },
     /// A key that is needed is not there.
     Missing {
         /// The key, or the key with a hint at its value.
@@ -119,7 +124,11 @@ impl fmt::Display for CmdlineError {
                 write!(f, "the command line is not UTF-8 at byte {offset}; type plain text")
             }
             Self::NoValue { word } => {
-                write!(f, "{} has no value; write it as key=value", Shown(word))
+                write!(
+                    f,
+                    "{} has no value; write it as key=value, and a value with blanks as key=\"two words\"",
+                    Shown(word)
+                )
             }
             Self::NoKey { word } => {
                 write!(f, "{} has no key before its \"=\"; write it as key=value", Shown(word))
@@ -158,6 +167,7 @@ impl fmt::Display for CmdlineError {
                 Shown(value),
                 choices.join(" ")
             ),
+            Self::Both { keys: [one, other] } => write!(f, "give {one}= or {other}=, not both"),
             Self::Malformed { key, value, expected } => {
                 write!(f, "{}={} is not possible; {0}= takes {expected}", Plain(key), Shown(value))
             }

@@ -35,7 +35,7 @@ fn parse(line: &CommandLine) -> Result<Box<dyn Run>, CmdlineError> {
         }
         (None, Some(hex)) => parse_hex(hex, &mut data)
             .ok_or_else(|| bad("hex", hex, "pairs of hexadecimal digits, at most 512 pairs"))?,
-        (Some(text), Some(_)) => return Err(bad("text", text, "not to stand beside hex=")),
+        (Some(_), Some(_)) => return Err(CmdlineError::Both { keys: ["text", "hex"] }),
         (None, None) => return Err(CmdlineError::missing("text=... or hex=...")),
     };
     Ok(Box::new(Write { sector, data, given }))

@@ -30,7 +30,7 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use self::lab::{Lab, Transport};
 use crate::{command, report::Suite, workspace::Workspace};
@@ -157,12 +157,18 @@ fn build(workspace: &Workspace, log: &Path) -> Result<PathBuf> {
     cargo.args(["osdk", "build", "--target-arch=riscv64"]);
     command::run(cargo, workspace.limit(900), log)?.expect_success()?;
 
-    let built = workspace
-        .target
-        .join("osdk")
-        .join(format!("{}-osdk-bin.qemu_elf", workspace.kernel_name()?));
+    let built = workspace.built_kernel()?;
     let kernel = workspace.target.join("e2e/kernel.elf");
     std::fs::copy(&built, &kernel)
         .with_context(|| format!("cannot copy the kernel {}", built.display()))?;
+    if contains(&std::fs::read(&kernel)?, b"[ktest runner]") {
+        bail!(
+            "cargo osdk built the unit tests instead of the kernel; run `make clean` and try again"
+        );
+    }
     Ok(kernel)
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
 }

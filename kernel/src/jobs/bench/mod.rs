@@ -61,7 +61,9 @@ fn parse(line: &CommandLine) -> Result<Box<dyn Run>, CmdlineError> {
         ("write", "write"),
     ];
     let ways = [("irq", "irq"), ("poll", "poll"), ("hybrid", "hybrid")];
-    let mode = line.one_of("mode", &modes)?.ok_or(CmdlineError::missing("mode=randread"))?;
+    let mode = line
+        .one_of("mode", &modes)?
+        .ok_or(CmdlineError::missing("mode=randread|randwrite|read|write"))?;
     let complete = line.one_of("complete", &ways)?.unwrap_or("irq");
     let count = line.number_in("count", 1..=u64::from(u32::MAX))?;
     let seconds = line.number_in("seconds", 1..=600)?;

@@ -182,14 +182,15 @@ impl RequestChain {
         config: &BlkConfig,
         room: usize,
     ) -> Result<(), Error> {
-        mem::swap(&mut self.buffers, &mut request.buffers);
+        // Not `mem::swap`, which this target compiles to a copy byte by byte.
+        self.buffers = mem::take(&mut request.buffers);
         request.flight.progress = 0;
         self.prepare(request, config, room).inspect_err(|_| self.unlink(request))
     }
 
     /// Undoes [`Self::link`]: gives the request its buffers back.
     pub fn unlink(&mut self, request: &mut Request) {
-        mem::swap(&mut self.buffers, &mut request.buffers);
+        request.buffers = mem::take(&mut self.buffers);
     }
 
     /// Gives back what [`Self::take_range`] took.
