@@ -4,7 +4,9 @@
 //! says how many checks passed and failed; `cargo run -p xtask -- e2e FILTER` boots the kernel for
 //! the end-to-end cases only.
 
+mod bench;
 mod command;
+mod counts;
 mod e2e;
 mod host;
 mod ktest;
@@ -37,7 +39,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Run every suite: lint, host, ktest, selftest, e2e.
+    /// Run every suite: lint, host, ktest, selftest, counts, e2e.
     Test,
     /// Check formatting, clippy's warnings and the absence of `unsafe` in the kernel.
     Lint,
@@ -47,6 +49,8 @@ enum Task {
     Ktest,
     /// Prove that `cargo osdk test` fails when it should.
     Selftest,
+    /// Count the instructions, notifications and interrupts that a request costs.
+    Counts,
     /// Boot the kernel in QEMU for each end-to-end case.
     E2e {
         /// Only the cases whose name contains this.
@@ -58,6 +62,8 @@ enum Task {
         #[arg(long)]
         list: bool,
     },
+    /// Measure this kernel, Linux and the bare host under the same loads.
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -78,19 +84,23 @@ fn run(cli: &Cli) -> Result<bool> {
     let host: Run = &|suite| host::run(&workspace, suite);
     let ktest: Run = &|suite| ktest::run(&workspace, suite);
     let selftest: Run = &|suite| selftest::run(&workspace, suite);
+    let counts: Run = &|suite| counts::run(&workspace, suite);
     let e2e: Run = &|suite| e2e::run(&workspace, suite, None, None);
     let report = match &cli.task {
+        Task::Bench(options) => return bench::run(&workspace, options),
         Task::Test => Report::of(&[
             ("lint", lint),
             ("host", host),
             ("ktest", ktest),
             ("selftest", selftest),
+            ("counts", counts),
             ("e2e", e2e),
         ]),
         Task::Lint => Report::of(&[("lint", lint)]),
         Task::Host => Report::of(&[("host", host)]),
         Task::Ktest => Report::of(&[("ktest", ktest)]),
         Task::Selftest => Report::of(&[("selftest", selftest)]),
+        Task::Counts => Report::of(&[("counts", counts)]),
         Task::E2e { list: true, filter, .. } => {
             e2e::list(filter.as_deref());
             return Ok(true);

@@ -36,6 +36,12 @@ impl<'a> Machine<'a> {
         self
     }
 
+    /// With so many CPUs instead of one.
+    pub fn cpus(mut self, cpus: usize) -> Self {
+        self.options.extend(["-smp".to_owned(), cpus.to_string()]);
+        self
+    }
+
     /// With another device.
     pub fn device(mut self, device: &str) -> Self {
         self.options.extend(["-device".to_owned(), device.to_owned()]);

@@ -18,6 +18,7 @@ mod machine;
 mod outcome;
 mod read_write;
 mod replay;
+mod smp;
 mod verify;
 
 use std::{
@@ -57,6 +58,7 @@ impl Case {
 /// The longest case comes first, so that the others run beside it and not after it.
 const TABLES: &[&[Case]] = &[
     verify::CASES,
+    smp::CASES,
     demo::CASES,
     disks::CASES,
     read_write::CASES,

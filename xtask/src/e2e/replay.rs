@@ -14,7 +14,7 @@ use super::{
 /// The kernel's own file: both sides draw the same operations from the same numbers.
 #[path = "../../../kernel/src/jobs/verify/plan.rs"]
 #[allow(dead_code, reason = "the host uses only a part of it")]
-mod plan;
+pub mod plan;
 
 /// The parameters of a verify job.
 #[derive(Clone, Copy, Debug)]

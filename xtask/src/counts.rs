@@ -1,0 +1,123 @@
+//! The guard of the fast path: it counts what a request costs, and does not time it.
+//!
+//! The release kernel reads from a disk that does nothing (null-co) under `-icount`, where QEMU
+//! counts the guest's instructions exactly. At depth 1 the disk takes its time, so that every request
+//! sleeps and is woken by an interrupt, whatever else the host is doing. The limits are a little
+//! above what was measured when they were set: raise one only with a reason, and lower it when the
+//! driver gets better.
+
+use std::{path::Path, process::Command};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::{
+    command,
+    report::Suite,
+    workspace::{Workspace, cargo_in},
+};
+
+/// One run, and the most that an I/O of it may cost.
+struct Guard {
+    name: &'static str,
+    depth: u32,
+    latency_ns: u64,
+    instructions: f64,
+    notifications: f64,
+    interrupts: f64,
+    registers: f64,
+}
+
+const GUARDS: &[Guard] = &[
+    Guard {
+        name: "read-4k-depth-1-interrupts",
+        depth: 1,
+        latency_ns: 200_000,
+        instructions: 5_400.0,
+        notifications: 1.0,
+        interrupts: 1.0,
+        // Notification, interrupt status, acknowledgement; claim and completion at the PLIC.
+        registers: 5.0,
+    },
+    Guard {
+        name: "read-4k-depth-32",
+        depth: 32,
+        latency_ns: 0,
+        instructions: 1_550.0,
+        notifications: 1.0 / 30.0,
+        interrupts: 0.06,
+        registers: 0.3,
+    },
+];
+
+/// Requests of a run: enough for its beginning and end not to count.
+const REQUESTS: u32 = 5000;
+
+/// Builds the release kernel and checks every guard.
+pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
+    let log = workspace.log("counts", "build");
+    command::new_log(&log)?;
+    let kernel = workspace.target.join("counts/kernel.elf");
+    suite.check("build", Some(&log), || {
+        let mut cargo = cargo_in(&workspace.root);
+        cargo.args(["osdk", "build", "--release", "--target-arch=riscv64"]);
+        command::run(cargo, workspace.limit(900), &log)?.expect_success()?;
+        let built = workspace.built_kernel()?;
+        std::fs::copy(&built, &kernel)
+            .with_context(|| format!("cannot copy the kernel {}", built.display()))?;
+        Ok(())
+    });
+    if kernel.is_file() {
+        for guard in GUARDS {
+            let log = workspace.log("counts", guard.name);
+            command::new_log(&log)?;
+            suite.check(guard.name, Some(&log), || guard.check(workspace, &kernel, &log));
+        }
+    }
+    Ok(())
+}
+
+impl Guard {
+    fn check(&self, workspace: &Workspace, kernel: &Path, log: &Path) -> Result<()> {
+        let mut qemu = Command::new("qemu-system-riscv64");
+        qemu.args(["-machine", "virt", "-m", "256M", "-nographic", "-no-reboot"]);
+        qemu.args(["-icount", "shift=0", "-global", "virtio-mmio.force-legacy=false"]);
+        qemu.arg("-kernel").arg(kernel);
+        qemu.arg("-append").arg(format!(
+            "job=bench mode=randread bs=4096 qd={} count={REQUESTS} complete=irq icount=on",
+            self.depth
+        ));
+        qemu.arg("-blockdev").arg(format!(
+            "driver=null-co,node-name=d,size=1073741824,latency-ns={}",
+            self.latency_ns
+        ));
+        qemu.args(["-device", "virtio-blk-device,drive=d"]);
+        let finished = command::run(qemu, workspace.limit(120), log)?;
+        finished.expect_success()?;
+        let line = finished
+            .output
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("job bench: {"))
+            .context("the kernel printed no figures")?;
+        let figures: Value = serde_json::from_str(&format!("{{{line}"))?;
+        let figure = |key: &str| figures[key].as_f64().with_context(|| format!("no figure {key}"));
+        println!(
+            "  an I/O costs {} instructions, {} notifications, {} interrupts, {} register accesses",
+            figure("instructions")?,
+            figure("notifies")?,
+            figure("irqs")?,
+            figure("mmio")?
+        );
+        for (key, limit) in [
+            ("instructions", self.instructions),
+            ("notifies", self.notifications),
+            ("irqs", self.interrupts),
+            ("mmio", self.registers),
+        ] {
+            let cost = figure(key)?;
+            // The odd request more, at the beginning and at the end.
+            ensure!(cost <= limit * 1.01, "{key}: an I/O costs {cost}, the limit is {limit}");
+        }
+        Ok(())
+    }
+}
