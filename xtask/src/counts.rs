@@ -33,7 +33,7 @@ const GUARDS: &[Guard] = &[
         name: "read-4k-depth-1-interrupts",
         depth: 1,
         latency_ns: 200_000,
-        instructions: 5_400.0,
+        instructions: 5_050.0,
         notifications: 1.0,
         interrupts: 1.0,
         // Notification, interrupt status, acknowledgement; claim and completion at the PLIC.
@@ -43,7 +43,7 @@ const GUARDS: &[Guard] = &[
         name: "read-4k-depth-32",
         depth: 32,
         latency_ns: 0,
-        instructions: 1_550.0,
+        instructions: 1_420.0,
         notifications: 1.0 / 30.0,
         interrupts: 0.06,
         registers: 0.3,

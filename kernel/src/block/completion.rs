@@ -179,7 +179,10 @@ impl Reaper<'_> {
             if self.queue.open() == 0 {
                 return None;
             }
-            if self.disk.poll() > 0 {
+            // With one request in flight, what a look finds is found by `before_sleep` as well.
+            let polls =
+                self.patience != Patience::Sleep || self.waiter.is_none() || self.disk.must_poll();
+            if (polls || self.queue.open() > 1) && self.disk.poll() > 0 {
                 continue;
             }
             match &self.waiter {

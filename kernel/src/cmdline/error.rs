@@ -126,7 +126,7 @@ impl fmt::Display for CmdlineError {
             Self::NoValue { word } => {
                 write!(
                     f,
-                    "{} has no value; write it as key=value, and a value with blanks as key=\"two words\"",
+                    "{} has no value; write key=value or key=\"a b\"",
                     Shown(word)
                 )
             }

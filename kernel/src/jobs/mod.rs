@@ -8,6 +8,7 @@ mod bench;
 mod demo;
 mod flush;
 mod info;
+mod ledger;
 mod read;
 mod text;
 mod verify;
@@ -52,8 +53,16 @@ struct Kind {
 }
 
 /// All jobs; the first one is done when none is named.
-const KINDS: &[Kind] =
-    &[demo::KIND, info::KIND, read::KIND, write::KIND, flush::KIND, verify::KIND, bench::KIND];
+const KINDS: &[Kind] = &[
+    demo::KIND,
+    info::KIND,
+    read::KIND,
+    write::KIND,
+    flush::KIND,
+    verify::KIND,
+    ledger::KIND,
+    bench::KIND,
+];
 
 /// The parameters that every job takes.
 const COMMON: &[&str] = &["job=NAME", "disk=SERIAL|INDEX"];

@@ -17,92 +17,108 @@ use core::{hint, sync::atomic::Ordering};
 use ostd::task::Task;
 
 use super::{
+    super::queue::Used,
     VirtioBlk,
-    channel::{Channel, take_done},
+    channel::{Channel, Lane, take_done},
     recovery::Reason,
+    request::RequestChain,
 };
 use crate::block::{Completion, Error, Request};
+
+/// What to do with interrupts after the used ring has been looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Afterwards {
+    /// Leave them as they are.
+    Keep,
+    /// On, for somebody who is about to sleep.
+    Arm,
+    /// On if somebody sleeps, otherwise off.
+    ArmForSleepers,
+}
 
 impl VirtioBlk {
     /// Takes back chains that the device has returned, and completes their requests. Returns how
     /// many it completed. May be called from any context.
-    ///
-    /// It takes no more chains than are outstanding when it begins. What is left then, and what a
-    /// split request adds, is for the next call.
     pub(super) fn drain(&self, channel: &Channel) -> usize {
-        let mut completed = 0;
-        let mut guard = channel.lane.lock();
-        let Some(lane) = guard.as_mut() else { return 0 };
-        let mut violation = None;
-        for _ in 0..lane.queue.outstanding().max(1) {
-            let used = match lane.queue.pop() {
-                Ok(Some(used)) => used,
-                Ok(None) => break,
-                Err(what) => {
-                    violation = Some(what);
-                    break;
-                }
-            };
-            let (mut chain, mut request) = (used.memory, used.tag);
-            let room = lane.queue.room();
-            let mut ended = chain.settle(&mut request, used.written, &self.config, room);
-            if ended.is_none() {
-                // There is more to do, and it fits: what it needs has just come back.
-                match lane.add(chain, request) {
-                    Ok(()) => continue,
-                    Err((error, refused, its_request)) => {
-                        (chain, request) = (refused, its_request);
-                        ended = Some(Err(error));
-                    }
-                }
-            }
-            chain.unlink(&mut request);
-            lane.put_back(chain);
-            let result = ended.unwrap_or(Ok(()));
-            if result.is_ok() {
-                self.health.good_answer();
-            }
-            complete(request, result);
-            completed += 1;
-        }
-        let notify = lane.queue.should_notify();
-        drop(guard);
-        if notify {
-            self.notify(channel);
-        }
-        if let Some(violation) = violation {
-            completed += self.trouble(Reason::Violation(violation), || channel.is_broken());
-        }
-        if completed > 0 {
-            channel.waiting_for_room.wake_all();
-        }
-        completed
+        self.look(channel, Afterwards::Keep).completed
     }
 
     /// Takes back what the device has returned, until it will interrupt for what comes next.
     ///
     /// Each turn takes at least one chain, or deals with a violation.
     pub(super) fn drain_and_arm(&self, channel: &Channel) {
-        let arm =
-            || channel.lane.lock().as_mut().is_some_and(|lane| lane.queue.enable_interrupts());
-        while arm() {
-            self.drain(channel);
-        }
+        while self.look(channel, Afterwards::Arm).more {}
     }
 
     /// The interrupt handler's part.
     pub(super) fn used_buffers(&self, channel: &Channel) {
-        self.drain(channel);
+        while self.look(channel, Afterwards::ArmForSleepers).more {}
+    }
+
+    /// Looks at the used ring once.
+    ///
+    /// It takes no more chains than are outstanding when it begins. What is left then, and what a
+    /// split request adds, is for the next look.
+    fn look(&self, channel: &Channel, afterwards: Afterwards) -> Looked {
+        let mut looked = Looked { completed: 0, more: false };
         let mut guard = channel.lane.lock();
-        match guard.as_mut() {
-            Some(lane) if self.sleepers.load(Ordering::SeqCst) == 0 => {
-                lane.queue.disable_interrupts();
-            }
-            _ => {
-                drop(guard);
-                self.drain_and_arm(channel);
+        let Some(lane) = guard.as_mut() else { return looked };
+        let mut violation = None;
+        // Once at least, as a device may return what it never had.
+        for _ in 0..lane.queue.outstanding().max(1) {
+            match lane.queue.pop() {
+                Ok(Some(used)) => looked.completed += usize::from(self.settle(lane, used)),
+                Ok(None) => break,
+                Err(what) => {
+                    violation = Some(what);
+                    break;
+                }
             }
         }
+        let notify = lane.queue.should_notify();
+        let sleepers = || self.sleepers.load(Ordering::SeqCst);
+        match afterwards {
+            Afterwards::Keep => {}
+            Afterwards::ArmForSleepers if sleepers() == 0 => lane.queue.disable_interrupts(),
+            // Arming includes a last look, which may find more, or a violation.
+            _ => looked.more = lane.queue.enable_interrupts(),
+        }
+        drop(guard);
+        if notify {
+            self.notify(channel);
+        }
+        if let Some(violation) = violation {
+            looked.completed += self.trouble(Reason::Violation(violation), || channel.is_broken());
+        }
+        if looked.completed > 0 {
+            channel.waiting_for_room.wake_all();
+        }
+        looked
+    }
+
+    /// Deals with a chain that has come back: sends it again for the next step of its request, or
+    /// completes the request, which it says by `true`.
+    fn settle(&self, lane: &mut Lane, used: Used<Box<RequestChain>, Box<Request>>) -> bool {
+        let (mut chain, mut request) = (used.memory, used.tag);
+        let room = lane.queue.room();
+        let result = match chain.settle(&mut request, used.written, &self.config, room) {
+            Some(result) => result,
+            // There is more to do, and it fits: what it needs has just come back.
+            None => match lane.add(chain, request) {
+                Ok(()) => return false,
+                Err((error, refused, its_request)) => {
+                    (chain, request) = (refused, its_request);
+                    Err(error)
+                }
+            },
+        };
+        chain.unlink(&mut request);
+        lane.put_back(chain);
+        if result.is_ok() {
+            self.health.good_answer();
+        }
+        complete(request, result);
+        true
     }
 
     /// Waits until a chain of so many segments fits and there are so many chains to spare. Not in
@@ -141,6 +157,14 @@ impl VirtioBlk {
             }
         }
     }
+}
+
+/// What a look at the used ring came to.
+struct Looked {
+    /// Requests completed.
+    completed: usize,
+    /// Whether another look is needed.
+    more: bool,
 }
 
 /// Delivers the answer to a request that was in flight.

@@ -182,15 +182,14 @@ impl RequestChain {
         config: &BlkConfig,
         room: usize,
     ) -> Result<(), Error> {
-        // Not `mem::swap`, which this target compiles to a copy byte by byte.
-        self.buffers = mem::take(&mut request.buffers);
+        move_all(&mut request.buffers, &mut self.buffers);
         request.flight.progress = 0;
         self.prepare(request, config, room).inspect_err(|_| self.unlink(request))
     }
 
     /// Undoes [`Self::link`]: gives the request its buffers back.
     pub fn unlink(&mut self, request: &mut Request) {
-        request.buffers = mem::take(&mut self.buffers);
+        move_all(&mut self.buffers, &mut request.buffers);
     }
 
     /// Gives back what [`Self::take_range`] took.
@@ -365,5 +364,17 @@ impl RequestChain {
             }
             Operation::Flush | Operation::GetSerial => 0,
         }
+    }
+}
+
+/// Moves a vector to where an empty one is.
+///
+/// This is on the way of every request, and neither of the short ways is cheap: `mem::swap` is
+/// compiled to a copy byte by byte here, and a mere assignment runs the destructor of the old vector.
+fn move_all<T>(from: &mut Vec<T>, to: &mut Vec<T>) {
+    let old = mem::replace(to, mem::take(from));
+    if old.capacity() == 0 {
+        // Without capacity it owns nothing.
+        mem::forget(old);
     }
 }
