@@ -57,6 +57,20 @@ reset-image: ## Make blk.img anew; what was on it is lost
 hostile: setup ## Boot the kernel on a disk that lies, once for each way to lie
 	@cargo run --quiet --package hostile -- run
 
+.PHONY: bench
+bench: setup ## Measure this kernel against Linux and the bare host; BENCH="--quick" tries it out
+	@$(XTASK) bench $(BENCH)
+
+.PHONY: soak
+soak: setup ## Cut the power 200 times and make half a million requests to failing disks
+	@$(XTASK) soak
+
+.PHONY: docs
+docs: ## Make HTML of the book, in both languages, in target/book
+	@command -v mdbook >/dev/null || { echo "mdbook 0.5 is missing; get it with: cargo install mdbook --version 0.5.4 --locked --no-default-features --features search" >&2; exit 1; }
+	@mdbook build docs/en
+	@mdbook build docs/zh
+
 .PHONY: clean
 clean: ## Remove everything that was built; blk.img stays
 	@rm -rf target

@@ -13,6 +13,7 @@ mod ktest;
 mod lint;
 mod report;
 mod selftest;
+mod soak;
 mod text;
 mod workspace;
 
@@ -39,7 +40,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Run every suite: lint, host, ktest, selftest, counts, e2e.
+    /// Run every suite: lint, host, ktest, selftest, counts, e2e, power-cuts, failing.
     Test,
     /// Check formatting, clippy's warnings and the absence of `unsafe` in the kernel.
     Lint,
@@ -62,6 +63,12 @@ enum Task {
         #[arg(long)]
         list: bool,
     },
+    /// Cut the power of a few machines while the kernel writes, and look at their disks.
+    PowerCuts,
+    /// Boot the kernel with disks that fail, are slow, change their size or stand still.
+    Failing,
+    /// Run the long versions of the last two, and keep the figures.
+    Soak(soak::Extent),
     /// Measure this kernel, Linux and the bare host under the same loads.
     Bench(bench::Options),
 }
@@ -86,6 +93,10 @@ fn run(cli: &Cli) -> Result<bool> {
     let selftest: Run = &|suite| selftest::run(&workspace, suite);
     let counts: Run = &|suite| counts::run(&workspace, suite);
     let e2e: Run = &|suite| e2e::run(&workspace, suite, None, None);
+    let power_cuts: Run =
+        &|suite| soak::power_cuts(&workspace, suite, soak::SHORT).map(|_totals| ());
+    let failing: Run =
+        &|suite| soak::failing_disks(&workspace, suite, soak::SHORT).map(|_figures| ());
     let report = match &cli.task {
         Task::Bench(options) => return bench::run(&workspace, options),
         Task::Test => Report::of(&[
@@ -95,12 +106,17 @@ fn run(cli: &Cli) -> Result<bool> {
             ("selftest", selftest),
             ("counts", counts),
             ("e2e", e2e),
+            ("power-cuts", power_cuts),
+            ("failing", failing),
         ]),
         Task::Lint => Report::of(&[("lint", lint)]),
         Task::Host => Report::of(&[("host", host)]),
         Task::Ktest => Report::of(&[("ktest", ktest)]),
         Task::Selftest => Report::of(&[("selftest", selftest)]),
         Task::Counts => Report::of(&[("counts", counts)]),
+        Task::PowerCuts => Report::of(&[("power-cuts", power_cuts)]),
+        Task::Failing => Report::of(&[("failing", failing)]),
+        Task::Soak(extent) => return soak::run(&workspace, *extent),
         Task::E2e { list: true, filter, .. } => {
             e2e::list(filter.as_deref());
             return Ok(true);

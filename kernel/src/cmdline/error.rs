@@ -124,11 +124,7 @@ impl fmt::Display for CmdlineError {
                 write!(f, "the command line is not UTF-8 at byte {offset}; type plain text")
             }
             Self::NoValue { word } => {
-                write!(
-                    f,
-                    "{} has no value; write key=value or key=\"a b\"",
-                    Shown(word)
-                )
+                write!(f, "{} has no value; write key=value or key=\"a b\"", Shown(word))
             }
             Self::NoKey { word } => {
                 write!(f, "{} has no key before its \"=\"; write it as key=value", Shown(word))

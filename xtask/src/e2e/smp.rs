@@ -41,7 +41,7 @@ fn crowded(lab: &Lab) -> Result<()> {
 fn run(lab: &Lab, cpus: usize, queues: usize, tasks: u64, options: &str) -> Result<()> {
     let before = noise(SECTORS as usize, SEED);
     let image = lab.image("disk", before)?;
-    let disk = Disk::new(&image).property(&format!("num-queues={queues}"));
+    let disk = Disk::new(&image).property(format!("num-queues={queues}"));
     let machine = lab.machine().cpus(cpus).disk(disk).limit_seconds(120);
     let outcome = machine.boot(&format!(
         "job=verify seed={SEED} count={COUNT} qd=8 span={SECTORS} max={MAX} tasks={tasks} {options}"
@@ -51,7 +51,7 @@ fn run(lab: &Lab, cpus: usize, queues: usize, tasks: u64, options: &str) -> Resu
     ensure!(total == u64::from(COUNT) * tasks, "{total} operations instead of {COUNT} a task");
     let in_use = cpus.min(queues);
     if in_use > 1 {
-        outcome.expect_disk(0, &[&format!("{in_use} queues")])?;
+        outcome.expect_disk(0, &[format!("{in_use} queues").as_str()])?;
     }
 
     let contents = image.contents()?;

@@ -1,0 +1,191 @@
+//! What is measured: loads, and who is put under them.
+
+use std::fmt;
+
+/// Kinds of access.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Mode {
+    /// Reading at random places.
+    RandomRead,
+    /// Writing at random places.
+    RandomWrite,
+    /// Reading from the start to the end, over and over.
+    Read,
+}
+
+impl Mode {
+    /// The name that fio and the kernel's bench job both know it by.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RandomRead => "randread",
+            Self::RandomWrite => "randwrite",
+            Self::Read => "read",
+        }
+    }
+
+    /// Whether it writes.
+    pub const fn writes(self) -> bool {
+        matches!(self, Self::RandomWrite)
+    }
+}
+
+/// What is behind the disk.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Medium {
+    /// QEMU's null device: every request succeeds at once, no data moves.
+    Null,
+    /// A raw file, past the host's page cache.
+    File,
+}
+
+impl fmt::Display for Medium {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Null => "null-co",
+            Self::File => "raw file",
+        })
+    }
+}
+
+/// One load.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Load {
+    /// The disk it is put on.
+    pub medium: Medium,
+    /// The kind of access.
+    pub mode: Mode,
+    /// Bytes of a request.
+    pub block: u32,
+    /// Requests in flight.
+    pub depth: u32,
+}
+
+impl fmt::Display for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { medium, mode, block, depth } = self;
+        f.pad(&format!("{medium}, {} {} KiB, depth {depth}", mode.name(), block >> 10))
+    }
+}
+
+/// How the kernel under test learns of completions.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Complete {
+    /// By interrupt.
+    Irq,
+    /// By polling.
+    Poll,
+    /// By polling for a while, then by interrupt.
+    Hybrid,
+}
+
+impl Complete {
+    /// The value of the bench job's parameter `complete`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Irq => "irq",
+            Self::Poll => "poll",
+            Self::Hybrid => "hybrid",
+        }
+    }
+}
+
+/// Who is put under a load.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Subject {
+    /// The kernel of this repository.
+    Ours(Complete),
+    /// Linux with fio.
+    Linux,
+    /// `qemu-img bench`: the same disk without any guest.
+    Host,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ours(complete) => f.pad(&format!("this kernel ({})", complete.name())),
+            Self::Linux => f.pad("Linux"),
+            Self::Host => f.pad("host, no guest"),
+        }
+    }
+}
+
+/// The queue depths of the plot.
+pub const DEPTHS: [u32; 7] = [1, 2, 4, 8, 16, 32, 64];
+
+const KIB: u32 = 1 << 10;
+
+/// 4 KiB random reads.
+pub const fn random_read(medium: Medium, depth: u32) -> Load {
+    Load { medium, mode: Mode::RandomRead, block: 4 * KIB, depth }
+}
+
+/// 4 KiB random writes.
+pub const fn random_write(medium: Medium, depth: u32) -> Load {
+    Load { medium, mode: Mode::RandomWrite, block: 4 * KIB, depth }
+}
+
+/// 128 KiB sequential reads.
+pub const fn sequential_read(medium: Medium, depth: u32) -> Load {
+    Load { medium, mode: Mode::Read, block: 128 * KIB, depth }
+}
+
+/// The loads of the table, on one disk.
+pub const fn table(medium: Medium) -> [Load; 4] {
+    [
+        random_read(medium, 1),
+        random_read(medium, 32),
+        random_write(medium, 32),
+        sequential_read(medium, 8),
+    ]
+}
+
+/// One run after the other for a round: the subjects alternate load by load, so that a slow minute
+/// of the host hits all of them. `others` are measured besides the kernel under test.
+pub fn plan(media: &[Medium], others: &[Subject], filter: Option<&str>) -> Vec<(Load, Subject)> {
+    let mut loads: Vec<Load> = media.iter().flat_map(|medium| table(*medium)).collect();
+    for load in DEPTHS.map(|depth| random_read(Medium::Null, depth)) {
+        if !loads.contains(&load) {
+            loads.push(load);
+        }
+    }
+    loads.retain(|load| filter.is_none_or(|filter| load.to_string().contains(filter)));
+    let mut runs = Vec::new();
+    for load in loads {
+        let plotted = load == random_read(Medium::Null, load.depth);
+        runs.push((load, Subject::Ours(Complete::Irq)));
+        if load.depth == 1 {
+            runs.push((load, Subject::Ours(Complete::Poll)));
+        }
+        if load.depth == 1 || plotted {
+            runs.push((load, Subject::Ours(Complete::Hybrid)));
+        }
+        runs.extend(others.iter().map(|other| (load, *other)));
+    }
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_plan_has_every_load_once_and_alternates() {
+        let runs = plan(&[Medium::Null, Medium::File], &[Subject::Linux, Subject::Host], None);
+        let unique: std::collections::BTreeSet<_> = runs.iter().collect();
+        assert_eq!(unique.len(), runs.len());
+        assert_eq!(runs.iter().filter(|run| run.1 == Subject::Linux).count(), 4 + 4 + 5);
+        assert!(
+            DEPTHS.iter().all(|depth| {
+                runs.contains(&(random_read(Medium::Null, *depth), Subject::Host))
+            })
+        );
+    }
+
+    #[test]
+    fn a_filter_keeps_what_it_names() {
+        let runs = plan(&[Medium::Null], &[Subject::Host], Some("depth 32"));
+        assert_eq!(runs.len(), 2 + 3);
+        assert_eq!(runs[0].0.to_string(), "null-co, randread 4 KiB, depth 32");
+    }
+}
