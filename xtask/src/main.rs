@@ -9,6 +9,7 @@ mod command;
 mod counts;
 mod e2e;
 mod host;
+mod hostile;
 mod ktest;
 mod lint;
 mod report;
@@ -40,7 +41,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Run every suite: lint, host, ktest, selftest, counts, e2e, power-cuts, failing.
+    /// Run every suite: lint, host, ktest, selftest, counts, e2e, hostile,
+    /// power-cuts, failing.
     Test,
     /// Check formatting, clippy's warnings and the absence of `unsafe` in the kernel.
     Lint,
@@ -93,6 +95,7 @@ fn run(cli: &Cli) -> Result<bool> {
     let selftest: Run = &|suite| selftest::run(&workspace, suite);
     let counts: Run = &|suite| counts::run(&workspace, suite);
     let e2e: Run = &|suite| e2e::run(&workspace, suite, None, None);
+    let hostile: Run = &|suite| hostile::run(&workspace, suite);
     let power_cuts: Run =
         &|suite| soak::power_cuts(&workspace, suite, soak::SHORT).map(|_totals| ());
     let failing: Run =
@@ -106,6 +109,7 @@ fn run(cli: &Cli) -> Result<bool> {
             ("selftest", selftest),
             ("counts", counts),
             ("e2e", e2e),
+            ("hostile", hostile),
             ("power-cuts", power_cuts),
             ("failing", failing),
         ]),

@@ -1,0 +1,70 @@
+//! The hostile device: the program `hostile` boots the kernel on a disk that lies, once for each way
+//! to lie, and judges it. This suite runs the program and enters its verdicts.
+
+use anyhow::{Result, anyhow, ensure};
+
+use crate::{command, report::Suite, text, workspace::Workspace};
+
+/// Plays every mode.
+pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
+    let log = workspace.log("hostile", "run");
+    command::new_log(&log)?;
+    let mut cargo = workspace.cargo();
+    cargo.args(["run", "--quiet", "--package", "hostile", "--", "run"]);
+    let finished = command::run(cargo, workspace.limit(1200), &log)?;
+    let output = text::plain(&finished.output);
+    let verdicts: Vec<_> = output.lines().filter_map(verdict).collect();
+    ensure!(!verdicts.is_empty(), "no mode was played:\n{output}");
+    for verdict in &verdicts {
+        println!("{} ... {}", verdict.mode, if verdict.passed { "ok" } else { "FAILED" });
+        let log = workspace.log("hostile", verdict.mode);
+        let (log, result) = match verdict.passed {
+            true => (None, Ok(())),
+            false => (Some(&*log), Err(anyhow!("{}", verdict.why))),
+        };
+        suite.record(verdict.mode, log, result);
+    }
+    if verdicts.iter().all(|verdict| verdict.passed) {
+        suite.record("hostile", Some(&log), finished.expect_success());
+    }
+    Ok(())
+}
+
+struct Verdict<'a> {
+    mode: &'a str,
+    passed: bool,
+    why: &'a str,
+}
+
+/// A line of the table: row, mode, verdict, and the reason.
+fn verdict(line: &str) -> Option<Verdict<'_>> {
+    let mut rest = line.trim_start();
+    let mut word = || {
+        let (word, behind) = rest.split_once(' ')?;
+        rest = behind.trim_start();
+        Some(word)
+    };
+    let (row, mode, verdict) = (word()?, word()?, word()?);
+    let passed = match verdict {
+        "pass" => true,
+        "FAIL" => false,
+        _ => return None,
+    };
+    (row == "-" || row.parse::<u8>().is_ok()).then_some(Verdict { mode, passed, why: rest })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_the_table_are_told_from_others() {
+        let line = verdict("  4 index-ahead            pass  8 of 400 failed, resets: 1 (0.6 s)");
+        let line = line.unwrap();
+        assert_eq!((line.mode, line.passed), ("index-ahead", true));
+        let line = verdict("  - seg-max-0  FAIL  hangs (30.0 s)").unwrap();
+        assert_eq!((line.mode, line.passed, line.why), ("seg-max-0", false, "hangs (30.0 s)"));
+        assert!(verdict(" 20 -    not playable here (ktest): QEMU's register").is_none());
+        assert!(verdict("47 passed, 0 failed").is_none());
+    }
+}
