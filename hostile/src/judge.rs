@@ -67,7 +67,7 @@ impl Evidence<'_> {
         self.check_device()?;
         let summary = self.check_end(&closing)?;
         // Where nothing failed, nothing need be said.
-        let harmless = closing.ok && matches!(self.mode.ends, Ends::Survives);
+        let harmless = closing.ok && matches!(self.mode.ends, Ends::Survives | Ends::Endures);
         if !self.mode.words.is_empty() && !harmless {
             console::find(self.console, self.mode.words).with_context(|| {
                 format!("{summary}, but none of {:?} was said", self.mode.words)
@@ -104,7 +104,7 @@ impl Evidence<'_> {
                 ensure!(!closing.ok && closing.counts.is_none(), "not taken as empty: {line}");
                 return Ok("an empty disk".into());
             }
-            Ends::Survives if no_disk => return Ok("refused".into()),
+            Ends::Survives | Ends::Endures if no_disk => return Ok("refused".into()),
             _ => {}
         }
         let counts = closing.counts.as_ref().with_context(|| format!("no account: {line}"))?;
@@ -139,7 +139,7 @@ impl Evidence<'_> {
                 console::find(self.console, DEAD)
                     .with_context(|| format!("{failed}, but none of {DEAD:?} was said"))?;
             }
-            Ends::Refused | Ends::Empty => {}
+            Ends::Endures | Ends::Refused | Ends::Empty => {}
         }
         Ok(failed)
     }

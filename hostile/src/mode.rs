@@ -123,6 +123,8 @@ pub enum Ends {
     Recovers,
     /// Either of the two, or nothing noticed at all: the driver cannot always tell.
     Survives,
+    /// Any number of requests may fail, and each has its answer.
+    Endures,
     /// Requests fail as the disk is not what it was; how many depends on the requests.
     Shrunken,
     /// All requests fail at once after a few attempts: the device is dead.
@@ -195,7 +197,10 @@ impl Mode {
     /// What a device that lies for ever must come to.
     pub fn always(self) -> Self {
         let ends = match self.ends {
+            // A good answer comes before each lie, so that the device earns another attempt.
+            Ends::Recovers if self.lie == Lie::IdTwice => Ends::Endures,
             Ends::Recovers => Ends::Dead,
+            Ends::Survives => Ends::Endures,
             ends => ends,
         };
         Self { ends, ..self }

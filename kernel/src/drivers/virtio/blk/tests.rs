@@ -7,6 +7,8 @@ use ostd::{prelude::ktest, task::TaskOptions};
 use super::{
     super::{
         fake::{FakeDisk, Fault, all_disk_features, pattern},
+        init::InitError,
+        options::Options,
         queue::SetupError,
         transport::Version::{Legacy, Modern},
     },
