@@ -65,6 +65,10 @@ bench: setup ## Measure this kernel against Linux and the bare host; BENCH="--qu
 soak: setup ## Cut the power 200 times and make half a million requests to failing disks
 	@$(XTASK) soak
 
+.PHONY: figures
+figures: setup ## Write the book's page of figures from what ktest, hostile, soak and bench have measured
+	@$(XTASK) figures
+
 .PHONY: docs
 docs: ## Make HTML of the book, in both languages, in target/book
 	@command -v mdbook >/dev/null || { echo "mdbook 0.5 is missing; get it with: cargo install mdbook --version 0.5.4 --locked --no-default-features --features search" >&2; exit 1; }

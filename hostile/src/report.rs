@@ -53,6 +53,7 @@ impl Report {
         let not_playable: Vec<Value> =
             NOT_PLAYABLE.iter().map(|it| json!({ "row": it.row, "why": it.why })).collect();
         let report = json!({
+            "all_modes": whole,
             "passed": self.passed,
             "failed": self.failed,
             "modes": self.rows,

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
+use serde_json::json;
 
 use crate::{command, report::Suite, text, workspace::Workspace};
 
@@ -34,6 +35,7 @@ pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
         };
         suite.record(&test.name, log, result);
     }
+    keep(workspace, &tests, &output)?;
     if tests.iter().all(|test| test.verdict == Verdict::Ok) {
         // Every test may have passed and the run still be bad: it did not compile, none ran, or the
         // runner died.
@@ -43,6 +45,20 @@ pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Writes `target/ktest/report.json`: the tests, and what the fuzzer says of itself.
+fn keep(workspace: &Workspace, tests: &[Test], output: &str) -> Result<()> {
+    let fuzz = output.lines().rev().find_map(|line| line.strip_prefix("fuzz: "));
+    let tests: Vec<_> = tests
+        .iter()
+        .map(|test| json!({ "name": test.name, "verdict": test.verdict.to_string() }))
+        .collect();
+    let report = json!({ "tests": tests, "fuzz": fuzz });
+    let path = workspace.target.join("ktest/report.json");
+    fs::create_dir_all(workspace.target.join("ktest"))?;
+    fs::write(&path, format!("{report:#}\n"))
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -8,6 +8,7 @@ mod bench;
 mod command;
 mod counts;
 mod e2e;
+mod figures;
 mod host;
 mod hostile;
 mod ktest;
@@ -73,6 +74,8 @@ enum Task {
     Soak(soak::Extent),
     /// Measure this kernel, Linux and the bare host under the same loads.
     Bench(bench::Options),
+    /// Write the book's page of figures from the reports of ktest, hostile, soak and bench.
+    Figures,
 }
 
 fn main() -> ExitCode {
@@ -102,6 +105,7 @@ fn run(cli: &Cli) -> Result<bool> {
         &|suite| soak::failing_disks(&workspace, suite, soak::SHORT).map(|_figures| ());
     let report = match &cli.task {
         Task::Bench(options) => return bench::run(&workspace, options),
+        Task::Figures => return figures::write(&workspace).map(|()| true),
         Task::Test => Report::of(&[
             ("lint", lint),
             ("host", host),

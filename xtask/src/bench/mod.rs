@@ -4,7 +4,7 @@
 //! the report has medians. What can be counted is counted apart from that, once, because counts
 //! hardly change. Everything is written below `target/bench`.
 
-mod cells;
+pub(crate) mod cells;
 mod count;
 mod host;
 mod linux;
