@@ -40,6 +40,13 @@ install_rustup() {
     apt_install rustup ca-certificates
 }
 
+# Any version will do.
+install_qemu_img() {
+    apt_update
+    say "installing QEMU's tool for disk images"
+    apt_install qemu-utils
+}
+
 no_qemu() {
     die "the packages of this release carry an OpenSBI below $OPENSBI_MIN." "$(fix_opensbi)"
 }

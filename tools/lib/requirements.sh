@@ -4,7 +4,7 @@
 # tools/doctor.sh prints the checks, tools/setup.sh acts on them (install_NAME): one set of checks for both.
 # shellcheck shell=bash disable=SC2034
 
-REQUIREMENTS=(linker rustup toolchain rust_src cargo cargo_osdk qemu opensbi)
+REQUIREMENTS=(linker rustup toolchain rust_src cargo cargo_osdk qemu opensbi qemu_img)
 
 check_linker() {
     FOUND="no C linker: \`cc\` cannot build a program"
@@ -130,3 +130,12 @@ check_opensbi() {
 }
 
 fix_opensbi() { echo "install a QEMU that carries OpenSBI $OPENSBI_MIN or newer (QEMU 8.1 does; Debian 12: from bookworm-backports; Debian 13, Ubuntu: package opensbi)"; }
+
+# Makes and reads the disks of the power cuts, and tells the benchmark the host's own limit.
+check_qemu_img() {
+    FOUND="qemu-img is not in PATH"
+    have qemu-img || return 1
+    FOUND=$(qemu-img --version | head -n 1)
+}
+
+fix_qemu_img() { echo "install qemu-img (package qemu-utils, qemu-img or qemu-tools)"; }
