@@ -22,7 +22,7 @@ run: setup ## Boot the kernel in QEMU; JOB="read sector=3" names the job, the de
 	@cargo osdk run --target-arch=riscv64
 
 .PHONY: test
-test: setup ## Run every test: lint, unit tests in QEMU, end to end
+test: setup ## Run every test: lint, in the kernel, from outside, costs, lying and failing disks
 	@$(XTASK) test
 
 .PHONY: lint

@@ -22,6 +22,8 @@ pub mod transport;
 #[cfg(ktest)]
 mod fake;
 #[cfg(ktest)]
+mod hostile;
+#[cfg(ktest)]
 mod tests;
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};

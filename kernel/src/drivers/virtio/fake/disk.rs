@@ -125,11 +125,11 @@ impl FakeDisk {
 
     /// Executes everything available, then interrupts if the driver wants that.
     pub fn work(&self) {
-        while let Some(chain) = self.transport.with_queue(|queue| queue.take()) {
+        while let Some(chain) = self.transport.try_with_queue(|queue| queue.take()).flatten() {
             let fault = self.inner.lock().faults.pop_front().flatten();
             self.execute(chain, fault);
         }
-        if self.transport.with_queue(|queue| queue.should_interrupt()) {
+        if self.transport.try_with_queue(|queue| queue.should_interrupt()) == Some(true) {
             self.inner.lock().interrupts += 1;
             self.interrupt(InterruptStatus::USED_BUFFER);
         }
@@ -160,6 +160,11 @@ impl FakeDisk {
             self.execute(chain, None);
         }
         self.work();
+    }
+
+    /// The requests that were lost, in the order in which it took them.
+    pub fn lost(&self) -> Vec<DeviceChain> {
+        self.inner.lock().kept.clone()
     }
 
     /// Forgets the requests that were lost.
@@ -204,7 +209,8 @@ impl FakeDisk {
             Some(Fault::Written(written)) => written,
             _ => output as u32 + 1,
         };
-        self.transport.with_queue(|queue| match fault {
+        // A device that has been reset meanwhile has no queue to return it in.
+        self.transport.try_with_queue(|queue| match fault {
             Some(Fault::Id(id)) => {
                 queue.write_used(queue.next_used, id, written);
                 queue.next_used = queue.next_used.wrapping_add(1);

@@ -106,6 +106,11 @@ impl FakeTransport {
         action(self.state.lock().queue.as_mut().expect("the queue has been enabled"))
     }
 
+    /// Does something as the device with its queue, if it has one: after a reset it has none.
+    pub fn try_with_queue<R>(&self, action: impl FnOnce(&mut DeviceQueue) -> R) -> Option<R> {
+        self.state.lock().queue.as_mut().map(action)
+    }
+
     fn config<const N: usize>(&self, offset: usize) -> Result<[u8; N], TransportError> {
         let state = self.state.lock();
         let field = state.config.get(offset..).and_then(|rest| rest.first_chunk());

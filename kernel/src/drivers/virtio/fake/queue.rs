@@ -2,6 +2,8 @@
 
 use alloc::{vec, vec::Vec};
 
+use ostd::mm::PAGE_SIZE;
+
 use super::{super::queue::QueueAddresses, DeviceMemory};
 
 /// One buffer of a chain.
@@ -37,6 +39,54 @@ impl DeviceChain {
         self.buffers.iter().filter(|buffer| buffer.writable).map(|buffer| buffer.length).sum()
     }
 
+    /// How many bytes the device may read.
+    pub fn readable_length(&self) -> u32 {
+        self.buffers.iter().filter(|buffer| !buffer.writable).map(|buffer| buffer.length).sum()
+    }
+
+    /// Reads from byte `offset` of what the device may read on; `out` lies within one buffer.
+    pub fn read_at(&self, offset: u32, out: &mut [u8]) {
+        self.read_of(false, offset, out);
+    }
+
+    /// Reads from byte `offset` of what the device may write on; `out` lies within one buffer.
+    pub fn read_written(&self, offset: u32, out: &mut [u8]) {
+        self.read_of(true, offset, out);
+    }
+
+    fn read_of(&self, writable: bool, mut offset: u32, out: &mut [u8]) {
+        for buffer in self.buffers.iter().filter(|buffer| buffer.writable == writable) {
+            if offset < buffer.length {
+                assert!(offset as usize + out.len() <= buffer.length as usize);
+                assert!(DeviceMemory::read(buffer.address + u64::from(offset), out));
+                return;
+            }
+            offset -= buffer.length;
+        }
+        panic!("the chain ends {offset} bytes before that");
+    }
+
+    /// Writes over what the device is only to read, from the second buffer on.
+    pub fn overwrite(&self, byte: u8) {
+        for buffer in self.buffers.iter().skip(1).filter(|buffer| !buffer.writable) {
+            assert!(DeviceMemory::write(buffer.address, &[byte; 8]));
+        }
+    }
+
+    /// Checks that all of the chain is DMA memory in use.
+    ///
+    /// # Panics
+    ///
+    /// Where it is not.
+    pub fn check_memory(&self) {
+        for DeviceBuffer { address, length, .. } in &self.buffers {
+            let last = address + u64::from(*length) - 1;
+            for at in (*address..last).step_by(PAGE_SIZE).chain([last]) {
+                assert!(DeviceMemory::read(at, &mut [0]), "no DMA memory at {at:#x}");
+            }
+        }
+    }
+
     /// Writes `data` from byte `offset` of what the device may write on.
     pub fn write(&self, offset: usize, data: &[u8]) {
         let mut start = 0;
@@ -69,11 +119,25 @@ pub struct DeviceQueue {
 
 impl DeviceQueue {
     pub fn new(addresses: &QueueAddresses, event_idx: bool) -> Self {
+        let place = [
+            addresses.descriptor_table() as u64,
+            addresses.driver_area() as u64,
+            addresses.device_area() as u64,
+        ];
+        Self::at(addresses.size(), place, event_idx)
+    }
+
+    /// A queue at the device addresses of its descriptor table, driver area and device area.
+    pub fn at(
+        size: u16,
+        [descriptors, driver_area, device_area]: [u64; 3],
+        event_idx: bool,
+    ) -> Self {
         Self {
-            size: addresses.size(),
-            descriptors: addresses.descriptor_table() as u64,
-            driver_area: addresses.driver_area() as u64,
-            device_area: addresses.device_area() as u64,
+            size,
+            descriptors,
+            driver_area,
+            device_area,
             event_idx,
             next_available: 0,
             next_used: 0,
@@ -90,12 +154,33 @@ impl DeviceQueue {
         DeviceMemory::u16(self.driver_area + 2)
     }
 
+    /// The head of the chain that was made available last.
+    pub fn newest(&self) -> u16 {
+        let index = self.available_index().wrapping_sub(1);
+        DeviceMemory::u16(self.driver_area + 4 + 2 * self.entry(index))
+    }
+
+    /// The heads of the chains that are available and not taken, oldest first.
+    ///
+    /// There are none where the available index says more than the ring can hold: then it was
+    /// written over, or the device has returned chains that it never took.
+    pub fn waiting(&self) -> impl Iterator<Item = u16> {
+        let count = self.available_index().wrapping_sub(self.next_available);
+        let count = if count > self.size { 0 } else { count };
+        (0..count).map(|ahead| {
+            let index = self.next_available.wrapping_add(ahead);
+            DeviceMemory::u16(self.driver_area + 4 + 2 * self.entry(index))
+        })
+    }
+
+    /// Passes over the next available chain without a look at it.
+    pub fn skip(&mut self) {
+        self.next_available = self.next_available.wrapping_add(1);
+    }
+
     /// Takes the next available chain.
     pub fn take(&mut self) -> Option<DeviceChain> {
-        if self.available_index() == self.next_available {
-            return None;
-        }
-        let head = DeviceMemory::u16(self.driver_area + 4 + 2 * self.entry(self.next_available));
+        let head = self.waiting().next()?;
         self.next_available = self.next_available.wrapping_add(1);
         if self.event_idx {
             // Notify for the one after those taken so far.
@@ -141,6 +226,17 @@ impl DeviceQueue {
         let at = self.device_area + 4 + 8 * self.entry(index);
         assert!(DeviceMemory::write(at, &id.to_le_bytes()));
         assert!(DeviceMemory::write(at + 4, &written.to_le_bytes()));
+    }
+
+    /// What a used entry says: the number of a descriptor, and how much was written.
+    pub fn used_entry(&self, index: u16) -> (u32, u32) {
+        let at = self.device_area + 4 + 8 * self.entry(index);
+        (DeviceMemory::u32(at), DeviceMemory::u32(at + 4))
+    }
+
+    /// What the used index says.
+    pub fn used_index(&self) -> u16 {
+        DeviceMemory::u16(self.device_area + 2)
     }
 
     /// Writes the used index, whatever it says.

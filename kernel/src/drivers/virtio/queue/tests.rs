@@ -11,6 +11,7 @@ use super::{
     super::{
         fake::{DeviceMemory, DeviceQueue, FakeTransport},
         init::Features,
+        reset::ResetError,
         transport::{DeviceStatus, Version},
     },
     layout::{Layout, event_passed},

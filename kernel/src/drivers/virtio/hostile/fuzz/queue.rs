@@ -1,0 +1,329 @@
+//! The virtqueue against a random device, and against an oracle: a few lines from the
+//! specification that look at the same shared memory and say what the queue must answer.
+
+use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
+use core::sync::atomic::Ordering;
+
+use fastrand::Rng;
+use ostd::{mm::dma::DmaCoherent, prelude::ktest};
+
+use super::{
+    super::super::{
+        fake::{DeviceChain, DeviceQueue, FakeTransport},
+        init::Features,
+        queue::{AddError, Chain, Queue, Segments, Token, Violation},
+        transport::{DeviceStatus, Transport, Version},
+    },
+    Outcome, STEP, run,
+};
+use crate::dma::{CACHE_COHERENT, DmaSlice, DmaSliceAlloc};
+
+#[ktest]
+fn fuzz_queue() {
+    run("fuzz_queue", 0..240, |seed| Case::new(seed).run(2500));
+}
+
+type Word = DmaSlice<u64, DmaCoherent>;
+
+/// The words of a chain: some to read, then some to write.
+#[derive(Debug)]
+struct Words {
+    read: Vec<Word>,
+    write: Vec<Word>,
+}
+
+impl Chain for Words {
+    fn segments<'a>(&'a self, list: &mut Segments<'a>) {
+        self.read.iter().for_each(|word| list.device_reads(word));
+        self.write.iter().for_each(|word| list.device_writes(word));
+    }
+}
+
+impl Words {
+    fn writable(&self) -> u32 {
+        8 * self.write.len() as u32
+    }
+
+    fn segments(&self) -> usize {
+        self.read.len() + self.write.len()
+    }
+}
+
+struct Case {
+    rng: Rng,
+    /// How many device steps of a thousand are lies.
+    malice: u32,
+    transport: Arc<FakeTransport>,
+    queue: Queue<Words, u32>,
+    pool: DmaSliceAlloc<u64, DmaCoherent>,
+    /// Chains that are not in the queue.
+    spare: Vec<Words>,
+    chains: usize,
+    oracle: Oracle,
+    /// What the device has taken and not returned.
+    taken: Vec<DeviceChain>,
+    next_tag: u32,
+    outcome: Outcome,
+}
+
+/// What the driver must think.
+struct Oracle {
+    /// By the number of the first descriptor: tag, token, and how much is the device's to write.
+    outstanding: BTreeMap<u32, (u32, Token, u32)>,
+    size: u32,
+    legacy: bool,
+    next_used: u16,
+    seen_used: u16,
+    broken: Option<Violation>,
+}
+
+impl Oracle {
+    /// What the used index says now: whether something was returned.
+    fn look(&mut self, device: &DeviceQueue) -> Result<bool, Violation> {
+        let index = device.used_index();
+        let (returned, known) =
+            (index.wrapping_sub(self.next_used), self.seen_used.wrapping_sub(self.next_used));
+        let outstanding = self.outstanding.len() as u16;
+        if returned < known || returned > outstanding {
+            return Err(Violation::UsedIndexJumped { returned, outstanding });
+        }
+        self.seen_used = index;
+        Ok(returned > 0)
+    }
+
+    /// What is returned next: tag, token and length.
+    fn pop(&mut self, device: &DeviceQueue) -> Result<Option<(u32, Token, u32)>, Violation> {
+        if self.next_used == self.seen_used && !self.look(device)? {
+            return Ok(None);
+        }
+        let (id, written) = device.used_entry(self.next_used);
+        if id >= self.size {
+            return Err(Violation::UnknownId { id });
+        }
+        let Some(&(tag, token, writable)) = self.outstanding.get(&id) else {
+            return Err(Violation::NotOutstanding { id });
+        };
+        if written > writable && !self.legacy {
+            return Err(Violation::LengthTooLong { written, writable });
+        }
+        self.outstanding.remove(&id);
+        self.next_used = self.next_used.wrapping_add(1);
+        Ok(Some((tag, token, if self.legacy { writable } else { written })))
+    }
+}
+
+impl Case {
+    fn new(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let mut features = Features::empty();
+        features.set(Features::RING_INDIRECT_DESC, rng.bool());
+        features.set(Features::RING_EVENT_IDX, rng.bool());
+        let version = if rng.bool() { Version::Modern } else { Version::Legacy };
+        let transport = FakeTransport::new(version, features.bits());
+        transport.state.lock().driver_features = features.bits();
+        let wanted = 1 << rng.u16(0..6);
+        let queue = Queue::new(transport.clone(), 0, features, wanted).unwrap();
+        let pool: DmaSliceAlloc<u64, _> =
+            DmaSliceAlloc::new(DmaCoherent::alloc(2, CACHE_COHERENT).unwrap());
+        let mut chain = |_| {
+            let mut words = |most| (0..rng.u32(0..=most)).filter_map(|_| pool.alloc()).collect();
+            let (read, write) = (words(3), words(3));
+            Words { read, write }
+        };
+        let spare: Vec<_> = (0..queue.size() + 4).map(&mut chain).collect();
+        Self {
+            malice: [0, 5, 30, 100, 300, 700][rng.usize(0..6)],
+            rng,
+            oracle: Oracle {
+                outstanding: BTreeMap::new(),
+                size: queue.size().into(),
+                legacy: version == Version::Legacy,
+                next_used: 0,
+                seen_used: 0,
+                broken: None,
+            },
+            transport,
+            queue,
+            pool,
+            chains: spare.len(),
+            spare,
+            taken: Vec::new(),
+            next_tag: 0,
+            outcome: Outcome::default(),
+        }
+    }
+
+    fn run(mut self, steps: u64) -> Outcome {
+        while self.outcome.steps < steps {
+            match self.rng.u32(0..100) {
+                0..30 => self.add(),
+                30..60 => self.pop(),
+                60..64 => self.arm(),
+                64..66 => _ = self.queue.should_notify(),
+                66 => self.restart(),
+                _ if self.rng.u32(0..1000) < self.malice => self.lie(),
+                _ => self.serve(),
+            }
+            self.check();
+        }
+        self.restart();
+        let Self { mut queue, pool, spare, .. } = self;
+        assert_eq!(spare.len(), self.chains, "chains are missing");
+        drop(spare);
+        assert_eq!(pool.available(), 2 * 4096 / 8, "slices are missing");
+        queue.stop(|_, _| unreachable!("nothing is outstanding")).unwrap();
+        queue.free();
+        self.outcome
+    }
+
+    /// What must hold at all times.
+    fn check(&self) {
+        let outstanding = self.oracle.outstanding.len();
+        assert_eq!(self.queue.outstanding(), outstanding);
+        assert_eq!(self.queue.outstanding_tags().count(), outstanding);
+        assert_eq!(self.spare.len() + outstanding, self.chains);
+        assert_eq!(self.queue.is_broken(), self.oracle.broken.is_some());
+        if outstanding == 0 && !self.queue.is_broken() {
+            assert_eq!(self.queue.room(), self.queue.max_segments());
+        }
+    }
+
+    fn add(&mut self) {
+        let Some(words) = self.spare.pop() else { return };
+        let (segments, writable) = (words.segments(), words.writable());
+        let (room, most) = (self.queue.room(), self.queue.max_segments());
+        self.next_tag += 1;
+        match self.queue.add(words, self.next_tag) {
+            Ok(token) => {
+                assert!(segments <= room && self.oracle.broken.is_none());
+                let head = self.transport.with_queue(|device| device.newest()).into();
+                let chain = (self.next_tag, token, writable);
+                assert!(self.oracle.outstanding.insert(head, chain).is_none(), "{head} is in use");
+                self.outcome.requests += 1;
+            }
+            Err((error, words, tag)) => {
+                assert_eq!((words.segments(), tag), (segments, self.next_tag));
+                self.spare.insert(0, words);
+                match error {
+                    AddError::Full => assert!(segments > room && segments <= most),
+                    AddError::Broken(violation) => {
+                        assert_eq!(Some(violation), self.oracle.broken);
+                    }
+                    AddError::Chain(_) => assert!(segments == 0 || segments > most),
+                    AddError::Stopped => panic!("it was not stopped"),
+                }
+            }
+        }
+    }
+
+    fn pop(&mut self) {
+        let expected = match self.oracle.broken {
+            Some(violation) => Err(violation),
+            None => self.transport.with_queue(|device| self.oracle.pop(device)),
+        };
+        self.oracle.broken = expected.err();
+        let popped = self.queue.pop().map(|used| {
+            used.map(|used| {
+                self.spare.push(used.memory);
+                (used.tag, used.token, used.written)
+            })
+        });
+        assert_eq!(popped, expected);
+        self.outcome.succeeded += u64::from(matches!(popped, Ok(Some(_))));
+    }
+
+    /// Asks for an interrupt, or for none.
+    fn arm(&mut self) {
+        if self.rng.bool() {
+            return self.queue.disable_interrupts();
+        }
+        let expected = match self.oracle.broken {
+            Some(_) => true,
+            None => match self.transport.with_queue(|device| self.oracle.look(device)) {
+                Ok(returned) => returned,
+                Err(violation) => {
+                    self.oracle.broken = Some(violation);
+                    true
+                }
+            },
+        };
+        assert_eq!(self.queue.enable_interrupts(), expected);
+    }
+
+    /// Resets the device, takes everything back, and starts again.
+    fn restart(&mut self) {
+        let mut tags = Vec::new();
+        let spare = &mut self.spare;
+        let stopped = self.queue.stop(|words, tag| {
+            spare.push(words.expect("the device was reset"));
+            tags.push(tag);
+        });
+        assert_eq!(stopped, Ok(()));
+        tags.sort_unstable();
+        let mut expected: Vec<_> = self.oracle.outstanding.values().map(|chain| chain.0).collect();
+        expected.sort_unstable();
+        assert_eq!(tags, expected, "all that was outstanding, and each once");
+        assert_eq!(self.queue.pop().map(|used| used.is_some()), Ok(false));
+        assert!(!self.queue.enable_interrupts());
+        self.transport.set_status(DeviceStatus::DRIVER_OK);
+        self.queue.restart().unwrap();
+        self.oracle.outstanding.clear();
+        (self.oracle.next_used, self.oracle.seen_used, self.oracle.broken) = (0, 0, None);
+        self.taken.clear();
+        self.outcome.restarts += 1;
+    }
+
+    fn count_step(&mut self) {
+        self.outcome.steps += 1;
+        STEP.store(self.outcome.steps, Ordering::Relaxed);
+    }
+
+    /// The device does its work.
+    fn serve(&mut self) {
+        self.count_step();
+        let give_back = !self.taken.is_empty() && self.rng.bool();
+        self.transport.with_queue(|device| match give_back {
+            true => {
+                let chain = self.taken.swap_remove(self.rng.usize(0..self.taken.len()));
+                device.give_back(chain.head, self.rng.u32(0..=chain.writable_length()));
+            }
+            false => self.taken.extend(device.take()),
+        });
+    }
+
+    /// The device does something that no device does, or need not do.
+    fn lie(&mut self) {
+        self.count_step();
+        let Self { rng, transport, taken, .. } = self;
+        let number = |rng: &mut Rng| match rng.u32(0..3) {
+            0 => rng.u32(0..64),
+            1 => u32::MAX - rng.u32(0..2),
+            _ => rng.u32(..),
+        };
+        transport.with_queue(|device| match rng.u32(0..10) {
+            0 => device.write_used(rng.u16(..), number(rng), number(rng)),
+            1 => {
+                // The right place, and perhaps a number that is outstanding.
+                device.write_used(device.next_used, rng.u32(0..device.size.into()), rng.u32(0..32));
+                device.next_used = device.next_used.wrapping_add(1);
+                device.write_used_index(device.next_used);
+            }
+            2 => device.write_used_index(rng.u16(..)),
+            3 => device.write_used_index(device.next_used.wrapping_add(rng.u16(0..8))),
+            4 => device.write_used_index(device.next_used.wrapping_sub(rng.u16(0..8))),
+            5 => device.set_avail_event(rng.u16(..)),
+            6 => device.set_no_notify(rng.bool()),
+            7 => {
+                // Whatever it wants to know it takes first, not to confuse itself.
+                taken.extend(core::iter::from_fn(|| device.take()));
+                device.scribble();
+            }
+            8 => {
+                if let Some(chain) = taken.pop() {
+                    device.give_back(chain.head, number(rng));
+                }
+            }
+            _ => _ = taken.pop(),
+        });
+    }
+}

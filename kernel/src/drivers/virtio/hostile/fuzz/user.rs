@@ -1,0 +1,328 @@
+//! Who uses the block device while its device does what it likes, and checks every answer.
+
+use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
+
+use fastrand::Rng;
+use ostd::mm::PAGE_SIZE;
+
+use super::{
+    super::super::{blk::VirtioBlk, init::Features, queue::MAX_SEGMENTS},
+    device::{Device, Inner},
+    ledger::{PLACE, mark},
+};
+use crate::block::{
+    BlockDevice, Buffer, Completion, CompletionQueue, Error, IfFull, Operation, Request,
+    SECTOR_SIZE,
+};
+
+const RING_INDIRECT_DESC: u64 = Features::RING_INDIRECT_DESC.bits();
+
+/// How many requests can be in flight.
+pub const PLACES: usize = 24;
+
+/// The buffers at each place, in sectors; used in turn.
+const BUFFERS: [&[usize]; 8] =
+    [&[1], &[1], &[2, 1], &[4], &[1, 1, 1, 1], &[8, 3], &[1, 8, 1], &[16]];
+
+pub struct User {
+    pub rng: Rng,
+    pub device: Arc<Device>,
+    pub driver: Arc<VirtioBlk>,
+    pub done: Arc<CompletionQueue>,
+    places: Vec<Place>,
+    next_tag: u64,
+    /// Whether flushes go to the device.
+    has_flush: bool,
+    /// Flushes that the driver says are done.
+    flushed: u64,
+    pub requests: u64,
+    pub succeeded: u64,
+    pub leaked: Leaked,
+}
+
+/// What the driver has left to a device that does not let go of it, apart from the queue itself.
+#[derive(Default)]
+pub struct Leaked {
+    chains: usize,
+    /// Pages of the requests' own buffers.
+    buffers: usize,
+    /// Whether there was one of the ranges to discard among it.
+    range: bool,
+}
+
+struct Place {
+    /// Not here while a request has them, and after the device has kept them for good.
+    buffers: Vec<Buffer>,
+    in_flight: Option<u64>,
+}
+
+impl User {
+    pub fn new(rng: Rng, device: Arc<Device>, driver: Arc<VirtioBlk>, has_flush: bool) -> Self {
+        let buffers = |place| {
+            let sectors: &[usize] = BUFFERS[place % BUFFERS.len()];
+            sectors.iter().map(|sectors| Buffer::alloc(*sectors).unwrap()).collect()
+        };
+        Self {
+            rng,
+            device,
+            driver,
+            done: CompletionQueue::new(PLACES),
+            places: (0..PLACES)
+                .map(|place| Place { buffers: buffers(place), in_flight: None })
+                .collect(),
+            next_tag: 0,
+            has_flush,
+            flushed: 0,
+            requests: 0,
+            succeeded: 0,
+            leaked: Leaked::default(),
+        }
+    }
+
+    /// The number of requests in flight.
+    pub fn in_flight(&self) -> usize {
+        self.places.iter().filter(|place| place.in_flight.is_some()).count()
+    }
+
+    /// A request of any kind for a place that is free, if there is one.
+    fn request(&mut self) -> Option<Box<Request>> {
+        let start = self.rng.usize(0..PLACES);
+        let place = (start..PLACES).chain(0..start).find(|place| {
+            let place = &self.places[*place];
+            place.in_flight.is_none() && !place.buffers.is_empty()
+        })?;
+        let sectors = self.rng.u32(1..=20);
+        let operation = match self.rng.u32(0..100) {
+            0..50 => Operation::Read,
+            50..80 => Operation::Write,
+            80..88 => Operation::Flush,
+            88..94 => Operation::Discard { sectors },
+            _ => Operation::WriteZeroes { sectors },
+        };
+        Some(self.request_of(operation, place))
+    }
+
+    fn request_of(&mut self, operation: Operation, place: usize) -> Box<Request> {
+        self.next_tag += 1;
+        let tag = self.next_tag * PLACES as u64 + place as u64;
+        let first = place as u64 * PLACE;
+        let moves_data = matches!(operation, Operation::Read | Operation::Write);
+        let buffers = match moves_data {
+            true => core::mem::take(&mut self.places[place].buffers),
+            false => Vec::new(),
+        };
+        let mut sectors = 0;
+        for buffer in &buffers {
+            for offset in (0..buffer.len()).step_by(SECTOR_SIZE) {
+                buffer.write(offset, &mark(tag, first + sectors).to_le_bytes()).unwrap();
+                sectors += 1;
+            }
+        }
+        let sectors = if moves_data { sectors } else { 20 };
+        self.device.inner.lock().ledger.begin(place, tag, sectors);
+        let flush = operation == Operation::Flush;
+        let mut request = Request::new(operation, if flush { 0 } else { first }, buffers);
+        request.tag = tag;
+        request
+    }
+
+    fn place(&mut self, tag: u64) -> &mut Place {
+        &mut self.places[(tag % PLACES as u64) as usize]
+    }
+
+    fn accepted(&mut self, tag: u64) {
+        self.requests += 1;
+        let place = self.place(tag);
+        assert!(place.in_flight.is_none());
+        place.in_flight = Some(tag);
+    }
+
+    /// Takes a request that was not submitted apart again.
+    fn refused(&mut self, request: Request) {
+        if matches!(request.operation, Operation::Read | Operation::Write) {
+            assert!(!request.buffers.is_empty());
+            self.place(request.tag).buffers = request.buffers;
+        }
+    }
+
+    /// Submits one request.
+    pub fn submit(&mut self) {
+        let Some(request) = self.request() else { return };
+        let tag = request.tag;
+        let (driver, done) = (&self.driver, &self.done);
+        // It may complete, and the device may hear of it, before this returns.
+        match self.device.bounded(|| driver.submit(request, done, IfFull::Fail)) {
+            Ok(()) => self.accepted(tag),
+            Err(rejected) => {
+                assert_eq!(rejected.request.tag, tag);
+                assert!(may_refuse(rejected.error), "{:?}", rejected.error);
+                self.refused(*rejected.request);
+            }
+        }
+    }
+
+    /// Submits a few requests at once.
+    pub fn submit_batch(&mut self) {
+        let count = self.rng.usize(1..5);
+        // One place each: those of requests not yet accepted must not be given out twice.
+        let mut requests = VecDeque::with_capacity(4);
+        let free: Vec<_> = (0..PLACES).filter(|place| self.is_free(*place)).take(count).collect();
+        for place in free {
+            let operation = if self.rng.bool() { Operation::Read } else { Operation::Write };
+            requests.push_back(self.request_of(operation, place));
+        }
+        let tags: Vec<_> = requests.iter().map(|request| request.tag).collect();
+        let (driver, done) = (&self.driver, &self.done);
+        let submitted = match self.device.bounded(|| driver.submit_batch(&mut requests, done)) {
+            Ok(submitted) => submitted,
+            Err(rejected) => {
+                assert!(may_refuse(rejected.error), "{:?}", rejected.error);
+                let submitted = tags.len() - requests.len() - 1;
+                assert_eq!(rejected.request.tag, tags[submitted]);
+                self.refused(*rejected.request);
+                submitted
+            }
+        };
+        tags.iter().take(submitted).for_each(|tag| self.accepted(*tag));
+        requests.into_iter().for_each(|request| self.refused(*request));
+    }
+
+    fn is_free(&self, place: usize) -> bool {
+        self.places[place].in_flight.is_none() && !self.places[place].buffers.is_empty()
+    }
+
+    /// Takes all answers that have arrived, and checks them. Returns how many.
+    pub fn reap(&mut self) -> usize {
+        let mut count = 0;
+        while let Some(completion) = self.done.try_next() {
+            self.check(completion);
+            count += 1;
+        }
+        assert_eq!(self.done.open(), self.in_flight());
+        count
+    }
+
+    fn check(&mut self, Completion { request, result }: Completion) {
+        let tag = request.tag;
+        let place = self.place(tag);
+        assert_eq!(place.in_flight.take(), Some(tag), "an answer that is not due");
+        match result {
+            Ok(()) => {
+                self.check_delivered(&request);
+                self.succeeded += 1;
+            }
+            Err(error) => assert!(may_fail(error), "{error:?}"),
+        }
+        let moves_data = matches!(request.operation, Operation::Read | Operation::Write);
+        let ignores_reset = self.device.inner.lock().registers.ignores_reset;
+        if ignores_reset && matches!(result, Err(Error::Violation(_) | Error::NeedsReset)) {
+            assert!(request.buffers.is_empty(), "the device may still write to them");
+            self.leaked.chains += 1;
+            match moves_data {
+                true => {
+                    let sectors = BUFFERS[(tag % PLACES as u64) as usize % BUFFERS.len()].iter();
+                    let pages = sectors.map(|sectors| (sectors * SECTOR_SIZE).div_ceil(PAGE_SIZE));
+                    self.leaked.buffers += pages.sum::<usize>();
+                }
+                false => self.leaked.range |= request.operation != Operation::Flush,
+            }
+        } else if moves_data {
+            assert!(!request.buffers.is_empty(), "buffers are gone");
+            self.place(tag).buffers = request.buffers;
+        }
+    }
+
+    /// The device has delivered all of what the driver says is done.
+    fn check_delivered(&mut self, request: &Request) {
+        let sectors = match request.operation {
+            Operation::Flush => {
+                self.flushed += 1;
+                let delivered = self.device.inner.lock().ledger.flushes;
+                assert!(!self.has_flush || delivered >= self.flushed, "nothing was flushed");
+                return;
+            }
+            Operation::Read | Operation::Write => (request.bytes() / SECTOR_SIZE) as u64,
+            Operation::Discard { sectors } | Operation::WriteZeroes { sectors } => sectors.into(),
+            Operation::GetSerial => 0,
+        };
+        let mut device = self.device.inner.lock();
+        let delivered = device.ledger.entries[(request.sector / PLACE) as usize].delivered;
+        let all = (1 << sectors) - 1;
+        assert_eq!(delivered, all, "{:?} was not delivered", request.operation);
+        if request.operation != Operation::Read {
+            return;
+        }
+        let mut sector = request.sector;
+        for buffer in &request.buffers {
+            for offset in (0..buffer.len()).step_by(SECTOR_SIZE) {
+                let mut found = [0; 8];
+                buffer.read(offset, &mut found).unwrap();
+                let expected = device.ledger.mark(sector);
+                assert_eq!(u64::from_le_bytes(found), expected, "sector {sector}");
+                sector += 1;
+            }
+        }
+    }
+
+    /// Submits reads of one sector until the queue is full, and says how many it took.
+    pub fn fill(&mut self) -> usize {
+        let mut count = 0;
+        for place in 0..PLACES {
+            let first = place as u64 * PLACE;
+            let buffers = alloc::vec![Buffer::alloc(1).unwrap()];
+            let mut request = Request::new(Operation::Read, first, buffers);
+            self.next_tag += 1;
+            request.tag = self.next_tag * PLACES as u64 + place as u64;
+            request.buffers[0].write(0, &mark(request.tag, first).to_le_bytes()).unwrap();
+            self.device.inner.lock().ledger.begin(place, request.tag, 1);
+            let tag = request.tag;
+            match self.driver.submit(request, &self.done, IfFull::Fail) {
+                Ok(()) => self.accepted(tag),
+                Err(rejected) => {
+                    assert_eq!(rejected.error, Error::WouldBlock);
+                    self.refused(*rejected.request);
+                    break;
+                }
+            }
+            count += 1;
+        }
+        count
+    }
+}
+
+impl Leaked {
+    /// All pages of DMA memory that are lost with the queue of a device.
+    pub fn pages(&self, device: &Inner) -> usize {
+        let Some(queue) = &device.queue else { return 0 };
+        let entries = usize::from(queue.size);
+        let rings = (queue.device_area - queue.descriptors) as usize + 6 + 8 * entries;
+        let tables = match device.registers.driver_features & RING_INDIRECT_DESC {
+            0 => 0,
+            _ => entries * MAX_SEGMENTS * 16,
+        };
+        // Headers and responses of all chains lie in common pages, which one chain keeps alive.
+        let chains = if self.chains > 0 { [entries * 16, entries] } else { [0, 0] };
+        let shared = [rings, tables, chains[0], chains[1]].map(|bytes| bytes.div_ceil(PAGE_SIZE));
+        shared.iter().sum::<usize>() + self.buffers + usize::from(self.range)
+    }
+}
+
+/// Whether a request may be refused with this error. The device changes the capacity as it likes.
+fn may_refuse(error: Error) -> bool {
+    matches!(error, Error::WouldBlock | Error::OutOfRange { .. } | Error::Dead)
+}
+
+/// Whether a request that was taken may end with this error.
+fn may_fail(error: Error) -> bool {
+    matches!(
+        error,
+        Error::Io
+            | Error::Unsupported
+            | Error::BadStatus(_)
+            | Error::NoAnswer
+            | Error::Short { .. }
+            | Error::Violation(_)
+            | Error::NeedsReset
+            | Error::TimedOut
+    )
+}

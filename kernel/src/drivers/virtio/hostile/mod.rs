@@ -1,0 +1,54 @@
+//! Devices that break the rules, against the real drivers.
+//!
+//! A device shares memory with the kernel and answers its register reads, and nothing forces it to be
+//! correct. What the drivers owe their user all the same: no panic, no work without end, no
+//! memory freed that the device can still reach, no data handed out that was not checked, and an answer to
+//! every request. [`rig`] and [`registers`] play each way to do wrong that is known, one test
+//! for each row of the table; [`fuzz`] plays what nobody has thought of.
+//!
+//! | row | the device... | test |
+//! |---|---|---|
+//! | 1 | used.id beyond the queue | [`rows_used_ring::row_01_used_id_beyond_the_queue`] |
+//! | 2 | used.id never outstanding | [`rows_used_ring::row_02_used_id_that_is_not_outstanding`] |
+//! | 3 | the same id used twice | [`rows_used_ring::row_03_the_same_id_used_twice`] |
+//! | 4 | used.idx jumps ahead | [`rows_used_ring::row_04_used_index_jumps_ahead`] |
+//! | 5 | used.idx goes backwards | [`rows_used_ring::row_05_used_index_goes_backwards`] |
+//! | 6 | written length too large | [`rows_used_ring::row_06_written_more_than_was_writable`] |
+//! | 7 | written length too small | [`rows_used_ring::row_07_written_too_little_for_the_answer`] |
+//! | 8 | never writes the status byte | [`rows_answer::row_08_status_byte_never_written`] |
+//! | 9 | status byte 0x77 | [`rows_answer::row_09_status_byte_0x77`] |
+//! | 10 | interrupt with nothing to report | [`rows_interrupt::row_10_interrupt_with_nothing_to_report`] |
+//! | 11 | interrupt storm | [`rows_interrupt::row_11_interrupt_storm`], `row_11_*` |
+//! | 12 | never completes a request | [`rows_answer::row_12_request_never_completed`], `row_12_*` |
+//! | 13 | interrupts before DRIVER_OK | [`rows_interrupt::row_13_interrupt_before_driver_ok`] |
+//! | 14 | overwrites descriptors and available ring | [`rows_used_ring::row_14_descriptors_and_available_ring_overwritten`] |
+//! | 15 | changes data between two reads | [`rows_used_ring::row_15_shared_data_changes_between_two_reads`] |
+//! | 16 | config changes during a read | [`rows_config::row_16_configuration_changes_while_it_is_read`], `row_16_*` |
+//! | 17 | capacity 0 | [`rows_config::row_17_capacity_0`] |
+//! | 18 | capacity 2^64-1 | [`rows_config::row_18_capacity_2_to_the_64`] |
+//! | 19 | block size 0, 3, 2^31 | [`rows_config::row_19_block_size_that_cannot_be`] |
+//! | 20 | queue_num_max 0, odd, huge | [`rows_transport::row_20_queue_sizes_that_cannot_be`] |
+//! | 21 | queue_ready already 1 | [`rows_transport::row_21_queue_that_is_ready_already`] |
+//! | 22 | clears FEATURES_OK | [`rows_transport::row_22_features_ok_is_cleared`] |
+//! | 23 | offers unknown features | [`rows_transport::row_23_features_that_nobody_implements`] |
+//! | 24 | modern without VERSION_1 | [`rows_transport::row_24_modern_device_without_version_1`] |
+//! | 25 | reset never reads back 0 | [`rows_answer::row_25_reset_that_never_ends_at_run_time`], `row_25_*` |
+//! | 26 | sets DEVICE_NEEDS_RESET | [`rows_answer::row_26_device_needs_a_reset`], `row_26_*` |
+//! | 27 | unknown status bits | [`rows_transport::row_27_unknown_status_bits`] |
+//! | 28 | wrong magic, version, device id | [`rows_transport::row_28_slots_that_are_no_disks`] |
+//! | 29 | capacity shrinks while running | [`rows_config::row_29_capacity_shrinks_while_running`] |
+//! | 30 | buffers come back changed | [`rows_answer::row_30_buffers_come_back_changed`] |
+//!
+//! Two things cannot be played here. These devices act only when the driver touches a register or the test
+//! lets them, never between two loads of the driver: that takes a device on another processor,
+//! as `make hostile` has. And a device that says that it has been reset, but goes on writing, cannot be held
+//! back by any driver; that takes an IOMMU.
+
+mod fuzz;
+mod registers;
+mod rig;
+mod rows_answer;
+mod rows_config;
+mod rows_interrupt;
+mod rows_transport;
+mod rows_used_ring;
