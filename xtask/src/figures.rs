@@ -24,6 +24,7 @@ pub fn write(workspace: &Workspace) -> Result<()> {
     let hostile = report(workspace, "hostile", "make hostile")?;
     let soak = report(workspace, "soak", "make soak")?;
     let bench = read(workspace, "bench/report.md", "make bench")?;
+    let bench = without_host(&bench, &format!("{}/", workspace.root.display()));
 
     let mut page = String::from(
         "# Figures\n\n<!-- Written by `make figures`. Do not edit. -->\n\n\
@@ -115,6 +116,12 @@ fn fuzz(ktest: &Value) -> Result<String> {
     Ok(line.to_owned())
 }
 
+/// The benchmark's report without what only says whose machine it was: the host, and the repository's place.
+fn without_host(report: &str, root: &str) -> String {
+    let lines = report.lines().filter(|line| !line.starts_with("- Host: "));
+    lines.map(|line| line.replace(root, "") + "\n").collect()
+}
+
 /// A report as a part of another page: its headings go one level down.
 fn below(report: &str, prefix: &str) -> String {
     let mut text = String::new();
@@ -168,6 +175,12 @@ mod tests {
         let hostile = json!({ "all_modes": true, "modes": [{ "row": 1, "result": "pass" }] });
         let error = lines(&ktest("ok"), &hostile, &json!({})).unwrap_err();
         assert!(error.to_string().contains("power_cuts.cuts"), "{error}");
+    }
+
+    #[test]
+    fn the_host_stays_out() {
+        let report = "- Host: mine\n- `-f raw /here/target/disk`\n";
+        assert_eq!(without_host(report, "/here/"), "- `-f raw target/disk`\n");
     }
 
     #[test]
