@@ -27,6 +27,8 @@ pub mod dma;
 #[cfg(target_arch = "riscv64")]
 pub mod drivers;
 #[cfg(target_arch = "riscv64")]
+pub mod io_memory;
+#[cfg(target_arch = "riscv64")]
 pub mod jobs;
 #[cfg(target_arch = "riscv64")]
 pub mod logger;

@@ -23,7 +23,10 @@ use ostd::{
 };
 use spin::Once;
 
-use crate::device_tree::{self, DeviceNode, NodeError};
+use crate::{
+    device_tree::{self, DeviceNode, NodeError},
+    io_memory,
+};
 
 /// What the kernel's run came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +69,7 @@ static TEST_DEVICE: Once<IoMem> = Once::new();
 pub fn init(fdt: &Fdt<'_>) -> Result<(), PowerError> {
     let acquire = || {
         let range = find_test_device(fdt)?.range;
-        IoMem::acquire(range).map_err(PowerError::NotAcquired)
+        io_memory::acquire(range).map_err(PowerError::NotAcquired)
     };
     TEST_DEVICE.try_call_once(acquire).map(|_| ())
 }

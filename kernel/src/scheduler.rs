@@ -133,7 +133,9 @@ impl Scheduler for PerCpu {
             return None;
         }
         queue.ready.push_back(task);
-        // Only an idle CPU is interrupted.
+        // Only an idle CPU is interrupted. OSTD 0.18.0 may lose an interrupt that comes while an earlier one
+        // is dealt with (see `io_memory`). Here that does no harm: after the earlier one the CPU looks for
+        // ready tasks, and this one is among them by then.
         queue.is_idle().then_some(cpu)
     }
 

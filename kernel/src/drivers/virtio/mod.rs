@@ -32,7 +32,6 @@ use core::fmt;
 use fdt::Fdt;
 use ostd::{
     arch::irq::{IRQ_CHIP, InterruptSourceInFdt, MappedIrqLine},
-    io::IoMem,
     irq::IrqLine,
     sync::{LocalIrqDisabled, SpinLock},
 };
@@ -48,6 +47,7 @@ use crate::{
     block,
     console::println,
     device_tree::{self, DeviceNode, Interrupt},
+    io_memory,
 };
 
 /// The node name by which a device tree announces a virtio-mmio slot (section 4.2.1).
@@ -112,7 +112,7 @@ fn probe_slot(node: &DeviceNode, options: &Options) {
 }
 
 fn open_slot(node: &DeviceNode) -> Result<MmioTransport, SlotError> {
-    MmioTransport::new(IoMem::acquire(node.range.clone()).map_err(SlotError::Access)?)
+    MmioTransport::new(io_memory::acquire(node.range.clone()).map_err(SlotError::Access)?)
 }
 
 /// Initialises a device and makes it known to those who use its kind.
