@@ -6,7 +6,11 @@ use core::fmt;
 use super::Request;
 
 /// Why a request failed.
+///
+/// The tag fills a word, as every completion carries a result: behind a tag of one byte the rest is not
+/// aligned, and each hand-over is then a copy byte by byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
 pub enum Error {
     /// The request reaches beyond the end of the disk.
     OutOfRange {

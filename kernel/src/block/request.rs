@@ -58,6 +58,8 @@ pub struct Request {
 pub(crate) struct Flight {
     /// Where the completion goes.
     pub done: Option<Arc<CompletionQueue>>,
+    /// The bytes that the whole request covers; 0 where there is nothing to count.
+    pub total: u64,
     /// The bytes done already, if the request is done in several steps.
     pub progress: u64,
     /// The bytes that the present step does.
@@ -79,21 +81,29 @@ impl Request {
         self.buffers.iter().map(Buffer::len).sum()
     }
 
-    /// Checks what can be checked before a disk of `capacity` sectors now is asked.
+    /// Checks what can be checked before a disk of `capacity` sectors now is asked. Returns how many bytes
+    /// of the disk the request covers; 0 for a flush and for the serial number.
     ///
     /// # Errors
     ///
     /// [`Error::Empty`], [`Error::Misaligned`], [`Error::OutOfRange`], [`Error::ReadOnly`],
     /// [`Error::Unsupported`].
-    pub fn check(&self, disk: &DiskInfo, capacity: u64) -> Result<(), Error> {
-        let bytes = match self.operation {
-            Operation::Flush => return Ok(()),
+    pub fn check(&self, disk: &DiskInfo, capacity: u64) -> Result<u64, Error> {
+        let block_size = u64::from(disk.block_size);
+        let (bytes, whole_blocks) = match self.operation {
+            Operation::Flush => return Ok(0),
             Operation::GetSerial => {
-                return if self.buffers.len() == 1 { Ok(()) } else { Err(Error::Empty) };
+                return if self.buffers.len() == 1 { Ok(0) } else { Err(Error::Empty) };
             }
-            Operation::Read | Operation::Write => self.bytes() as u64,
+            Operation::Read | Operation::Write => {
+                let lengths = self.buffers.iter().map(|buffer| buffer.len() as u64);
+                lengths.fold((0, true), |(sum, whole), length| {
+                    (sum + length, whole && length.is_multiple_of(block_size))
+                })
+            }
             Operation::Discard { sectors } | Operation::WriteZeroes { sectors } => {
-                u64::from(sectors) * SECTOR_SIZE as u64
+                let bytes = u64::from(sectors) * SECTOR_SIZE as u64;
+                (bytes, bytes.is_multiple_of(block_size))
             }
         };
         match self.operation {
@@ -107,14 +117,11 @@ impl Request {
             return Err(Error::Empty);
         }
         let sectors = bytes / SECTOR_SIZE as u64;
-        let block_sectors = u64::from(disk.block_size) / SECTOR_SIZE as u64;
-        let aligned = bytes.is_multiple_of(disk.block_size.into())
-            && self.sector.is_multiple_of(block_sectors);
-        if !aligned {
+        if !whole_blocks || !self.sector.is_multiple_of(block_size / SECTOR_SIZE as u64) {
             return Err(Error::Misaligned { block_size: disk.block_size });
         }
         match self.sector.checked_add(sectors) {
-            Some(end) if end <= capacity => Ok(()),
+            Some(end) if end <= capacity => Ok(bytes),
             _ => Err(Error::OutOfRange { sector: self.sector, sectors, capacity }),
         }
     }

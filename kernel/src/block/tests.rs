@@ -33,8 +33,8 @@ fn requests_are_checked_against_the_disk() {
     let check =
         |operation, sector, sectors| request(operation, sector, sectors).check(&disk(), 100);
     let misaligned = Err(Error::Misaligned { block_size: 1024 });
-    assert_eq!(check(Operation::Read, 0, 2), Ok(()));
-    assert_eq!(check(Operation::Write, 98, 2), Ok(()));
+    assert_eq!(check(Operation::Read, 0, 2), Ok(1024));
+    assert_eq!(check(Operation::Write, 98, 2), Ok(1024));
     assert_eq!(check(Operation::Read, 1, 2), misaligned);
     assert_eq!(check(Operation::Read, 0, 3), misaligned);
     assert_eq!(check(Operation::Read, 0, 0), Err(Error::Empty));
@@ -42,19 +42,22 @@ fn requests_are_checked_against_the_disk() {
     assert_eq!(check(Operation::Read, 98, 4), Err(error));
     let error = Error::OutOfRange { sector: u64::MAX - 1, sectors: 2, capacity: 100 };
     assert_eq!(check(Operation::Write, u64::MAX - 1, 2), Err(error));
-    assert_eq!(check(Operation::Flush, 0, 0), Ok(()));
-    assert_eq!(check(Operation::Discard { sectors: 4 }, 96, 0), Ok(()));
+    assert_eq!(check(Operation::Flush, 0, 0), Ok(0));
+    assert_eq!(check(Operation::Discard { sectors: 4 }, 96, 0), Ok(2048));
     assert_eq!(check(Operation::Discard { sectors: 3 }, 96, 0), misaligned);
     assert!(check(Operation::Discard { sectors: u32::MAX - 1 }, 0, 0).is_err());
     assert_eq!(check(Operation::WriteZeroes { sectors: 2 }, 0, 0), Err(Error::Unsupported));
     assert_eq!(check(Operation::GetSerial, 0, 0), Err(Error::Empty));
+    let mut halves = request(Operation::Read, 0, 1);
+    halves.buffers.push(Buffer::alloc(1).unwrap());
+    assert_eq!(halves.check(&disk(), 100), misaligned, "no buffer of it holds a whole block");
 
     let read_only = DiskInfo { read_only: true, ..disk() };
     let refused = Err(Error::ReadOnly);
     assert_eq!(request(Operation::Write, 0, 2).check(&read_only, 100), refused);
     assert_eq!(request(Operation::Discard { sectors: 2 }, 0, 0).check(&read_only, 100), refused);
-    assert_eq!(request(Operation::Read, 0, 2).check(&read_only, 100), Ok(()));
-    assert_eq!(request(Operation::Flush, 0, 0).check(&read_only, 100), Ok(()));
+    assert_eq!(request(Operation::Read, 0, 2).check(&read_only, 100), Ok(1024));
+    assert_eq!(request(Operation::Flush, 0, 0).check(&read_only, 100), Ok(0));
 }
 
 #[ktest]

@@ -21,10 +21,9 @@ pub struct DmaSliceAlloc<T: Pod, D: DmaObject> {
 #[derive(Debug)]
 struct Pool<D> {
     dma: D,
-    /// The distance between the starts of two slots, in bytes.
-    stride: usize,
-    /// Free slots; the one freed last is given out first, as it is most likely in the cache.
-    free: SpinLock<Vec<u32>, LocalIrqDisabled>,
+    /// Where the free slots start, in bytes. The one freed last is given out first, as it is most likely in
+    /// the cache.
+    free: SpinLock<Vec<usize>, LocalIrqDisabled>,
 }
 
 impl<T: Pod, D: DmaObject> DmaSliceAlloc<T, D> {
@@ -39,15 +38,9 @@ impl<T: Pod, D: DmaObject> DmaSliceAlloc<T, D> {
     ///
     /// An object smaller than `T` gives an allocator with no slots.
     pub fn new(dma: D) -> Self {
-        let slots = u32::try_from(dma.size() / Self::STRIDE).unwrap_or(u32::MAX);
-        Self {
-            pool: Arc::new(Pool {
-                dma,
-                stride: Self::STRIDE,
-                free: SpinLock::new((0..slots).rev().collect()),
-            }),
-            slot: PhantomData,
-        }
+        let slots = dma.size() / Self::STRIDE;
+        let free = (0..slots).rev().map(|slot| slot * Self::STRIDE).collect();
+        Self { pool: Arc::new(Pool { dma, free: SpinLock::new(free) }), slot: PhantomData }
     }
 
     /// The number of pages that hold at least `slots` slots.
@@ -61,8 +54,8 @@ impl<T: Pod, D: DmaObject> DmaSliceAlloc<T, D> {
     ///
     /// The content of the slot is what its last owner or the device left there.
     pub fn alloc(&self) -> Option<DmaSlice<T, D>> {
-        let slot = self.pool.free.lock().pop()?;
-        Some(DmaSlice { pool: self.pool.clone(), slot, value: PhantomData })
+        let start = self.pool.free.lock().pop()?;
+        Some(DmaSlice { pool: self.pool.clone(), start, value: PhantomData })
     }
 
     /// The number of slots that nobody owns now.
@@ -81,14 +74,14 @@ impl<T: Pod, D: DmaObject> DmaSliceAlloc<T, D> {
 #[derive(Debug)]
 pub struct DmaSlice<T: Pod, D: DmaObject> {
     pool: Arc<Pool<D>>,
-    slot: u32,
+    /// Where it starts in the object, in bytes.
+    start: usize,
     value: PhantomData<fn() -> T>,
 }
 
 impl<T: Pod, D: DmaObject> DmaSlice<T, D> {
     fn bytes(&self) -> Range<usize> {
-        let start = self.slot as usize * self.pool.stride;
-        start..start + size_of::<T>()
+        self.start..self.start + size_of::<T>()
     }
 
     /// Reads the value, after [`Self::sync_from_device`] if the device wrote it.
@@ -97,7 +90,7 @@ impl<T: Pod, D: DmaObject> DmaSlice<T, D> {
     ///
     /// [`ostd::Error::AccessDenied`] if `D` is a stream that only flows to the device.
     pub fn read(&self) -> Result<T, ostd::Error> {
-        self.pool.dma.read_val(self.bytes().start)
+        self.pool.dma.read_val(self.start)
     }
 
     /// Writes the value; [`Self::sync_to_device`] must follow before the device reads it.
@@ -106,7 +99,7 @@ impl<T: Pod, D: DmaObject> DmaSlice<T, D> {
     ///
     /// [`ostd::Error::AccessDenied`] if `D` is a stream that only flows from the device.
     pub fn write(&self, value: &T) -> Result<(), ostd::Error> {
-        self.pool.dma.write_val(self.bytes().start, value)
+        self.pool.dma.write_val(self.start, value)
     }
 
     /// Copies bytes out of the slot, from byte `offset` of it on.
@@ -150,15 +143,14 @@ impl<T: Pod, D: DmaObject> DmaSlice<T, D> {
     fn part(&self, offset: usize, len: usize) -> Result<Range<usize>, ostd::Error> {
         let end = offset.checked_add(len).filter(|end| *end <= size_of::<T>());
         let end = end.ok_or(ostd::Error::InvalidArgs)?;
-        let start = self.bytes().start;
-        Ok(start + offset..start + end)
+        Ok(self.start + offset..self.start + end)
     }
 }
 
 impl<T: Pod, D: DmaObject> DmaMemory for DmaSlice<T, D> {
     fn extent(&self) -> DmaExtent {
         DmaExtent {
-            address: self.pool.dma.daddr() + self.bytes().start,
+            address: self.pool.dma.daddr() + self.start,
             len: size_of::<T>(),
             device_reads: D::DEVICE_READS,
             device_writes: D::DEVICE_WRITES,
@@ -171,6 +163,6 @@ impl<T: Pod, D: DmaObject> Sealed for DmaSlice<T, D> {}
 impl<T: Pod, D: DmaObject> Drop for DmaSlice<T, D> {
     fn drop(&mut self) {
         // The vector was created with room for every slot, so this never allocates.
-        self.pool.free.lock().push(self.slot);
+        self.pool.free.lock().push(self.start);
     }
 }

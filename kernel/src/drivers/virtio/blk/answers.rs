@@ -100,17 +100,22 @@ impl VirtioBlk {
     /// completes the request, which it says by `true`.
     fn settle(&self, lane: &mut Lane, used: Used<Box<RequestChain>, Box<Request>>) -> bool {
         let (mut chain, mut request) = (used.memory, used.tag);
-        let room = lane.queue.room();
-        let result = match chain.settle(&mut request, used.written, &self.config, room) {
+        let result = match chain.settle(&mut request, used.written) {
             Some(result) => result,
-            // There is more to do, and it fits: what it needs has just come back.
-            None => match lane.add(chain, request) {
-                Ok(()) => return false,
-                Err((error, refused, its_request)) => {
-                    (chain, request) = (refused, its_request);
-                    Err(error)
+            None => {
+                let room = lane.queue.room();
+                match chain.next_step(&mut request, &self.config, room) {
+                    // It fits: what it needs has just come back.
+                    Ok(()) => match lane.add(chain, request) {
+                        Ok(()) => return false,
+                        Err((error, refused, its_request)) => {
+                            (chain, request) = (refused, its_request);
+                            Err(error)
+                        }
+                    },
+                    Err(error) => Err(error),
                 }
-            },
+            }
         };
         chain.unlink(&mut request);
         lane.put_back(chain);
@@ -168,6 +173,7 @@ struct Looked {
 }
 
 /// Delivers the answer to a request that was in flight.
+#[inline]
 pub(super) fn complete(mut request: Box<Request>, result: Result<(), Error>) {
     if let Some(done) = take_done(&mut request) {
         done.push(Completion { request, result });

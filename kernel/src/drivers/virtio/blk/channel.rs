@@ -119,6 +119,7 @@ impl Lane {
     }
 
     /// Keeps a chain for later.
+    #[inline]
     pub fn put_back(&mut self, mut chain: Box<RequestChain>) {
         chain.return_range();
         self.spare.push(chain);
@@ -190,7 +191,7 @@ impl VirtioBlk {
         done: &Arc<CompletionQueue>,
         room: usize,
     ) -> Result<(), Error> {
-        request.check(&self.info, self.capacity.load(Ordering::Relaxed))?;
+        request.flight.total = request.check(&self.info, self.capacity.load(Ordering::Relaxed))?;
         chain.link(request, &self.config, room)?;
         done.reserve().inspect_err(|_| chain.unlink(request))?;
         request.flight.done = Some(done.clone());

@@ -11,7 +11,6 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::{iter, mem, ops::Range};
 
-use arrayvec::ArrayVec;
 use int_to_c_enum::TryFromInt;
 use ostd::mm::dma::DmaCoherent;
 use ostd_pod::Pod;
@@ -91,19 +90,44 @@ pub(super) struct RequestChain {
     response: DmaSlice<u8, DmaCoherent>,
     /// The request's, while it is in this chain.
     buffers: Vec<Buffer>,
-    /// What this chain moves of the buffers.
-    parts: ArrayVec<Part, MAX_PARTS>,
+    data: Data,
     device_writes: bool,
 }
 
-/// The most data segments of a chain: what header and response leave.
-const MAX_PARTS: usize = MAX_SEGMENTS - 2;
+/// What a chain moves of its buffers.
+#[derive(Debug, Default)]
+struct Data {
+    /// The bytes before the first one to move.
+    skip: usize,
+    /// The most bytes of one segment.
+    longest: usize,
+    /// The number of segments.
+    segments: usize,
+}
 
-/// Some bytes of one of the buffers.
-#[derive(Clone, Debug)]
-struct Part {
-    buffer: usize,
-    bytes: Range<usize>,
+/// The most data segments of a chain: what header and response leave.
+const MAX_DATA_SEGMENTS: usize = MAX_SEGMENTS - 2;
+
+/// Cuts the buffers, without the first `skip` bytes, into pieces of at most `longest` bytes.
+fn pieces(
+    buffers: &[Buffer],
+    skip: usize,
+    longest: usize,
+) -> impl Iterator<Item = (&Buffer, Range<usize>)> {
+    let mut buffers = buffers.iter();
+    let mut buffer = buffers.next();
+    let mut start = skip;
+    iter::from_fn(move || {
+        loop {
+            let current = buffer?;
+            if start < current.len() {
+                let end = current.len().min(start.saturating_add(longest));
+                return Some((current, mem::replace(&mut start, end)..end));
+            }
+            start -= current.len();
+            buffer = buffers.next();
+        }
+    })
 }
 
 impl Chain for RequestChain {
@@ -112,11 +136,11 @@ impl Chain for RequestChain {
         if let Some(range) = &self.range {
             list.device_reads(range);
         }
-        for part in &self.parts {
-            let Some(buffer) = self.buffers.get(part.buffer) else { continue };
+        let Data { skip, longest, segments } = self.data;
+        for (buffer, bytes) in pieces(&self.buffers, skip, longest).take(segments) {
             match self.device_writes {
-                true => list.device_writes_part(buffer.memory(), part.bytes.clone()),
-                false => list.device_reads_part(buffer.memory(), part.bytes.clone()),
+                true => list.device_writes_part(buffer.memory(), bytes),
+                false => list.device_reads_part(buffer.memory(), bytes),
             }
         }
         list.device_writes(&self.response);
@@ -145,7 +169,7 @@ impl RequestChain {
                 range: None,
                 response: responses.alloc()?,
                 buffers: Vec::new(),
-                parts: ArrayVec::new(),
+                data: Data::default(),
                 device_writes: false,
             }))
         };
@@ -175,7 +199,7 @@ impl RequestChain {
     ///
     /// # Errors
     ///
-    /// [`Error::Misaligned`] if a buffer does not hold whole blocks; the request is as it was.
+    /// [`Error::TooManyBuffers`] if not even the first part fits; the request is as it was.
     pub fn link(
         &mut self,
         request: &mut Request,
@@ -204,20 +228,20 @@ impl RequestChain {
         config: &BlkConfig,
         room: usize,
     ) -> Result<(), Error> {
-        self.parts.clear();
+        self.data.segments = 0;
         request.flight.since = ostd::arch::read_tsc();
         let mut sector = request.sector + request.flight.progress / SECTOR_SIZE as u64;
         request.flight.expected = size_of::<u8>() as u32;
         let request_type = match request.operation {
             Operation::Read => {
                 self.device_writes = true;
-                let bytes = self.choose_parts(request, config, room)?;
+                let bytes = self.choose_data(request, config, room)?;
                 request.flight.expected += bytes;
                 RequestType::In
             }
             Operation::Write => {
                 self.device_writes = false;
-                self.choose_parts(request, config, room)?;
+                self.choose_data(request, config, room)?;
                 RequestType::Out
             }
             operation => {
@@ -233,38 +257,25 @@ impl RequestChain {
     }
 
     /// Chooses what of the buffers this chain moves; returns the number of bytes.
-    fn choose_parts(
+    fn choose_data(
         &mut self,
         request: &mut Request,
         config: &BlkConfig,
         room: usize,
     ) -> Result<u32, Error> {
-        let segments = room.saturating_sub(2).min(config.max_segments as usize).min(MAX_PARTS);
-        let max = config.max_segment_bytes as usize;
-        let mut skip = request.flight.progress as usize;
-        let mut bytes = 0u32;
-        let whole = |buffer: &Buffer| buffer.len().is_multiple_of(config.block_size as usize);
-        if !self.buffers.iter().all(whole) {
-            return Err(Error::Misaligned { block_size: config.block_size });
-        }
-        'buffers: for (number, buffer) in self.buffers.iter().enumerate() {
-            let len = buffer.len();
-            let mut at = skip.min(len);
-            skip -= at;
-            while at < len && self.parts.len() < segments {
-                let end = len.min(at.saturating_add(max));
-                // The device counts what it writes, the response too, in 32 bits.
-                let Some(sum) = u32::try_from(end - at)
-                    .ok()
-                    .and_then(|more| bytes.checked_add(more))
-                    .filter(|sum| *sum < u32::MAX)
-                else {
-                    break 'buffers;
-                };
-                self.parts.push(Part { buffer: number, bytes: at..end });
-                (bytes, at) = (sum, end);
+        let most = room.saturating_sub(2).min(config.max_segments as usize).min(MAX_DATA_SEGMENTS);
+        let skip = request.flight.progress as usize;
+        let longest = config.max_segment_bytes as usize;
+        let (mut bytes, mut segments) = (0u32, 0);
+        for (_, piece) in pieces(&self.buffers, skip, longest).take(most) {
+            // The device counts what it writes, the response too, in 32 bits.
+            let more = u32::try_from(piece.len()).ok();
+            match more.and_then(|more| bytes.checked_add(more)) {
+                Some(sum) if sum < u32::MAX => (bytes, segments) = (sum, segments + 1),
+                _ => break,
             }
         }
+        self.data = Data { skip, longest, segments };
         request.flight.step = bytes.into();
         if bytes == 0 { Err(Error::TooManyBuffers) } else { Ok(bytes) }
     }
@@ -280,7 +291,7 @@ impl RequestChain {
         match operation {
             Operation::GetSerial => {
                 self.device_writes = true;
-                self.parts.push(Part { buffer: 0, bytes: 0..Operation::SERIAL_BYTES });
+                self.data = Data { skip: 0, longest: Operation::SERIAL_BYTES, segments: 1 };
                 request.flight.expected += Operation::SERIAL_BYTES as u32;
                 Ok(RequestType::GetId)
             }
@@ -314,7 +325,7 @@ impl RequestChain {
 
     /// The number of segments that it lists.
     pub fn segment_count(&self) -> usize {
-        2 + usize::from(self.range.is_some()) + self.parts.len()
+        2 + usize::from(self.range.is_some()) + self.data.segments
     }
 
     /// Step 5: what the device answered, having written `written` bytes.
@@ -331,39 +342,27 @@ impl RequestChain {
     }
 
     /// Decides what follows when the device has returned this chain of `request`, having written
-    /// `written` bytes: `None` if the chain is to be sent again for the next step of the request,
-    /// otherwise how the request has ended.
+    /// `written` bytes: how the request has ended, or `None` if [`Self::next_step`] is to come.
+    pub fn settle(&self, request: &mut Request, written: u32) -> Option<Result<(), Error>> {
+        let flight = &mut request.flight;
+        if let Err(error) = self.check_response(flight.expected, written) {
+            return Some(Err(error));
+        }
+        flight.progress += flight.step;
+        (flight.progress >= flight.total).then_some(Ok(()))
+    }
+
+    /// Describes the next step of a request that takes several, for the chain to be sent again.
     ///
     /// `room` is how many segments a chain can have now, the descriptors of the returned one
     /// included, so that the next step always fits.
-    pub fn settle(
+    pub fn next_step(
         &mut self,
         request: &mut Request,
-        written: u32,
         config: &BlkConfig,
         room: usize,
-    ) -> Option<Result<(), Error>> {
-        if let Err(error) = self.check_response(request.flight.expected, written) {
-            return Some(Err(error));
-        }
-        request.flight.progress += request.flight.step;
-        if request.flight.progress >= self.total(request.operation) {
-            return Some(Ok(()));
-        }
-        self.prepare(request, config, room).err().map(Err)
-    }
-
-    /// The bytes that the whole request covers; 0 where there is nothing to count.
-    fn total(&self, operation: Operation) -> u64 {
-        match operation {
-            Operation::Read | Operation::Write => {
-                self.buffers.iter().map(|buffer| buffer.len() as u64).sum()
-            }
-            Operation::Discard { sectors } | Operation::WriteZeroes { sectors } => {
-                u64::from(sectors) * SECTOR_SIZE as u64
-            }
-            Operation::Flush | Operation::GetSerial => 0,
-        }
+    ) -> Result<(), Error> {
+        self.prepare(request, config, room)
     }
 }
 

@@ -85,6 +85,7 @@ impl Rings {
 
     /// Writes `list` to the indirect table of descriptor `number`, and the descriptor that points
     /// to it (section 2.7.5.3). `list` has at most [`MAX_SEGMENTS`] entries.
+    #[inline]
     pub fn write_indirect(&self, number: u16, list: &[Segment]) {
         let Some(tables) = &self.indirect_tables else { return };
         let table = usize::from(number) * INDIRECT_TABLE_BYTES;
@@ -102,6 +103,7 @@ impl Rings {
 
     /// Puts the chain that starts at descriptor `head` into the available ring as number
     /// `position`, and tells that there is one more.
+    #[inline]
     pub fn publish(&self, position: u16, head: u16) {
         put(&self.memory, self.layout.available_entry(position), head);
         // Publish: the device must not see the index before what it announces.

@@ -71,6 +71,9 @@ impl<M: Chain, T> Queue<M, T> {
     }
 
     fn free_descriptors(&mut self, head: u16, count: u16) {
+        if count == 1 {
+            return self.free.push(head);
+        }
         // The first descriptor goes on top of the stack, for the next chain to start with.
         let start = self.free.len();
         let mut descriptor = head;
