@@ -13,7 +13,7 @@ mod machine;
 mod markdown;
 mod ours;
 mod plot;
-mod qmp;
+pub mod qmp;
 mod raw;
 mod sample;
 mod targets;
