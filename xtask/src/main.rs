@@ -13,6 +13,7 @@ mod host;
 mod hostile;
 mod ktest;
 mod lint;
+mod monitor;
 mod report;
 mod selftest;
 mod soak;

@@ -1,19 +1,12 @@
-//! QEMU's monitor protocol, for the one question that only QEMU can answer: how many instructions a
-//! guest has executed from power on to power off.
+//! The one question that only QEMU can answer: how many instructions a guest has executed from power
+//! on to power off.
 
-use std::{
-    io::{BufRead as _, BufReader, Write as _},
-    os::unix::net::UnixStream,
-    path::Path,
-    process::Command,
-    thread,
-    time::Duration,
-};
+use std::{os::unix::net::UnixStream, path::Path, process::Command, thread, time::Duration};
 
-use anyhow::{Context, Result, bail, ensure};
-use serde_json::{Value, json};
+use anyhow::{Context, Result, bail};
+use serde_json::json;
 
-use crate::{command, text};
+use crate::{command, monitor::Monitor, text};
 
 /// QEMU's argument of `-icount` under which it counts instructions, and tells how many when asked.
 ///
@@ -35,7 +28,7 @@ pub fn instructions(mut qemu: Command, limit: Duration, log: &Path) -> Result<(u
         let answer = loop {
             if let Ok(stream) = UnixStream::connect(&socket) {
                 // When QEMU is ended by its time limit, so is the connection.
-                break ask(&stream);
+                break ask(stream, limit);
             }
             if running.is_finished() {
                 break Err(anyhow::anyhow!("QEMU ended at once"));
@@ -52,54 +45,48 @@ pub fn instructions(mut qemu: Command, limit: Duration, log: &Path) -> Result<(u
 }
 
 /// Waits for the guest's end, asks for the number of instructions, and ends QEMU.
-fn ask(stream: &UnixStream) -> Result<u64> {
-    let mut lines = BufReader::new(stream).lines();
-    let mut next = || -> Result<Value> {
-        let line = lines.next().context("QEMU ended before the guest switched off")??;
-        serde_json::from_str(&line).context("QEMU's monitor sent no JSON")
-    };
-    let say = |command: &str| -> Result<()> {
-        let mut stream = stream;
-        // In one piece: QEMU acts on the closing brace, and may be gone before a newline follows.
-        let line = format!("{}\n", json!({ "execute": command }));
-        stream.write_all(line.as_bytes()).context("QEMU's monitor is gone")
-    };
-    say("qmp_capabilities")?;
-    while next()?["event"] != "SHUTDOWN" {}
-    say("query-replay")?;
-    let answer = loop {
-        let message = next()?;
-        ensure!(message.get("error").is_none(), "QEMU's monitor says {}", message["error"]);
-        if let Some(answer) = message.get("return") {
-            break answer.clone();
+fn ask(stream: UnixStream, patience: Duration) -> Result<u64> {
+    let mut monitor = Monitor::over(stream, patience)?;
+    loop {
+        let event = monitor.next_event()?.context("QEMU ended before the guest switched off")?;
+        if event == "SHUTDOWN" {
+            break;
         }
-    };
-    say("quit")?;
-    // Hanging up first could make QEMU miss it.
-    while next().is_ok() {}
+    }
+    let answer = monitor.execute("query-replay", json!({}))?;
+    // It may end without an answer. But hanging up first could make it miss the command.
+    if monitor.execute("quit", json!({})).is_ok() {
+        while monitor.next_event()?.is_some() {}
+    }
     answer["icount"].as_u64().context("QEMU tells no number of instructions")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+
     use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
 
     #[test]
     fn the_conversation_with_the_monitor() {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let monitor = thread::spawn(move || {
             let mut commands = BufReader::new(&theirs).lines().map(|line| line.unwrap());
+            let mut expect = |command| assert!(commands.next().unwrap().contains(command));
             let say = |line: &str| writeln!(&theirs, "{line}").unwrap();
             say(r#"{"QMP": {}}"#);
-            assert_eq!(commands.next().unwrap(), r#"{"execute":"qmp_capabilities"}"#);
+            expect("qmp_capabilities");
             say(r#"{"return": {}}"#);
             say(r#"{"event": "SHUTDOWN", "data": {"guest": true}}"#);
-            assert_eq!(commands.next().unwrap(), r#"{"execute":"query-replay"}"#);
+            expect("query-replay");
             say(r#"{"event": "STOP"}"#);
             say(r#"{"return": {"mode": "record", "icount": 4711}}"#);
-            assert_eq!(commands.next().unwrap(), r#"{"execute":"quit"}"#);
+            expect("quit");
+            say(r#"{"return": {}}"#);
         });
-        assert_eq!(ask(&ours).unwrap(), 4711);
+        assert_eq!(ask(ours, PATIENCE).unwrap(), 4711);
         monitor.join().unwrap();
     }
 
@@ -107,6 +94,6 @@ mod tests {
     fn an_early_end_is_told() {
         let (ours, theirs) = UnixStream::pair().unwrap();
         drop(theirs);
-        assert!(ask(&ours).is_err());
+        assert!(ask(ours, PATIENCE).is_err());
     }
 }

@@ -12,8 +12,8 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use wait_timeout::ChildExt as _;
 
-use super::{monitor::Monitor, outcome::Outcome, place::Place};
-use crate::text;
+use super::{outcome::Outcome, place::Place};
+use crate::{monitor::Monitor, text};
 
 /// How often what is printed is looked at.
 const GLANCE: Duration = Duration::from_millis(1);

@@ -6,7 +6,6 @@
 mod cuts;
 mod failing;
 mod guest;
-mod monitor;
 mod outcome;
 mod place;
 mod report;

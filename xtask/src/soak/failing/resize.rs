@@ -8,13 +8,13 @@ use serde_json::json;
 
 use super::{
     super::{
-        monitor::Monitor,
         outcome::Outcome,
         shadow::{SECTOR, Shadow},
         workload::Workload,
     },
     Case, Figures, Trial,
 };
+use crate::monitor::Monitor;
 
 pub const CASES: &[Case] =
     &[Case { name: "disk-grows", run: grows }, Case { name: "disk-shrinks", run: shrinks }];

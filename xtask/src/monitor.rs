@@ -25,7 +25,8 @@ impl Monitor {
         Self::over(stream, patience)
     }
 
-    fn over(stream: UnixStream, patience: Duration) -> Result<Self> {
+    /// Begins the conversation on a connection that is there.
+    pub fn over(stream: UnixStream, patience: Duration) -> Result<Self> {
         stream.set_read_timeout(Some(patience))?;
         stream.set_write_timeout(Some(patience))?;
         let mut monitor = Self { stream: BufReader::new(stream), events: VecDeque::new() };
@@ -41,7 +42,11 @@ impl Monitor {
     /// QEMU refuses, or has ended.
     pub fn execute(&mut self, command: &str, arguments: Value) -> Result<Value> {
         let message = json!({ "execute": command, "arguments": arguments });
-        writeln!(self.stream.get_mut(), "{message}")
+        // In one piece: QEMU acts on the closing brace, and may be gone before a newline follows.
+        let line = format!("{message}\n");
+        self.stream
+            .get_mut()
+            .write_all(line.as_bytes())
             .with_context(|| format!("QEMU ended before the monitor's command {command}"))?;
         loop {
             let Some(mut message) = self.receive()? else {

@@ -1,0 +1,119 @@
+//! Bringing a disk up, and what it says about itself.
+
+use super::*;
+
+#[ktest]
+fn the_disk_is_known_by_its_configuration() {
+    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+    disk.transport.set_config(20, &4096u32.to_le_bytes());
+    disk.transport.set_config(24, &[2]);
+    disk.transport.set_config(32, &[1]);
+    let info = disk.driver(&Options::default()).unwrap().info();
+    assert_eq!((info.serial.as_str(), info.capacity), ("fake disk", 64));
+    assert_eq!((info.block_size, info.physical_block_size), (4096, 16_384));
+    assert!(info.writeback && info.discard && info.write_zeroes && !info.read_only);
+    assert_eq!(info.queue_size, 256);
+    assert!(info.to_string().contains("64 sectors (0.0 MiB), block size 4096, read-write"));
+}
+
+#[ktest]
+fn features_are_named_and_only_known_ones_acknowledged() {
+    let disk = FakeDisk::new(Modern, u64::MAX, 64);
+    let driver = disk.driver(&Options::default());
+    // Every feature offered means a size_max, which is 0 here.
+    let error = driver.err().unwrap();
+    assert_eq!(error, InitError::BadConfig { field: "size_max", value: 0 });
+    disk.transport.set_config(8, &65_536u32.to_le_bytes());
+    let driver = disk.driver(&Options::default()).unwrap();
+    let acknowledged = disk.transport.state.lock().driver_features;
+    assert_eq!(acknowledged, BlkFeatures::all().bits() | Features::all().bits());
+    let names = format!("{}", driver.feature_names());
+    assert!(names.starts_with("RING_INDIRECT_DESC RING_EVENT_IDX VERSION_1 BLK_SIZE_MAX"));
+
+    let off = Options { event_idx: false, indirect_desc: false, ..Options::default() };
+    disk.driver(&off).unwrap();
+    let acknowledged = disk.transport.state.lock().driver_features;
+    assert_eq!(acknowledged, BlkFeatures::all().bits() | Features::VERSION_1.bits());
+}
+
+#[ktest]
+fn the_capacity_can_change() {
+    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+    let driver = disk.driver(&Options::default()).unwrap();
+    disk.connect(&driver);
+    disk.transport.set_config(0, &32u64.to_le_bytes());
+    disk.interrupt(InterruptStatus::CONFIGURATION_CHANGE);
+    assert_eq!(driver.info().capacity, 32);
+    let error = driver.read_block(32, &mut [0; 512]).unwrap_err();
+    assert_eq!(error, Error::OutOfRange { sector: 32, sectors: 1, capacity: 32 });
+    // What cannot be is not believed.
+    disk.transport.set_config(0, &u64::MAX.to_le_bytes());
+    disk.interrupt(InterruptStatus::CONFIGURATION_CHANGE);
+    assert_eq!(driver.info().capacity, 32);
+}
+
+#[ktest]
+fn a_queue_too_small_for_a_request_is_refused() {
+    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+    let small = Options { queue_size: 2, ..Options::default() };
+    let error = disk.driver(&small).err().unwrap();
+    assert_eq!(error, InitError::QueueTooSmall { entries: 2, needed: 3 });
+    assert!(disk.transport.state.lock().status.contains(DeviceStatus::FAILED));
+    disk.transport.state.lock().queue_size_max = 0;
+    let error = disk.driver(&Options::default()).err().unwrap();
+    assert_eq!(error, InitError::Queue(SetupError::NoSuchQueue { index: 0 }));
+}
+
+#[ktest]
+fn bad_configurations_are_refused_by_field() {
+    let refused = |features: u64, offset, value: &[u8]| {
+        let disk = FakeDisk::new(Modern, all_disk_features() | features, 64);
+        disk.transport.set_config(8, &65_536u32.to_le_bytes());
+        disk.transport.set_config(offset, value);
+        match disk.driver(&Options::default()) {
+            Err(InitError::BadConfig { field, .. }) => field,
+            other => panic!("{:?}", other.map(|_| ())),
+        }
+    };
+    let size_max = BlkFeatures::BLK_SIZE_MAX.bits();
+    for bad in [0u32, 3, 256, 513, 1 << 17, 1 << 31] {
+        assert_eq!(refused(0, 20, &bad.to_le_bytes()), "blk_size");
+    }
+    assert_eq!(refused(0, 0, &u64::MAX.to_le_bytes()), "capacity");
+    assert_eq!(refused(size_max, 8, &511u32.to_le_bytes()), "size_max");
+    assert_eq!(refused(0, 34, &0u16.to_le_bytes()), "num_queues");
+    assert_eq!(refused(0, 36, &0u32.to_le_bytes()), "max_discard_sectors");
+    assert_eq!(refused(0, 48, &0u32.to_le_bytes()), "max_write_zeroes_sectors");
+}
+
+#[ktest]
+fn an_empty_disk_is_a_disk() {
+    let disk = FakeDisk::new(Modern, all_disk_features(), 0);
+    let driver = disk.driver(&Options::default()).unwrap();
+    let error = driver.read_block(0, &mut [0; 512]).unwrap_err();
+    assert_eq!(error, Error::OutOfRange { sector: 0, sectors: 1, capacity: 0 });
+}
+
+#[ktest]
+fn a_dropped_driver_resets_its_device() {
+    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+    let driver = disk.driver(&Options::default()).unwrap();
+    let done = CompletionQueue::new(1);
+    disk.plan_faults([Some(Fault::Lose)]);
+    let request = Request::new(Operation::Read, 0, vec![buffer(1, &[])]);
+    driver.submit(request, &done, IfFull::Fail).unwrap();
+    drop(driver);
+    assert!(disk.transport.state.lock().status.is_empty());
+    assert_eq!(done.try_next().unwrap().result, Err(Error::Dead));
+}
+
+#[ktest]
+fn a_disk_that_does_not_tell_its_name_is_a_disk() {
+    for fault in [Fault::Status(1), Fault::Status(2), Fault::Status(0x77), Fault::Written(1)] {
+        let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+        disk.plan_faults([Some(fault)]);
+        let driver = disk.driver(&Options::default()).unwrap();
+        assert_eq!(driver.info().serial, "");
+        driver.read_block(0, &mut [0; 512]).unwrap();
+    }
+}
