@@ -18,6 +18,7 @@ mod report;
 mod selftest;
 mod soak;
 mod text;
+mod transport;
 mod workspace;
 
 use std::process::ExitCode;

@@ -2,13 +2,8 @@
 
 use anyhow::{Result, ensure};
 
-use super::{
-    Case,
-    disk::Disk,
-    image::noise,
-    lab::{Lab, Transport},
-    replay::Workload,
-};
+use super::{Case, disk::Disk, image::noise, lab::Lab, replay::Workload};
+use crate::transport::Transport;
 
 pub const CASES: &[Case] = &[
     Case::both("features-event-idx-and-indirect", offered::<true, true>),

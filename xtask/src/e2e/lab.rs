@@ -1,7 +1,7 @@
 //! What a case works with: a folder of its own, disk images in it, and machines to boot.
 
 use std::{
-    fmt, fs,
+    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -10,34 +10,7 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use super::{image::Image, machine::Machine};
-
-/// The version of the virtio-mmio transport. QEMU has one for the whole machine.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Transport {
-    /// Version 1, QEMU's default.
-    Legacy,
-    /// Version 2, as of VirtIO 1.0.
-    Modern,
-}
-
-impl Transport {
-    /// The version register's value.
-    pub fn version(self) -> u32 {
-        match self {
-            Self::Legacy => 1,
-            Self::Modern => 2,
-        }
-    }
-}
-
-impl fmt::Display for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Legacy => "legacy",
-            Self::Modern => "modern",
-        })
-    }
-}
+use crate::transport::Transport;
 
 /// The surroundings of one case.
 pub struct Lab {

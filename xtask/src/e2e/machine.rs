@@ -4,11 +4,7 @@ use std::{process::Command, time::Duration};
 
 use anyhow::Result;
 
-use super::{
-    disk::Disk,
-    lab::{Lab, Transport},
-    outcome::Outcome,
-};
+use super::{disk::Disk, lab::Lab, outcome::Outcome};
 use crate::command;
 
 /// What a boot may take if the case says nothing else. A boot takes less than a second; this is for
@@ -58,9 +54,7 @@ impl<'a> Machine<'a> {
     pub fn boot(&self, command_line: &str) -> Result<Outcome> {
         let mut qemu = Command::new("qemu-system-riscv64");
         qemu.args(["-machine", "virt", "-m", "256M", "-nographic", "-no-reboot"]);
-        if self.lab.transport == Transport::Modern {
-            qemu.args(["-global", "virtio-mmio.force-legacy=false"]);
-        }
+        qemu.args(self.lab.transport.arguments());
         qemu.arg("-kernel").arg(&self.lab.kernel).args(["-append", command_line]);
         qemu.args(&self.options);
         let finished = command::run(qemu, self.limit, &self.lab.log)?;

@@ -33,8 +33,8 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use self::lab::{Lab, Transport};
-use crate::{command, report::Suite, workspace::Workspace};
+use self::lab::Lab;
+use crate::{command, report::Suite, transport::Transport, workspace::Workspace};
 
 /// One row of a table of cases.
 struct Case {

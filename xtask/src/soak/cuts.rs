@@ -11,13 +11,13 @@ use anyhow::{Context, Result, anyhow, ensure};
 use fastrand::Rng;
 
 use super::{
-    guest::{Guest, Transport},
+    guest::Guest,
     place::Place,
     plan::{Kind, Plan},
     shadow::{Findings, SECTOR, Shadow},
     stack::Stack,
 };
-use crate::command::End;
+use crate::{command::End, transport::Transport};
 
 /// What a boot and the wait for the cut may take.
 const LIMIT_SECONDS: u64 = 120;

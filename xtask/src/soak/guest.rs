@@ -13,21 +13,12 @@ use anyhow::{Context, Result, bail, ensure};
 use wait_timeout::ChildExt as _;
 
 use super::{outcome::Outcome, place::Place};
-use crate::{monitor::Monitor, text};
+use crate::{monitor::Monitor, text, transport::Transport};
 
 /// How often what is printed is looked at.
 const GLANCE: Duration = Duration::from_millis(1);
 /// More output than this is a kernel gone wild.
 const OUTPUT_LIMIT: usize = 64 << 20;
-
-/// The version of the virtio-mmio transport.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Transport {
-    /// Version 1, QEMU's default.
-    Legacy,
-    /// Version 2, as of VirtIO 1.0.
-    Modern,
-}
 
 /// A running virtual machine. Dropping it kills QEMU.
 pub struct Guest<'a> {
@@ -54,9 +45,7 @@ impl<'a> Guest<'a> {
         let socket = place.file("qmp");
         let mut qemu = Command::new("qemu-system-riscv64");
         qemu.args(["-machine", "virt", "-m", "256M", "-nographic", "-no-reboot"]);
-        if transport == Transport::Modern {
-            qemu.args(["-global", "virtio-mmio.force-legacy=false"]);
-        }
+        qemu.args(transport.arguments());
         qemu.arg("-kernel").arg(&place.kernel).args(["-append", command_line]).args(disk);
         qemu.arg("-qmp").arg(format!("unix:{},server=on,wait=off", socket.display()));
 

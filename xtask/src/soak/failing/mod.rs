@@ -15,12 +15,13 @@ use std::fs;
 use anyhow::{Context, Result};
 
 use super::{
-    guest::{Guest, Transport},
+    guest::Guest,
     outcome::Outcome,
     place::Place,
     stack::Stack,
     workload::{Account, Workload},
 };
+use crate::transport::Transport;
 
 /// What a machine may take. The longest run takes a few minutes; this is for busy hosts.
 const LIMIT_SECONDS: u64 = 1800;

@@ -7,6 +7,7 @@
 mod disk;
 mod memory;
 mod queue;
+mod words;
 
 use alloc::{sync::Arc, vec, vec::Vec};
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -17,6 +18,7 @@ pub use self::{
     disk::{FakeDisk, Fault, all_disk_features, pattern},
     memory::DeviceMemory,
     queue::{DeviceChain, DeviceQueue},
+    words::Words,
 };
 use super::{
     init::Features,

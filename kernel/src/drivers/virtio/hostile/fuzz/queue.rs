@@ -9,44 +9,18 @@ use ostd::{mm::dma::DmaCoherent, prelude::ktest};
 
 use super::{
     super::super::{
-        fake::{DeviceChain, DeviceQueue, FakeTransport},
+        fake::{DeviceChain, DeviceQueue, FakeTransport, Words},
         init::Features,
-        queue::{AddError, Chain, Queue, Segments, Token, Violation},
+        queue::{AddError, Queue, Token, Violation},
         transport::{DeviceStatus, Transport, Version},
     },
     Outcome, STEP, run,
 };
-use crate::dma::{CACHE_COHERENT, DmaSlice, DmaSliceAlloc};
+use crate::dma::{CACHE_COHERENT, DmaSliceAlloc};
 
 #[ktest]
 fn fuzz_queue() {
     run("fuzz_queue", 0..240, |seed| Case::new(seed).run(2500));
-}
-
-type Word = DmaSlice<u64, DmaCoherent>;
-
-/// The words of a chain: some to read, then some to write.
-#[derive(Debug)]
-struct Words {
-    read: Vec<Word>,
-    write: Vec<Word>,
-}
-
-impl Chain for Words {
-    fn segments<'a>(&'a self, list: &mut Segments<'a>) {
-        self.read.iter().for_each(|word| list.device_reads(word));
-        self.write.iter().for_each(|word| list.device_writes(word));
-    }
-}
-
-impl Words {
-    fn writable(&self) -> u32 {
-        8 * self.write.len() as u32
-    }
-
-    fn segments(&self) -> usize {
-        self.read.len() + self.write.len()
-    }
 }
 
 struct Case {
@@ -126,9 +100,8 @@ impl Case {
         let pool: DmaSliceAlloc<u64, _> =
             DmaSliceAlloc::new(DmaCoherent::alloc(2, CACHE_COHERENT).unwrap());
         let mut chain = |_| {
-            let mut words = |most| (0..rng.u32(0..=most)).filter_map(|_| pool.alloc()).collect();
-            let (read, write) = (words(3), words(3));
-            Words { read, write }
+            let (read, write) = (rng.usize(0..=3), rng.usize(0..=3));
+            Words::new(&pool, read, write)
         };
         let spare: Vec<_> = (0..queue.size() + 4).map(&mut chain).collect();
         Self {
@@ -190,7 +163,7 @@ impl Case {
 
     fn add(&mut self) {
         let Some(words) = self.spare.pop() else { return };
-        let (segments, writable) = (words.segments(), words.writable());
+        let (segments, writable) = (words.count(), words.writable());
         let (room, most) = (self.queue.room(), self.queue.max_segments());
         self.next_tag += 1;
         match self.queue.add(words, self.next_tag) {
@@ -202,7 +175,7 @@ impl Case {
                 self.outcome.requests += 1;
             }
             Err((error, words, tag)) => {
-                assert_eq!((words.segments(), tag), (segments, self.next_tag));
+                assert_eq!((words.count(), tag), (segments, self.next_tag));
                 self.spare.insert(0, words);
                 match error {
                     AddError::Full => assert!(segments > room && segments <= most),

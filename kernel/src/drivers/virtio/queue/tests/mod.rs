@@ -14,7 +14,7 @@ use ostd::{
 
 use super::{
     super::{
-        fake::{DeviceMemory, DeviceQueue, FakeTransport},
+        fake::{DeviceMemory, DeviceQueue, FakeTransport, Words},
         init::Features,
         reset::ResetError,
         transport::{DeviceStatus, Version},
@@ -22,23 +22,7 @@ use super::{
     layout::{Layout, event_passed},
     *,
 };
-use crate::dma::{CACHE_COHERENT, DmaMemory, DmaSlice, DmaSliceAlloc};
-
-type Word = DmaSlice<u64, DmaCoherent>;
-
-/// Words to read, then words to write.
-#[derive(Debug)]
-struct Words {
-    read: Vec<Word>,
-    write: Vec<Word>,
-}
-
-impl Chain for Words {
-    fn segments<'a>(&'a self, list: &mut Segments<'a>) {
-        self.read.iter().for_each(|word| list.device_reads(word));
-        self.write.iter().for_each(|word| list.device_writes(word));
-    }
-}
+use crate::dma::{CACHE_COHERENT, DmaMemory, DmaSliceAlloc};
 
 struct Bench {
     transport: Arc<FakeTransport>,
@@ -47,7 +31,6 @@ struct Bench {
 }
 
 const INDIRECT: Features = Features::RING_INDIRECT_DESC;
-
 const EVENT_IDX: Features = Features::RING_EVENT_IDX;
 
 fn bench(size: u16, features: Features) -> Bench {
@@ -64,8 +47,9 @@ fn bench(size: u16, features: Features) -> Bench {
 
 impl Bench {
     fn words(&self, read: usize, write: usize) -> Words {
-        let take = |count| (0..count).map(|_| self.pool.alloc().unwrap()).collect();
-        Words { read: take(read), write: take(write) }
+        let words = Words::new(&self.pool, read, write);
+        assert_eq!((words.read.len(), words.write.len()), (read, write), "the pool is empty");
+        words
     }
 
     fn add(&mut self, read: usize, write: usize, tag: u32) -> Token {
