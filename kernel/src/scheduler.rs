@@ -14,8 +14,8 @@ use ostd::{
     task::{
         Task, TaskOptions, disable_preempt, halt_cpu,
         scheduler::{
-            EnqueueFlags, LocalRunQueue, Scheduler, UpdateFlags, info::CommonSchedInfo,
-            inject_scheduler,
+            EnqueueFlags, LocalRunQueue, Scheduler, UpdateFlags, enable_preemption_on_cpu,
+            info::CommonSchedInfo, inject_scheduler,
         },
     },
     util::id_set::Id,
@@ -86,8 +86,9 @@ pub fn run_in_tasks<R: Send + 'static>(
     spawned.map(|()| core::mem::take(&mut *shared.results.lock()))
 }
 
-/// Starts the current CPU's idle task.
+/// Starts the current CPU's idle task, and has its timer look whether the CPU is idle without need.
 fn spawn_idle() -> Result<(), ostd::Error> {
+    enable_preemption_on_cpu();
     let cpu = disable_preempt().current_cpu();
     let idle = || {
         loop {
@@ -133,9 +134,7 @@ impl Scheduler for PerCpu {
             return None;
         }
         queue.ready.push_back(task);
-        // Only an idle CPU is interrupted. OSTD 0.18.0 may lose an interrupt that comes while an earlier one
-        // is dealt with (see `io_memory`). Here that does no harm: after the earlier one the CPU looks for
-        // ready tasks, and this one is among them by then.
+        // Only an idle CPU is interrupted.
         queue.is_idle().then_some(cpu)
     }
 
@@ -175,7 +174,9 @@ impl LocalRunQueue for RunQueue {
     fn update_current(&mut self, flags: UpdateFlags) -> bool {
         let idle = self.idle.is_some();
         match flags {
-            UpdateFlags::Tick => false,
+            // OSTD 0.18.0 may lose the interrupt that tells an idle CPU of a ready task (see `io_memory`);
+            // then the next tick of the CPU's timer does it.
+            UpdateFlags::Tick => self.is_idle() && !self.ready.is_empty(),
             UpdateFlags::Yield => !self.ready.is_empty() || (self.current.is_none() && idle),
             UpdateFlags::Wait | UpdateFlags::Exit => !self.ready.is_empty() || idle,
         }
@@ -210,5 +211,39 @@ impl RunQueue {
             _ => {}
         }
         self.current.as_ref()
+    }
+}
+
+#[cfg(ktest)]
+mod tests {
+    use ostd::prelude::ktest;
+
+    use super::*;
+
+    fn task() -> Arc<Task> {
+        Arc::new(TaskOptions::new(|| ()).build().unwrap())
+    }
+
+    #[ktest]
+    fn an_idle_cpu_that_missed_its_interrupt_is_told_by_the_next_tick() {
+        let idle = task();
+        let mut queue = RunQueue::new();
+        queue.idle = Some(idle.clone());
+        queue.current = Some(idle);
+        assert!(!queue.update_current(UpdateFlags::Tick), "there is nothing to do");
+        let ready = task();
+        queue.ready.push_back(ready.clone());
+        assert!(queue.update_current(UpdateFlags::Tick));
+        assert!(queue.try_pick_next().is_some_and(|next| Arc::ptr_eq(next, &ready)));
+    }
+
+    #[ktest]
+    fn a_tick_takes_no_cpu_away() {
+        let mut queue = RunQueue::new();
+        queue.idle = Some(task());
+        queue.current = Some(task());
+        queue.ready.push_back(task());
+        assert!(!queue.update_current(UpdateFlags::Tick));
+        assert!(queue.try_pick_next().is_none());
     }
 }

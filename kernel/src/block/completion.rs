@@ -87,7 +87,7 @@ impl CompletionQueue {
     pub fn push(&self, completion: Completion) {
         let mut inner = self.inner.lock();
         inner.ready.push_back(completion);
-        while let Some(sleeper) = inner.asleep.pop() {
+        for sleeper in inner.asleep.drain(..) {
             sleeper.count.fetch_sub(1, Ordering::SeqCst);
             sleeper.waker.wake_up();
         }

@@ -235,8 +235,8 @@ const CAVEATS: &str = "\
   and the extremes. Ratios in parentheses are the lowest and highest within a round.
 - The counts are made by QEMU from outside, in the same way for both: the difference of two runs of different
   length, from power on to power off. They hardly depend on the host. But QEMU records meanwhile, which makes the
-  device finish requests at the notification, before a guest can sleep. This kernel then finds them done and takes
-  no interrupt, so its instructions are without that path; Linux takes the interrupt all the same. How often
+  device finish requests at the notification, before a guest can sleep. This kernel then finds them done; at depth 1
+  every other one interrupts, as the one before had asked for it. Linux takes an interrupt for each. How often
   interrupts are needed otherwise, and what they cost in register accesses, is told by the timed runs.
 - On null-co no data is moved; `qemu-img bench` has no random places, a stride of 1 MiB and a block stands for them.
 ";

@@ -191,8 +191,8 @@ impl VirtioBlk {
         done: &Arc<CompletionQueue>,
         room: usize,
     ) -> Result<(), Error> {
-        request.flight.total = request.check(&self.info, self.capacity.load(Ordering::Relaxed))?;
-        chain.link(request, &self.config, room)?;
+        let total = request.check(&self.info, self.capacity.load(Ordering::Relaxed))?;
+        chain.link(request, total, &self.config, room)?;
         done.reserve().inspect_err(|_| chain.unlink(request))?;
         request.flight.done = Some(done.clone());
         Ok(())

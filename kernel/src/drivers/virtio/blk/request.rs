@@ -193,9 +193,9 @@ impl RequestChain {
     }
 
     /// Step 2: links header, data and response to a chain that does all of `request`, or as much
-    /// of it as fits `room` segments and the device's limits; [`Self::settle`] does the rest.
+    /// of it as fits `room` segments and the device's limits; [`Self::next_step`] does the rest.
     ///
-    /// The request has passed [`Request::check`], and `room` is 3 at least.
+    /// `total` is what [`Request::check`] gave, and `room` is 3 at least.
     ///
     /// # Errors
     ///
@@ -203,12 +203,13 @@ impl RequestChain {
     pub fn link(
         &mut self,
         request: &mut Request,
+        total: u64,
         config: &BlkConfig,
         room: usize,
     ) -> Result<(), Error> {
         move_all(&mut request.buffers, &mut self.buffers);
-        request.flight.progress = 0;
-        self.prepare(request, config, room).inspect_err(|_| self.unlink(request))
+        (request.flight.total, request.flight.progress) = (total, 0);
+        self.next_step(request, config, room).inspect_err(|_| self.unlink(request))
     }
 
     /// Undoes [`Self::link`]: gives the request its buffers back.
@@ -222,7 +223,14 @@ impl RequestChain {
     }
 
     /// Describes the next step of the request in header, range and data, and poisons the response.
-    fn prepare(
+    ///
+    /// `room` is how many segments a chain can have now. When a chain is to be sent again, its own
+    /// descriptors have just become free, so that the next step always fits.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::link`].
+    pub fn next_step(
         &mut self,
         request: &mut Request,
         config: &BlkConfig,
@@ -280,7 +288,7 @@ impl RequestChain {
         if bytes == 0 { Err(Error::TooManyBuffers) } else { Ok(bytes) }
     }
 
-    /// [`Self::prepare`] for operations that move no sectors.
+    /// [`Self::next_step`] for operations that move no sectors.
     fn prepare_other(
         &mut self,
         operation: Operation,
@@ -350,19 +358,6 @@ impl RequestChain {
         }
         flight.progress += flight.step;
         (flight.progress >= flight.total).then_some(Ok(()))
-    }
-
-    /// Describes the next step of a request that takes several, for the chain to be sent again.
-    ///
-    /// `room` is how many segments a chain can have now, the descriptors of the returned one
-    /// included, so that the next step always fits.
-    pub fn next_step(
-        &mut self,
-        request: &mut Request,
-        config: &BlkConfig,
-        room: usize,
-    ) -> Result<(), Error> {
-        self.prepare(request, config, room)
     }
 }
 
