@@ -5,9 +5,6 @@
 set -euo pipefail
 
 tools=$(dirname "${BASH_SOURCE[0]}")
-# shellcheck source=tools/lib/elf.sh
-source "$tools/lib/elf.sh"
-forget_linked_elf "$@"
 "$tools/mkimage.sh"
 
 args=("$@")

@@ -18,9 +18,6 @@ if [[ ! $limit =~ ^[1-9][0-9]{0,5}$ ]]; then
 fi
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-# shellcheck source=tools/lib/elf.sh
-source "$root/tools/lib/elf.sh"
-forget_linked_elf "$@"
 logs=${CARGO_TARGET_DIR:-$root/target}/logs
 mkdir -p "$logs"
 log=$logs/ktest-$$.log

@@ -61,11 +61,7 @@ impl Workspace {
         let built = target.join("osdk/kernel/kernel-osdk-bin.qemu_elf");
         let kept = self.results()?.join("kernel.elf");
         fs::copy(&built, &kept).with_context(|| format!("cannot copy {}", built.display()))?;
-        // OSDK's second name for it, over which its next build would copy in place: tools/lib/elf.sh.
-        match fs::remove_file(target.join("osdk/kernel-osdk-bin.qemu_elf")) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-            _ => Ok(kept),
-        }
+        Ok(kept)
     }
 }
 

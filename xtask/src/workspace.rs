@@ -69,18 +69,11 @@ impl Workspace {
     }
 
     /// The kernel that `cargo osdk build` has just built.
-    ///
-    /// Takes away OSDK's second name for it, over which its next build would copy in place (see
-    /// tools/lib/elf.sh), and gives the first.
     pub fn built_kernel(&self) -> Result<PathBuf> {
-        let (osdk, name) = (self.target.join("osdk"), self.kernel_name()?);
-        let file = format!("{name}-osdk-bin.qemu_elf");
-        let kernel = osdk.join(name).join(&file);
+        let name = self.kernel_name()?;
+        let kernel = self.target.join(format!("osdk/{name}/{name}-osdk-bin.qemu_elf"));
         ensure!(kernel.is_file(), "cargo osdk has not built {}", kernel.display());
-        match std::fs::remove_file(osdk.join(file)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-            _ => Ok(kernel),
-        }
+        Ok(kernel)
     }
 
     /// A time limit, stretched as the user asked.

@@ -22,7 +22,7 @@ use self::cases::{
     Expected::{Fails, Passes},
 };
 use crate::{
-    command::{self, End},
+    command::{self, End, Finished},
     report::Suite,
     text,
     workspace::{Workspace, cargo_in},
@@ -36,27 +36,64 @@ pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
     let copy = copy_workspace(workspace).context("cannot make the workspace for the selftest")?;
     let build = workspace.target.join("selftest/build");
     let kernel = copy.path().join("kernel/src/lib.rs");
-    for case in CASES {
-        let log = workspace.log("selftest", case.name);
+    let mut check = |name, work: &dyn Fn(&Osdk) -> Result<()>| -> Result<()> {
+        let log = workspace.log("selftest", name);
         command::new_log(&log)?;
-        suite.check(case.name, Some(&log), || {
-            fs::write(&kernel, case.source())?;
-            check(workspace, copy.path(), &build, case, &log)
+        suite.check(name, Some(&log), || {
+            work(&Osdk { workspace, root: copy.path(), build: &build, log: &log })
         });
+        Ok(())
+    };
+    for case in CASES {
+        check(case.name, &|osdk| {
+            fs::write(&kernel, case.source())?;
+            judge(osdk, case)
+        })?;
     }
+    check("tests-leave-the-kernel-as-it-was", &|osdk| {
+        fs::write(&kernel, CASES[0].source())?;
+        kernel_survives(osdk)
+    })?;
     remove_leftovers(workspace, &build)?;
     Ok(())
 }
 
-fn check(workspace: &Workspace, root: &Path, build: &Path, case: &Case, log: &Path) -> Result<()> {
-    let mut cargo = cargo_in(root);
-    cargo.args(["osdk", "test", "--target-arch=riscv64"]).args(case.filter);
-    // Apart from the kernel's own build, and the same for all cases: OSTD is compiled once.
-    cargo.env("CARGO_TARGET_DIR", build);
-    cargo.env("CARGO_INCREMENTAL", "0");
-    cargo.env("KTEST_TIMEOUT", (HANG_LIMIT_SECONDS * workspace.patience).to_string());
+/// `cargo osdk` in the copy.
+struct Osdk<'a> {
+    workspace: &'a Workspace,
+    root: &'a Path,
+    build: &'a Path,
+    log: &'a Path,
+}
 
-    let finished = command::run(cargo, workspace.limit(600), log)?;
+impl Osdk<'_> {
+    fn run(&self, command: &str, filter: Option<&str>) -> Result<Finished> {
+        let mut cargo = cargo_in(self.root);
+        cargo.args(["osdk", command, "--target-arch=riscv64"]).args(filter);
+        // Apart from the kernel's own build, and the same for all cases: OSTD is compiled once.
+        cargo.env("CARGO_TARGET_DIR", self.build);
+        cargo.env("CARGO_INCREMENTAL", "0");
+        cargo.env("KTEST_TIMEOUT", (HANG_LIMIT_SECONDS * self.workspace.patience).to_string());
+        command::run(cargo, self.workspace.limit(600), self.log)
+    }
+}
+
+/// OSDK can write the unit tests over the kernel: see the first argument of QEMU in OSDK.toml.
+fn kernel_survives(osdk: &Osdk) -> Result<()> {
+    let name = osdk.workspace.kernel_name()?;
+    let kernel = osdk.build.join(format!("osdk/{name}/{name}-osdk-bin.qemu_elf"));
+    let build = || -> Result<Vec<u8>> {
+        osdk.run("build", None)?.expect_success()?;
+        fs::read(&kernel).with_context(|| format!("cannot read {}", kernel.display()))
+    };
+    let before = build()?;
+    osdk.run("test", None)?.expect_success()?;
+    ensure!(before == build()?, "`cargo osdk build` makes another kernel after `cargo osdk test`");
+    Ok(())
+}
+
+fn judge(osdk: &Osdk, case: &Case) -> Result<()> {
+    let finished = osdk.run("test", case.filter)?;
     let End::Exited(status) = finished.end else {
         bail!("cargo osdk test did not end by itself: {}", finished.end);
     };
