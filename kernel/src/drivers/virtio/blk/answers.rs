@@ -104,17 +104,14 @@ impl VirtioBlk {
             Some(result) => result,
             None => {
                 let room = lane.queue.room();
-                match chain.next_step(&mut request, &self.config, room) {
-                    // It fits: what it needs has just come back.
-                    Ok(()) => match lane.add(chain, request) {
-                        Ok(()) => return false,
-                        Err((error, refused, its_request)) => {
-                            (chain, request) = (refused, its_request);
-                            Err(error)
-                        }
-                    },
-                    Err(error) => Err(error),
-                }
+                // It fits: what it needs has just come back.
+                let sent = match chain.next_step(&mut request, &self.config, room) {
+                    Ok(()) => lane.add(chain, request),
+                    Err(error) => Err((error, chain, request)),
+                };
+                let Err((error, refused, its_request)) = sent else { return false };
+                (chain, request) = (refused, its_request);
+                Err(error)
             }
         };
         chain.unlink(&mut request);
