@@ -18,7 +18,7 @@ use crate::{
     bench::qmp,
     command,
     report::Suite,
-    workspace::{Workspace, cargo_in},
+    workspace::{Profile, Workspace},
 };
 
 /// One run, and the most that an I/O of it may cost.
@@ -87,17 +87,12 @@ const GUARDS: &[Guard] = &[
 pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
     let log = workspace.log("counts", "build");
     command::new_log(&log)?;
-    let kernel = workspace.target.join("counts/kernel.elf");
+    let mut kernel = None;
     suite.check("build", Some(&log), || {
-        let mut cargo = cargo_in(&workspace.root);
-        cargo.args(["osdk", "build", "--release", "--target-arch=riscv64"]);
-        command::run(cargo, workspace.limit(900), &log)?.expect_success()?;
-        let built = workspace.built_kernel()?;
-        std::fs::copy(&built, &kernel)
-            .with_context(|| format!("cannot copy the kernel {}", built.display()))?;
+        kernel = Some(workspace.build_kernel("counts", Profile::Release, &log)?);
         Ok(())
     });
-    if kernel.is_file() {
+    if let Some(kernel) = kernel {
         for guard in GUARDS {
             let log = workspace.log("counts", guard.name);
             command::new_log(&log)?;

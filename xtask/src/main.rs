@@ -6,6 +6,7 @@
 
 mod bench;
 mod command;
+mod console;
 mod counts;
 mod e2e;
 mod figures;
@@ -14,6 +15,10 @@ mod hostile;
 mod ktest;
 mod lint;
 mod monitor;
+/// The kernel's own file: both sides draw the same operations from the same numbers.
+#[path = "../../kernel/src/jobs/verify/plan.rs"]
+#[allow(dead_code, reason = "the host uses only a part of it")]
+mod plan;
 mod report;
 mod selftest;
 mod soak;

@@ -4,6 +4,11 @@ use std::{
     fs,
     io::{Write as _, stdout},
     path::{Path, PathBuf},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -58,6 +63,37 @@ impl Suite {
             begin.elapsed().as_secs_f64()
         );
         self.record(name, log, result);
+    }
+
+    /// Runs one check for each of `items`, so many at a time, and by default one for each processor, two at
+    /// most. `name` gives a check its name, `log` the file that is kept if it fails.
+    pub fn check_all<T: Sync>(
+        &mut self,
+        items: &[T],
+        at_a_time: Option<usize>,
+        name: impl Fn(&T) -> String + Sync,
+        log: impl Fn(&str) -> PathBuf + Sync,
+        run: impl Fn(&T, &Path) -> Result<()> + Sync,
+    ) {
+        let processors = || thread::available_parallelism().map_or(1, |found| found.get().min(2));
+        let next = AtomicUsize::new(0);
+        let suite = Mutex::new(self);
+        thread::scope(|scope| {
+            for _ in 0..at_a_time.unwrap_or_else(processors) {
+                scope.spawn(|| {
+                    while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let name = name(item);
+                        let log = log(&name);
+                        let begin = Instant::now();
+                        let result = run(item, &log);
+                        let verdict = if result.is_ok() { "ok" } else { "FAILED" };
+                        let mut suite = suite.lock().unwrap_or_else(PoisonError::into_inner);
+                        println!("{name} ... {verdict} ({:.1} s)", begin.elapsed().as_secs_f64());
+                        suite.record(&name, Some(&log), result);
+                    }
+                });
+            }
+        });
     }
 
     /// Enters a result that came about elsewhere; prints the reason of a failure only. The file

@@ -1,6 +1,7 @@
 //! Where things lie, and how cargo is called.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -8,6 +9,17 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
+
+use crate::command;
+
+/// How a kernel is compiled.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Profile {
+    /// For finding mistakes.
+    Dev,
+    /// For speed.
+    Release,
+}
 
 /// The repository that this program was built from.
 pub struct Workspace {
@@ -68,11 +80,27 @@ impl Workspace {
             .context("the default member has no package")
     }
 
-    /// The kernel that `cargo osdk build` has just built.
-    pub fn built_kernel(&self) -> Result<PathBuf> {
+    /// Builds the kernel, and copies it to the folder of `suite`, where no later build changes it.
+    pub fn build_kernel(&self, suite: &str, profile: Profile, log: &Path) -> Result<PathBuf> {
+        let mut cargo = self.cargo();
+        cargo.args(["osdk", "build", "--target-arch=riscv64"]);
+        if profile == Profile::Release {
+            cargo.arg("--release");
+        }
+        command::run(cargo, self.limit(900), log)?
+            .expect_success()
+            .context("the kernel does not build")?;
         let name = self.kernel_name()?;
-        let kernel = self.target.join(format!("osdk/{name}/{name}-osdk-bin.qemu_elf"));
-        ensure!(kernel.is_file(), "cargo osdk has not built {}", kernel.display());
+        let built = self.target.join(format!("osdk/{name}/{name}-osdk-bin.qemu_elf"));
+        let kernel = self.target.join(suite).join("kernel.elf");
+        fs::copy(&built, &kernel)
+            .with_context(|| format!("cannot copy the kernel {}", built.display()))?;
+        let mark = b"[ktest runner]";
+        if fs::read(&kernel)?.windows(mark.len()).any(|window| window == mark) {
+            bail!(
+                "cargo osdk built the unit tests instead of the kernel; run `make clean` and try again"
+            );
+        }
         Ok(kernel)
     }
 

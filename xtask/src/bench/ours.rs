@@ -10,7 +10,7 @@ use super::{
     machine::{Guest, Machine},
     sample::{Latency, Sample},
 };
-use crate::{command, workspace::Workspace};
+use crate::workspace::{Profile, Workspace};
 
 /// The kernel under test.
 pub struct Ours {
@@ -30,15 +30,7 @@ impl Ours {
     /// Builds the optimised kernel and copies it to where no later build changes it.
     pub fn build(workspace: &Workspace, log: &Path) -> Result<Self> {
         eprintln!("bench: building the kernel (release)");
-        let mut cargo = workspace.cargo();
-        cargo.args(["osdk", "build", "--release", "--target-arch=riscv64"]);
-        command::run(cargo, workspace.limit(900), log)?
-            .expect_success()
-            .context("the kernel does not build")?;
-        let built = workspace.built_kernel()?;
-        let kernel = workspace.target.join("bench/kernel.elf");
-        std::fs::copy(&built, &kernel)
-            .with_context(|| format!("cannot copy the kernel {}", built.display()))?;
+        let kernel = workspace.build_kernel("bench", Profile::Release, log)?;
         Ok(Self { kernel })
     }
 

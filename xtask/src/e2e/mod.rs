@@ -5,7 +5,6 @@
 //! modern device.
 
 mod command_line;
-mod console;
 mod demo;
 mod disk;
 mod disks;
@@ -21,20 +20,17 @@ mod replay;
 mod smp;
 mod verify;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
-    time::Instant,
-};
+use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 
 use self::lab::Lab;
-use crate::{command, report::Suite, transport::Transport, workspace::Workspace};
+use crate::{
+    command,
+    report::Suite,
+    transport::Transport,
+    workspace::{Profile, Workspace},
+};
 
 /// One row of a table of cases.
 struct Case {
@@ -115,31 +111,20 @@ pub fn run(
     command::new_log(&log)?;
     let mut kernel = None;
     suite.check("build", Some(&log), || {
-        kernel = Some(build(workspace, &log)?);
+        kernel = Some(workspace.build_kernel("e2e", Profile::Dev, &log)?);
         Ok(())
     });
     let Some(kernel) = kernel else {
         return Ok(());
     };
 
-    let machines = machines.map_or_else(default_machines, usize::from);
-    let next = AtomicUsize::new(0);
-    let suite = Mutex::new(suite);
-    thread::scope(|scope| {
-        for _ in 0..machines {
-            scope.spawn(|| {
-                while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let log = workspace.log("e2e", &job.name);
-                    let begin = Instant::now();
-                    let result = run_one(workspace, &kernel, job, &log);
-                    let verdict = if result.is_ok() { "ok" } else { "FAILED" };
-                    let mut suite = suite.lock().unwrap_or_else(PoisonError::into_inner);
-                    println!("{} ... {verdict} ({:.1} s)", job.name, begin.elapsed().as_secs_f64());
-                    suite.record(&job.name, Some(&log), result);
-                }
-            });
-        }
-    });
+    suite.check_all(
+        &jobs,
+        machines.map(usize::from),
+        |job| job.name.clone(),
+        |name| workspace.log("e2e", name),
+        |job, log| run_one(workspace, &kernel, job, log),
+    );
     Ok(())
 }
 
@@ -147,30 +132,4 @@ fn run_one(workspace: &Workspace, kernel: &Path, job: &Job, log: &Path) -> Resul
     command::new_log(log)?;
     let lab = Lab::new(kernel, log, job.transport, workspace.patience)?;
     (job.run)(&lab)
-}
-
-fn default_machines() -> usize {
-    thread::available_parallelism().map_or(1, |processors| processors.get().min(2))
-}
-
-/// Builds the kernel and copies it to where no later build changes it.
-fn build(workspace: &Workspace, log: &Path) -> Result<PathBuf> {
-    let mut cargo = workspace.cargo();
-    cargo.args(["osdk", "build", "--target-arch=riscv64"]);
-    command::run(cargo, workspace.limit(900), log)?.expect_success()?;
-
-    let built = workspace.built_kernel()?;
-    let kernel = workspace.target.join("e2e/kernel.elf");
-    std::fs::copy(&built, &kernel)
-        .with_context(|| format!("cannot copy the kernel {}", built.display()))?;
-    if contains(&std::fs::read(&kernel)?, b"[ktest runner]") {
-        bail!(
-            "cargo osdk built the unit tests instead of the kernel; run `make clean` and try again"
-        );
-    }
-    Ok(kernel)
-}
-
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
 }

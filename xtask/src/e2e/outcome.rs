@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::console::{Verdict, dump_line};
 use crate::{
     command::{End, Finished},
+    console::{Verdict, dump_line},
     text,
 };
 

@@ -3,18 +3,15 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use plan::{Kind, Operation, Plan};
 
 use super::{
-    console::counts,
     image::{Image, SECTOR},
     outcome::Outcome,
 };
-
-/// The kernel's own file: both sides draw the same operations from the same numbers.
-#[path = "../../../kernel/src/jobs/verify/plan.rs"]
-#[allow(dead_code, reason = "the host uses only a part of it")]
-pub mod plan;
+use crate::{
+    console::counts,
+    plan::{self, Kind, Operation, Plan},
+};
 
 /// The parameters of a verify job.
 #[derive(Clone, Copy, Debug)]

@@ -6,11 +6,13 @@ use anyhow::{Context, Result, ensure};
 
 use super::{
     Case,
-    console::counts,
     disk::Disk,
     image::{SECTOR, noise},
     lab::Lab,
-    replay::plan::{self, Kind, Plan},
+};
+use crate::{
+    console::counts,
+    plan::{self, Kind, Plan},
 };
 
 pub const CASES: &[Case] = &[

@@ -2,7 +2,8 @@
 
 use anyhow::{Result, ensure};
 
-use super::{Case, console::counts, disk::Disk, image::noise, lab::Lab, replay::Workload};
+use super::{Case, disk::Disk, image::noise, lab::Lab, replay::Workload};
+use crate::console::counts;
 
 /// Sectors on the disks here: 8 MiB.
 const SECTORS: usize = 16384;

@@ -13,11 +13,14 @@ use fastrand::Rng;
 use super::{
     guest::Guest,
     place::Place,
-    plan::{Kind, Plan},
     shadow::{Findings, SECTOR, Shadow},
     stack::Stack,
 };
-use crate::{command::End, transport::Transport};
+use crate::{
+    command::End,
+    plan::{Kind, Plan},
+    transport::Transport,
+};
 
 /// What a boot and the wait for the cut may take.
 const LIMIT_SECONDS: u64 = 120;

@@ -13,24 +13,9 @@ mod shadow;
 mod stack;
 mod workload;
 
-/// The forms of the kernel's lines, as the end-to-end cases know them.
-#[path = "../e2e/console.rs"]
-#[allow(dead_code, reason = "only a part of it is used here")]
-#[allow(clippy::duplicate_mod, reason = "the end-to-end cases keep it to themselves")]
-mod console;
-/// The kernel's own file: both sides draw the same operations from the same numbers.
-#[path = "../../../kernel/src/jobs/verify/plan.rs"]
-#[allow(dead_code, reason = "the host uses only a part of it")]
-#[allow(clippy::duplicate_mod, reason = "the end-to-end cases keep it to themselves")]
-mod plan;
-
 use std::{
     path::{Path, PathBuf},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
+    sync::{Mutex, PoisonError},
     time::Instant,
 };
 
@@ -45,7 +30,7 @@ use self::{
 use crate::{
     command,
     report::{Report, Suite},
-    workspace::Workspace,
+    workspace::{Profile, Workspace},
 };
 
 /// How long a run is, and what it draws its numbers from.
@@ -170,7 +155,7 @@ pub fn failing_disks(workspace: &Workspace, suite: &mut Suite, extent: Extent) -
     Ok(figures)
 }
 
-/// Runs one check for each of `items`, two at a time, each in a place of its own.
+/// Runs one check for each of `items`, each in a place of its own.
 fn in_parallel<T: Named + Sync>(
     workspace: &Workspace,
     suite: &mut Suite,
@@ -179,26 +164,13 @@ fn in_parallel<T: Named + Sync>(
     items: &[T],
     run: impl Fn(&Place, &T) -> Result<()> + Sync,
 ) {
-    let workers = thread::available_parallelism().map_or(1, |processors| processors.get().min(2));
-    let next = AtomicUsize::new(0);
-    let suite = Mutex::new(suite);
-    thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let case = item.name();
-                    let log = workspace.log(name, &case);
-                    let begin = Instant::now();
-                    let result =
-                        Place::new(workspace, kernel, &log).and_then(|place| run(&place, item));
-                    let verdict = if result.is_ok() { "ok" } else { "FAILED" };
-                    let mut suite = suite.lock().unwrap_or_else(PoisonError::into_inner);
-                    println!("{case} ... {verdict} ({:.1} s)", begin.elapsed().as_secs_f64());
-                    suite.record(&case, Some(&log), result);
-                }
-            });
-        }
-    });
+    suite.check_all(
+        items,
+        None,
+        T::name,
+        |case| workspace.log(name, case),
+        |item, log| run(&Place::new(workspace, kernel, log)?, item),
+    );
 }
 
 /// What a check is called.
@@ -225,14 +197,7 @@ fn build(workspace: &Workspace, suite: &mut Suite, name: &str) -> Result<Option<
     command::new_log(&log)?;
     let mut kernel = None;
     suite.check("build", Some(&log), || {
-        let mut cargo = workspace.cargo();
-        cargo.args(["osdk", "build", "--target-arch=riscv64"]);
-        command::run(cargo, workspace.limit(900), &log)?.expect_success()?;
-        let built = workspace.built_kernel()?;
-        let copy = workspace.target.join(name).join("kernel.elf");
-        std::fs::copy(&built, &copy)
-            .with_context(|| format!("cannot copy the kernel {}", built.display()))?;
-        kernel = Some(copy);
+        kernel = Some(workspace.build_kernel(name, Profile::Dev, &log)?);
         Ok(())
     });
     Ok(kernel)

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 
-use super::console::{Verdict, counts};
-use crate::text;
+use crate::{
+    console::{Verdict, counts},
+    text,
+};
 
 /// The end of a virtual machine.
 pub struct Outcome {

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use anyhow::{Context, Result, ensure};
 
-use super::plan::{self, Mismatch, Operation};
+use crate::plan::{self, Mismatch, Operation};
 
 /// The unit of addresses.
 pub const SECTOR: usize = plan::SECTOR_SIZE;
@@ -184,7 +184,8 @@ impl Findings {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::plan::Kind, *};
+    use super::*;
+    use crate::plan::Kind;
 
     const SEED: u64 = 77;
 

@@ -6,9 +6,9 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::{
     outcome::Outcome,
-    plan::{Kind, Operation, Plan},
     shadow::{Findings, SECTOR, Shadow},
 };
+use crate::plan::{Kind, Operation, Plan};
 
 /// How many failed operations the kernel names.
 pub const NAMED: usize = 20;

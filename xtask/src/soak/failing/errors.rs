@@ -6,12 +6,10 @@ use anyhow::{Result, ensure};
 use fastrand::Rng;
 
 use super::{
-    super::{
-        plan::{Kind, Operation},
-        workload::{NAMED, Workload},
-    },
+    super::workload::{NAMED, Workload},
     Case, Figures, Trial,
 };
+use crate::plan::{Kind, Operation};
 
 pub const CASES: &[Case] = &[
     Case { name: "errors-in-many-sectors", run: many_sectors },
