@@ -21,8 +21,6 @@ pub mod cmdline;
 #[cfg(target_arch = "riscv64")]
 pub mod console;
 #[cfg(target_arch = "riscv64")]
-pub mod device_tree;
-#[cfg(target_arch = "riscv64")]
 pub mod dma;
 #[cfg(target_arch = "riscv64")]
 pub mod drivers;

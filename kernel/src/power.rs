@@ -14,6 +14,7 @@ use core::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
+use device_tree::{DeviceNode, NodeError};
 use fdt::Fdt;
 use ostd::{
     arch::{read_tsc, tsc_freq},
@@ -23,10 +24,7 @@ use ostd::{
 };
 use spin::Once;
 
-use crate::{
-    device_tree::{self, DeviceNode, NodeError},
-    io_memory,
-};
+use crate::io_memory;
 
 /// What the kernel's run came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! The unit tests of the host-side tools, and of those files of the kernel that they share.
+//! The unit tests that run on the host: of its tools, of the crates below the kernel, and of those
+//! files of the kernel that the tools share.
 
 use std::fs;
 

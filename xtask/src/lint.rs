@@ -1,4 +1,4 @@
-//! Formatting, clippy, and the kernel's promise to be free of `unsafe`.
+//! Formatting, clippy, and the promise of the kernel and its crates to be free of `unsafe`.
 
 use std::{
     ffi::OsStr,
@@ -32,7 +32,14 @@ pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
     ]);
     run_cargo(workspace, suite, "clippy-host", clippy)?;
 
-    suite.check("kernel-without-unsafe", None, || no_unsafe(&workspace.root.join("kernel")));
+    suite.check("kernel-without-unsafe", None, || {
+        let crates = workspace.root.join("crates");
+        let mut packages = vec![workspace.root.join("kernel")];
+        for entry in fs::read_dir(&crates).with_context(|| format!("no {}", crates.display()))? {
+            packages.push(entry?.path());
+        }
+        packages.iter().try_for_each(|package| no_unsafe(package))
+    });
     Ok(())
 }
 
@@ -59,19 +66,19 @@ fn kernel_clippy(workspace: &Workspace, with_tests: bool) -> Command {
     cargo
 }
 
-/// Checks that the kernel's root forbids unsafe code and that no file of it has the word outside
+/// Checks that a package's root forbids unsafe code and that no file of it has the word outside
 /// comments.
 ///
 /// The compiler enforces the attribute; this keeps the attribute itself from being dropped
 /// unnoticed.
-fn no_unsafe(kernel: &Path) -> Result<()> {
-    let root = kernel.join("src/lib.rs");
+fn no_unsafe(package: &Path) -> Result<()> {
+    let root = package.join("src/lib.rs");
     let text =
         fs::read_to_string(&root).with_context(|| format!("cannot read {}", root.display()))?;
     if !text.lines().any(|line| line.trim() == "#![forbid(unsafe_code)]") {
         bail!("{} does not say #![forbid(unsafe_code)]", root.display());
     }
-    for file in rust_files(&kernel.join("src"))? {
+    for file in rust_files(&package.join("src"))? {
         let text =
             fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         if let Some(line) = first_unsafe(&text) {

@@ -54,7 +54,7 @@ enum Task {
     Test,
     /// Check formatting, clippy's warnings and the absence of `unsafe` in the kernel.
     Lint,
-    /// Run the unit tests of the host-side tools.
+    /// Run the unit tests of the host-side tools and of the crates below the kernel.
     Host,
     /// Run the kernel's unit tests in QEMU.
     Ktest,

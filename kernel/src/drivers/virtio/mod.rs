@@ -29,6 +29,7 @@ mod tests;
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::fmt;
 
+use device_tree::{DeviceNode, Interrupt};
 use fdt::Fdt;
 use ostd::{
     arch::irq::{IRQ_CHIP, InterruptSourceInFdt, MappedIrqLine},
@@ -43,12 +44,7 @@ use self::{
     options::Options,
     transport::{Transport, Version},
 };
-use crate::{
-    block,
-    console::println,
-    device_tree::{self, DeviceNode, Interrupt},
-    io_memory,
-};
+use crate::{block, console::println, io_memory};
 
 /// The node name by which a device tree announces a virtio-mmio slot (section 4.2.1).
 const COMPATIBLE: &str = "virtio,mmio";

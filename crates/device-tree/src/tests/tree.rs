@@ -65,7 +65,7 @@ impl Node {
         device.clone()
     }
 
-    /// What is wrong with the only wanted node of the tree.
+    /// The fault of the only wanted node of the tree.
     pub(super) fn fault(&self) -> NodeFault {
         let [Err(error)] = &self.list()[..] else { panic!("{:?}", self.list()) };
         error.fault.clone()

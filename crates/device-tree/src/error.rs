@@ -1,4 +1,4 @@
-//! Why a node cannot be used, in sentences that name it.
+//! The reasons for which a node cannot be used, in sentences that name it.
 
 use alloc::{borrow::ToOwned, string::String};
 use core::{fmt, ops::Range};
@@ -10,7 +10,7 @@ use super::{MAX_DEPTH, MAX_RANGE};
 pub struct NodeError {
     /// The node's name.
     pub name: String,
-    /// What is wrong with it.
+    /// The first thing that is wrong with it.
     pub fault: NodeFault,
 }
 
@@ -20,8 +20,9 @@ impl NodeError {
     }
 }
 
-/// What can be wrong with a node.
+/// A defect of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum NodeFault {
     /// It has no `reg`.
     NoReg,
@@ -91,3 +92,5 @@ impl fmt::Display for NodeFault {
 }
 
 impl core::error::Error for NodeError {}
+
+impl core::error::Error for NodeFault {}

@@ -1,7 +1,26 @@
-//! The device tree: from a `compatible` name to register ranges and interrupts.
+//! The device tree, for kernels on OSTD: from a `compatible` name to register ranges and interrupts.
 //!
-//! [`devices`] lists the nodes of one kind; what a device is and what drives it is not this module's
-//! business. Sections cited are those of the Devicetree Specification, release 0.4.
+//! [`devices`] lists the nodes of one kind with everything that a driver needs in order to reach its
+//! device; what a device is and what drives it is not this crate's business. The blob is opened with
+//! the [`fdt`] crate, in the version that is part of OSTD's public API.
+//!
+//! ```no_run
+//! # fn look(fdt: &fdt::Fdt<'_>) {
+//! for node in device_tree::devices(fdt, "virtio,mmio") {
+//!     match node {
+//!         // Hand `range` to `IoMem::acquire`, and `interrupt` to `IrqChip::map_fdt_pin_to`.
+//!         Ok(node) => println!("{} at {:#x}", node.name, node.range.start),
+//!         // The sentence names the node; the others are not affected.
+//!         Err(error) => println!("{error}"),
+//!     }
+//! }
+//! # }
+//! ```
+//!
+//! Sections cited are those of the Devicetree Specification, release 0.4. Addresses are `usize`, which
+//! must have 64 bits.
+//!
+//! # Trust
 //!
 //! The tree comes from outside, so nothing in a property is trusted: each is read as raw bytes, checked,
 //! and refused with an error that names the node. The structure around the properties is walked by the
@@ -9,7 +28,17 @@
 //! between two nodes. OSTD walks the same blob with the same crate when it boots, so there is little of
 //! this that gets as far as here, and nothing that could be done about it without the blob's bytes.
 //!
-//! The blob lies in memory that OSTD may hand out to others. Ask early; what is returned is a copy.
+//! The blob lies in memory that OSTD may hand out to others. Ask early; what [`devices`] returns is a copy.
+//!
+//! # OSTD
+//!
+//! The search itself knows nothing of OSTD. Two things follow OSTD 0.18: [`MAX_RANGE`], and the interrupt
+//! controllers that are known, which are those of RISC-V ([`Interrupt`]).
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
 
 use alloc::{borrow::ToOwned, collections::BTreeMap, string::String, vec::Vec};
 use core::ops::Range;
@@ -24,14 +53,14 @@ pub use self::{
 
 mod error;
 mod interrupt;
-#[cfg(ktest)]
+#[cfg(test)]
 mod tests;
 
 /// Nodes below this depth (the root has depth 0) are not visited.
 pub const MAX_DEPTH: usize = 16;
 
-/// The largest register range accepted, in bytes. It is far beyond what any device here has, and what OSTD
-/// can still map without running out of kernel addresses.
+/// The largest register range accepted, in bytes: 16 MiB. It is far beyond what a device on virtio-mmio
+/// has, and OSTD can still map it without running out of kernel addresses.
 pub const MAX_RANGE: usize = 16 << 20;
 
 /// Physical addresses have 56 bits (RISC-V privileged specification, Sv39 and Sv48). The page table would
@@ -79,7 +108,7 @@ pub fn boot_arguments<'a>(fdt: &Fdt<'a>) -> Option<&'a [u8]> {
     property(fdt.find_node("/chosen")?, "bootargs")
 }
 
-/// What a node takes over from those above it.
+/// The properties that a node takes over from those above it.
 #[derive(Clone, Copy)]
 struct Surroundings {
     address_cells: Option<u32>,
@@ -88,7 +117,7 @@ struct Surroundings {
     interrupt_parent: Result<u32, InterruptError>,
 }
 
-/// How the addresses of a bus's children relate to the processor's (section 2.3.8).
+/// The relation of the addresses of a bus's children to the processor's (section 2.3.8).
 #[derive(Clone, Copy)]
 enum Addressing {
     Direct,
@@ -106,7 +135,7 @@ impl Surroundings {
         }
     }
 
-    /// What the children of `node` take over, `node` itself being surrounded by `self`.
+    /// The surroundings of the children of `node`, `node` itself being surrounded by `self`.
     fn below(&self, node: FdtNode<'_, '_>) -> Self {
         Self {
             // Not inherited: a node without them has the defaults of section 2.3.5.

@@ -1,7 +1,8 @@
 //! From a node to its interrupt: the pin of a platform-level interrupt controller (PLIC).
 //!
-//! OSTD panics when it is asked for a PLIC it does not know or for a pin that the PLIC does not have. What
-//! is returned here is safe to hand to `IrqChip::map_fdt_pin_to`.
+//! OSTD panics when it is asked for a PLIC it does not know or for a pin that the PLIC does not have. So
+//! this file finds PLICs in the way OSTD 0.18 does, and has to be compared with `ostd::arch::irq` whenever
+//! OSTD's version changes.
 
 use alloc::collections::BTreeMap;
 use core::fmt;
@@ -10,8 +11,12 @@ use fdt::{Fdt, node::FdtNode};
 
 use super::{number32, property};
 
-/// One interrupt of a device.
+/// One interrupt of a device: a pin that the PLIC has, of a PLIC that OSTD knows.
+///
+/// Only [`devices`](crate::devices) makes them, so one from the tree that the machine was booted with is
+/// safe to hand to OSTD's `IrqChip::map_fdt_pin_to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Interrupt {
     /// The phandle of a PLIC that OSTD handles.
     pub parent: u32,
@@ -19,8 +24,9 @@ pub struct Interrupt {
     pub number: u32,
 }
 
-/// Why a device has no interrupt that can be used.
+/// The reason for which a device has no interrupt that can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum InterruptError {
     /// Neither `interrupts` nor `interrupts-extended` is there.
     NotDescribed,
@@ -102,7 +108,7 @@ struct Plic {
 }
 
 impl Plics {
-    /// What OSTD takes for a PLIC (`Plic::POSSIBLE_DT_COMPATIBLES`).
+    /// The `compatible` names that OSTD takes for a PLIC (`Plic::POSSIBLE_DT_COMPATIBLES`).
     const COMPATIBLE: [&str; 4] =
         ["andestech,nceplic100", "sifive,plic-1.0.0", "thead,c900-plic", "riscv,plic0"];
 

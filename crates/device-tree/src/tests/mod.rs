@@ -2,15 +2,13 @@
 
 use alloc::{format, string::ToString, vec};
 
-use ostd::prelude::ktest;
-
 use self::tree::*;
 use super::*;
 
 mod interrupts;
 mod tree;
 
-#[ktest]
+#[test]
 fn a_tree_like_that_of_qemu() {
     let slots = (1..=8).rev().map(|slot: u32| {
         let start = 0x1000_0000 + slot * 0x1000;
@@ -41,7 +39,7 @@ fn a_tree_like_that_of_qemu() {
     }
 }
 
-#[ktest]
+#[test]
 fn a_node_is_compatible_by_a_whole_name_only() {
     for names in [&b"test,wanted2\0"[..], b"xtest,wanted\0", b"test", b"\xff\0", b""] {
         let other = node("other").bytes("compatible", names).cells("reg", &[0, 0, 0, 1]);
@@ -49,7 +47,7 @@ fn a_node_is_compatible_by_a_whole_name_only() {
     }
 }
 
-#[ktest]
+#[test]
 fn unavailable_nodes_are_left_out() {
     for (status, available) in [
         (&b"okay\0"[..], true),
@@ -67,7 +65,7 @@ fn unavailable_nodes_are_left_out() {
     }
 }
 
-#[ktest]
+#[test]
 fn addresses_and_sizes_have_one_or_two_cells() {
     let bus = |address_cells: u32, size_cells: u32, reg: &[u32]| {
         let bus = node("bus")
@@ -87,7 +85,7 @@ fn addresses_and_sizes_have_one_or_two_cells() {
     }
 }
 
-#[ktest]
+#[test]
 fn cells_have_defaults_and_are_not_inherited() {
     let bus =
         node("bus").bytes("ranges", &[]).children([wanted().cells("reg", &[0, 0x1000, 0x10])]);
@@ -98,7 +96,7 @@ fn cells_have_defaults_and_are_not_inherited() {
     }
 }
 
-#[ktest]
+#[test]
 fn reg_must_hold_whole_entries() {
     assert_eq!(root([wanted()]).fault(), NodeFault::NoReg);
     let whole = [0u8; 32];
@@ -108,7 +106,7 @@ fn reg_must_hold_whole_entries() {
     }
 }
 
-#[ktest]
+#[test]
 fn ranges_are_bounded() {
     let range = |reg: [u32; 4]| root([wanted().cells("reg", &reg)]);
     assert_eq!(range([0, 0x1000, 0, 0]).fault(), NodeFault::Empty);
@@ -125,7 +123,7 @@ fn ranges_are_bounded() {
     assert_eq!(range([0, 1, u32::MAX, u32::MAX]).fault(), NodeFault::OutOfAddresses);
 }
 
-#[ktest]
+#[test]
 fn of_overlapping_nodes_the_first_is_kept() {
     let at = |start: u32, size: u32| wanted().cells("reg", &[0, start, 0, size]);
     let [ok, bad] = [true, false];
@@ -149,7 +147,7 @@ fn of_overlapping_nodes_the_first_is_kept() {
     }
 }
 
-#[ktest]
+#[test]
 fn a_broken_node_leaves_the_others_alone() {
     let found = root([wanted(), sound(), wanted().bytes("reg", &[1])]).list();
     assert!(found[0].is_err() && found[1].is_ok() && found[2].is_err());
@@ -159,7 +157,7 @@ fn a_broken_node_leaves_the_others_alone() {
     );
 }
 
-#[ktest]
+#[test]
 fn only_buses_that_keep_addresses_are_crossed() {
     let bus = |name: &str| node(name).cells("#size-cells", &[2]);
     let direct = |child| bus("direct").bytes("ranges", &[]).children([child]);
@@ -172,7 +170,7 @@ fn only_buses_that_keep_addresses_are_crossed() {
     assert_eq!(root([closed(direct(sound()))]).fault(), NodeFault::Unreachable);
 }
 
-#[ktest]
+#[test]
 fn depth_is_bounded() {
     let nested = |levels: usize| {
         let innermost = vec![sound()];
@@ -186,7 +184,7 @@ fn depth_is_bounded() {
     assert_eq!(nested(60).fault(), NodeFault::TooDeep);
 }
 
-#[ktest]
+#[test]
 fn thousands_of_nodes() {
     let nodes = (0..3000).map(|index: u32| {
         sound().cells("interrupts-extended", &[PLIC_PHANDLE, 1 + index % (PIN_END - 1)])
@@ -205,7 +203,7 @@ fn thousands_of_nodes() {
     }
 }
 
-#[ktest]
+#[test]
 fn boot_arguments_are_bytes() {
     let arguments = |tree: Node| {
         let blob = tree.blob();

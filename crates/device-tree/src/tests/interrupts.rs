@@ -1,14 +1,12 @@
 use alloc::vec;
 
-use ostd::prelude::ktest;
-
 use super::*;
 
 fn interrupt_of(device: Node) -> Result<Interrupt, InterruptError> {
     root([device]).only().interrupt
 }
 
-#[ktest]
+#[test]
 fn interrupts_name_their_parent_or_inherit_it() {
     let fits = Ok(Interrupt { parent: PLIC_PHANDLE, number: 5 });
     let device = sound().cells("interrupts", &[5, 6]);
@@ -45,7 +43,7 @@ fn interrupts_name_their_parent_or_inherit_it() {
     assert_eq!(tree.only().interrupt, fits);
 }
 
-#[ktest]
+#[test]
 fn extended_interrupts_take_precedence() {
     let device = sound()
         .cells("interrupts", &[5])
@@ -54,7 +52,7 @@ fn extended_interrupts_take_precedence() {
     assert_eq!(interrupt_of(device), Ok(Interrupt { parent: PLIC_PHANDLE, number: 6 }));
 }
 
-#[ktest]
+#[test]
 fn unusable_interrupts_leave_the_device() {
     let malformed = |property| Err(InterruptError::Malformed { property });
     let extended = |value: &[u8]| interrupt_of(sound().bytes("interrupts-extended", value));
@@ -74,7 +72,7 @@ fn unusable_interrupts_leave_the_device() {
     assert_eq!(with(&[3], &[0, 0, 0, 5]), malformed("interrupt-parent"));
 }
 
-#[ktest]
+#[test]
 fn pins_are_those_that_ostd_has_room_for() {
     let pin = |number| interrupt_of(sound().cells("interrupts-extended", &[PLIC_PHANDLE, number]));
     for number in [1, PIN_END - 1] {
@@ -85,7 +83,7 @@ fn pins_are_those_that_ostd_has_room_for() {
     }
 }
 
-#[ktest]
+#[test]
 fn the_parent_must_be_a_plic_with_one_cell() {
     let controller = |compatible: &[u8], cells: &[u32]| {
         node("controller")
