@@ -7,46 +7,29 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-#[cfg(not(target_arch = "riscv64"))]
-compile_error!(
-    "this kernel runs on RISC-V: type `cargo osdk run --target-arch=riscv64`, or `make run`"
-);
-
 extern crate alloc;
 
-#[cfg(target_arch = "riscv64")]
+pub mod arch;
 pub mod block;
-#[cfg(target_arch = "riscv64")]
 pub mod cmdline;
-#[cfg(target_arch = "riscv64")]
 pub mod console;
-#[cfg(target_arch = "riscv64")]
 pub mod dma;
-#[cfg(target_arch = "riscv64")]
 pub mod drivers;
-#[cfg(target_arch = "riscv64")]
-pub mod io_memory;
-#[cfg(target_arch = "riscv64")]
 pub mod jobs;
-#[cfg(target_arch = "riscv64")]
 pub mod logger;
-#[cfg(target_arch = "riscv64")]
 pub mod power;
-#[cfg(target_arch = "riscv64")]
 pub mod scheduler;
 
-#[cfg(target_arch = "riscv64")]
 use alloc::{format, string::String};
 
 /// The kernel's entry, in OSTD's bootstrap context: one CPU, interrupts on, no task yet.
-#[cfg(target_arch = "riscv64")]
 #[ostd::main]
 fn kernel_main() {
     logger::init();
-    let Some(fdt) = ostd::arch::boot::DEVICE_TREE.get() else {
+    let Some(fdt) = arch::device_tree() else {
         jobs::refuse(String::from("the machine has no device tree"));
     };
-    if let Err(error) = power::init(fdt) {
+    if let Err(error) = arch::power::init(fdt) {
         log::warn!("{error}");
     }
     // The device tree's memory is not reserved: everything that is needed of it is copied out here,
@@ -63,7 +46,6 @@ fn kernel_main() {
     }
 }
 
-#[cfg(target_arch = "riscv64")]
 #[ostd::panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     power::panic_report(info)

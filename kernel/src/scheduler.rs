@@ -174,7 +174,7 @@ impl LocalRunQueue for RunQueue {
     fn update_current(&mut self, flags: UpdateFlags) -> bool {
         let idle = self.idle.is_some();
         match flags {
-            // OSTD 0.18.0 may lose the interrupt that tells an idle CPU of a ready task (see `io_memory`);
+            // OSTD 0.18.0 may lose the interrupt that tells an idle CPU of a ready task (see `arch::io_memory`);
             // then the next tick of the CPU's timer does it.
             UpdateFlags::Tick => self.is_idle() && !self.ready.is_empty(),
             UpdateFlags::Yield => !self.ready.is_empty() || (self.current.is_none() && idle),

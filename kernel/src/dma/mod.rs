@@ -26,7 +26,7 @@ pub use self::slice::{DmaSlice, DmaSliceAlloc};
 ///
 /// On a machine whose devices do not, this is the one line to change: streams are synchronised
 /// around every transfer already. With several CPUs, OSTD must be newer than 0.18.0 then, as it maps such
-/// memory anew and waits for the other CPUs to hear of it (see [`crate::io_memory`]).
+/// memory anew and waits for the other CPUs to hear of it (see [`crate::arch::io_memory`]).
 pub const CACHE_COHERENT: bool = true;
 
 /// A DMA object of OSTD that slices can be cut from.

@@ -32,7 +32,6 @@ use core::fmt;
 use device_tree::{DeviceNode, Interrupt};
 use fdt::Fdt;
 use ostd::{
-    arch::irq::{IRQ_CHIP, InterruptSourceInFdt, MappedIrqLine},
     irq::IrqLine,
     sync::{LocalIrqDisabled, SpinLock},
 };
@@ -44,7 +43,14 @@ use self::{
     options::Options,
     transport::{Transport, Version},
 };
-use crate::{block, console::println, io_memory};
+use crate::{
+    arch::{
+        io_memory,
+        irq::{self, MappedIrqLine},
+    },
+    block,
+    console::println,
+};
 
 /// The node name by which a device tree announces a virtio-mmio slot (section 4.2.1).
 const COMPATIBLE: &str = "virtio,mmio";
@@ -178,7 +184,6 @@ fn connect_line(
     interrupt: Interrupt,
     device: &Arc<dyn VirtioDevice>,
 ) -> Result<MappedIrqLine, ConnectError> {
-    let chip = IRQ_CHIP.get().ok_or(ConnectError::NoChip)?;
     let mut line = IrqLine::alloc().map_err(ConnectError::Line)?;
     // Weak: the line is kept beside the device, and must not keep it alive.
     let device = Arc::downgrade(device);
@@ -187,24 +192,22 @@ fn connect_line(
             device.handle_interrupt();
         }
     });
-    let source =
-        InterruptSourceInFdt { interrupt_parent: interrupt.parent, interrupt: interrupt.number };
-    chip.map_fdt_pin_to(source, line).map_err(ConnectError::Line)
+    irq::map(&interrupt, line).map_err(ConnectError::Map)
 }
 
 /// Why a device's interrupt cannot be used.
 enum ConnectError {
     Node(device_tree::InterruptError),
-    NoChip,
     Line(ostd::Error),
+    Map(irq::MapError),
 }
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Node(error) => error.fmt(f),
-            Self::NoChip => f.write_str("there is no interrupt controller"),
-            Self::Line(error) => write!(f, "the interrupt cannot be mapped ({error:?})"),
+            Self::Line(error) => write!(f, "there is no interrupt line left ({error:?})"),
+            Self::Map(error) => error.fmt(f),
         }
     }
 }

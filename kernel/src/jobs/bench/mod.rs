@@ -14,6 +14,7 @@ use alloc::{boxed::Box, format, string::String, sync::Arc};
 use self::worker::{Amount, Load, Measured};
 use super::{Failure, Kind, Run};
 use crate::{
+    arch,
     block::{BlockDevice, Error, Patience, SECTOR_SIZE, Statistics},
     cmdline::{CmdlineError, CommandLine},
     console::println,
@@ -161,13 +162,10 @@ impl Bench {
             percentile(0.999),
             per_io(irqs),
             per_io(after.statistics.notifications - before.statistics.notifications),
-            per_io(registers + PLIC_ACCESSES * irqs),
+            per_io(registers + arch::irq::CONTROLLER_ACCESSES * irqs),
         )
     }
 }
-
-/// What OSTD does for each interrupt: claim, completion, and the claim that finds no more.
-const PLIC_ACCESSES: u64 = 3;
 
 /// The counters at one moment.
 struct Snapshot {
@@ -177,8 +175,6 @@ struct Snapshot {
 
 impl Snapshot {
     fn take(disk: &Arc<dyn BlockDevice>) -> Self {
-        // Counts on this CPU only.
-        let instructions = riscv::register::instret::read64();
-        Self { statistics: disk.statistics(), instructions }
+        Self { statistics: disk.statistics(), instructions: arch::instructions() }
     }
 }

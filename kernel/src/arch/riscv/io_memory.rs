@@ -16,7 +16,7 @@ use core::{
 use ostd::{cpu::CpuSet, io::IoMem, smp::inter_processor_call, timer};
 use spin::Once;
 
-/// Whether the boot CPU may be waiting for the others.
+/// Set while the boot CPU may be waiting for the others.
 static ACQUIRING: AtomicBool = AtomicBool::new(false);
 
 /// Acquires the registers at these physical addresses, which are never given back. To be called on the

@@ -1,0 +1,82 @@
+//! Interrupts of devices, by way of a platform-level interrupt controller (PLIC).
+
+use core::fmt;
+
+use device_tree::Interrupt;
+pub use ostd::arch::irq::MappedIrqLine;
+use ostd::{
+    arch::irq::{IRQ_CHIP, InterruptSourceInFdt},
+    irq::IrqLine,
+};
+
+/// The accesses to the interrupt controller that OSTD makes for each interrupt: claim, completion, and
+/// the claim that finds no more.
+pub const CONTROLLER_ACCESSES: u64 = 3;
+
+/// Leads a device's interrupt to `line`, whose callbacks run from now on until what is returned is
+/// dropped.
+///
+/// `interrupt` must come from [`device_tree()`](super::device_tree): OSTD panics at one of another tree.
+/// To be called with the callbacks in place, and not from one of them.
+///
+/// # Errors
+///
+/// There is no interrupt controller, or it does not take the interrupt: [`MapError`].
+pub fn map(interrupt: &Interrupt, line: IrqLine) -> Result<MappedIrqLine, MapError> {
+    let chip = IRQ_CHIP.get().ok_or(MapError::NoController)?;
+    let source =
+        InterruptSourceInFdt { interrupt_parent: interrupt.parent, interrupt: interrupt.number };
+    chip.map_fdt_pin_to(source, line)
+        .map_err(|error| MapError::Refused { number: interrupt.number, error })
+}
+
+/// The reason for which a device's interrupt cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapError {
+    /// The machine has no interrupt controller.
+    NoController,
+    /// OSTD does not map the interrupt, as a rule because another device has it.
+    Refused {
+        /// The interrupt's number.
+        number: u32,
+        /// OSTD's reason.
+        error: ostd::Error,
+    },
+}
+
+impl fmt::Display for MapError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoController => f.write_str("there is no interrupt controller"),
+            Self::Refused { number, error } => {
+                write!(f, "the interrupt {number} cannot be mapped ({error:?})")
+            }
+        }
+    }
+}
+
+impl core::error::Error for MapError {}
+
+#[cfg(ktest)]
+mod tests {
+    use ostd::prelude::ktest;
+
+    use super::*;
+
+    /// The interrupt of some device of this machine; its tests have none, but its slots are there.
+    fn interrupt() -> Interrupt {
+        let nodes = device_tree::devices(super::super::device_tree().unwrap(), "virtio,mmio");
+        nodes.into_iter().find_map(|node| node.ok()?.interrupt.ok()).unwrap()
+    }
+
+    #[ktest]
+    fn an_interrupt_is_mapped_once_at_a_time() {
+        let interrupt = interrupt();
+        let line = || IrqLine::alloc().unwrap();
+        let mapped = map(&interrupt, line()).unwrap();
+        let again = map(&interrupt, line()).unwrap_err();
+        assert!(matches!(again, MapError::Refused { number, .. } if number == interrupt.number));
+        drop(mapped);
+        assert!(map(&interrupt, line()).is_ok());
+    }
+}
