@@ -18,9 +18,11 @@ pub mod drivers;
 pub mod jobs;
 pub mod logger;
 pub mod power;
-pub mod scheduler;
+pub mod task;
 
 use alloc::{format, string::String};
+
+use ostd::cpu::CpuId;
 
 /// The kernel's entry, in OSTD's bootstrap context: one CPU, interrupts on, no task yet.
 #[ostd::main]
@@ -39,10 +41,9 @@ fn kernel_main() {
         Err(mistake) => jobs::refuse(mistake),
     };
     drivers::virtio::probe(fdt, job.driver_options());
-    let started = scheduler::init()
-        .and_then(|()| scheduler::spawn_on(ostd::cpu::CpuId::bsp(), move || job.run_and_exit()));
+    let started = task::init().and_then(|()| task::spawn(CpuId::bsp(), (), || job.run_and_exit()));
     if let Err(error) = started {
-        jobs::refuse(format!("the first task cannot be started ({error:?})"));
+        jobs::refuse(format!("{error}"));
     }
 }
 

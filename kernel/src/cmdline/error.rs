@@ -1,11 +1,12 @@
-//! What can be wrong with a command line, in sentences for whoever typed it.
+//! The mistakes that a command line can have, in sentences for whoever typed it.
 
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 use core::fmt;
 
 use super::MAX_LENGTH;
 
-/// Why a command line, or one of its values, cannot be taken. The text says what to type instead.
+/// The reason for which a command line, or one of its values, cannot be taken. The text says what to
+/// type instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CmdlineError {
     /// The line is longer than [`MAX_LENGTH`].
@@ -42,7 +43,7 @@ pub enum CmdlineError {
     BadEscape {
         /// The key whose value it is.
         key: String,
-        /// What follows the backslash.
+        /// The character behind the backslash.
         found: char,
     },
     /// A value is no number.
@@ -82,7 +83,7 @@ pub enum CmdlineError {
         key: String,
         /// Its value.
         value: String,
-        /// What is possible.
+        /// The form that is expected.
         expected: String,
     },
     /// Two keys are there of which one is enough.

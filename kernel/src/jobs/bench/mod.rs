@@ -18,7 +18,7 @@ use crate::{
     block::{BlockDevice, Error, Patience, SECTOR_SIZE, Statistics},
     cmdline::{CmdlineError, CommandLine},
     console::println,
-    scheduler,
+    task,
 };
 
 pub(super) const KIND: Kind = Kind {
@@ -121,8 +121,7 @@ impl Bench {
             return self.load.run(disk, 1);
         }
         let (disk, load) = (disk.clone(), self.load.clone());
-        let results =
-            scheduler::run_in_tasks(self.tasks, move |task| load.run(&disk, task as u64 + 1));
+        let results = task::run_in_tasks(self.tasks, move |task| load.run(&disk, task as u64 + 1));
         let mut all = Measured::nothing();
         for result in results.map_err(|_| Error::NoMemory)? {
             all.add(&result?);

@@ -1,18 +1,19 @@
-//! The task scheduler: each CPU runs its own tasks in the order in which they became ready.
+//! The scheduler: each CPU runs its own tasks in the order in which they became ready.
 //!
-//! A task stays on the CPU that [`spawn_on`] gave it; one that was spawned otherwise runs on the boot
-//! CPU. Nothing is preempted: a task runs until it sleeps, yields or ends. A CPU with nothing to
-//! do runs its idle task, which halts it until an interrupt, so that an emulator's host is not
-//! kept busy. OSTD's own scheduler uses the boot CPU only, and spins where this one halts.
+//! A task stays on the CPU that [`spawn`](super::spawn) gave it; one that was spawned otherwise runs on
+//! the boot CPU. A CPU with nothing to do runs its idle task, which halts it until an interrupt, so that
+//! an emulator's host is not kept busy. OSTD's own scheduler uses the boot CPU only, and spins where this
+//! one halts.
 
 use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
 
 use ostd::{
     boot::smp,
     cpu::{CpuId, PinCurrentCpu, all_cpus},
-    sync::{LocalIrqDisabled, SpinLock, WaitQueue},
+    irq::disable_local,
+    sync::{LocalIrqDisabled, SpinLock},
     task::{
-        Task, TaskOptions, disable_preempt, halt_cpu,
+        Task, disable_preempt, halt_cpu,
         scheduler::{
             EnqueueFlags, LocalRunQueue, Scheduler, UpdateFlags, enable_preemption_on_cpu,
             info::CommonSchedInfo, inject_scheduler,
@@ -20,6 +21,8 @@ use ostd::{
     },
     util::id_set::Id,
 };
+
+use super::{SpawnError, TaskData, start};
 
 /// Tasks that one CPU can have ready without allocating memory, which waking a task from an
 /// interrupt should not have to do.
@@ -30,64 +33,19 @@ const READY_CAPACITY: usize = 256;
 /// # Errors
 ///
 /// There is no memory for the boot CPU's idle task.
-pub fn init() -> Result<(), ostd::Error> {
+pub fn init() -> Result<(), SpawnError> {
     let cpus = all_cpus().map(|_| SpinLock::new(RunQueue::new())).collect();
     inject_scheduler(Box::leak(Box::new(PerCpu { cpus })));
     smp::register_ap_entry(|| {
         if let Err(error) = spawn_idle() {
-            log::error!("a CPU stays unused: {error:?}");
+            log::error!("a CPU stays unused: {error}");
         }
     });
     spawn_idle()
 }
 
-/// Starts a task on `cpu`.
-///
-/// # Errors
-///
-/// There is no memory for it.
-pub fn spawn_on(cpu: CpuId, run: impl FnOnce() + Send + 'static) -> Result<(), ostd::Error> {
-    TaskOptions::new(run).data(Home(cpu)).spawn().map(|_| ())
-}
-
-/// Does `work` in so many tasks at once, spread over the CPUs, and waits for all of them. Each is
-/// told its number, counted from 0; the results come in the order in which the tasks end.
-///
-/// # Errors
-///
-/// There is no memory for all of the tasks; those that were started have ended.
-pub fn run_in_tasks<R: Send + 'static>(
-    tasks: usize,
-    work: impl Fn(usize) -> R + Send + Sync + 'static,
-) -> Result<Vec<R>, ostd::Error> {
-    struct Shared<R> {
-        results: SpinLock<Vec<R>>,
-        ended: WaitQueue,
-    }
-    let results = SpinLock::new(Vec::with_capacity(tasks));
-    let shared = Arc::new(Shared { results, ended: WaitQueue::new() });
-    let work = Arc::new(work);
-    let cpus: Vec<_> = all_cpus().collect();
-    let mut started = 0;
-    let mut spawned = Ok(());
-    for (number, cpu) in cpus.iter().cycle().take(tasks).enumerate() {
-        let (shared, work) = (shared.clone(), work.clone());
-        spawned = spawn_on(*cpu, move || {
-            let result = work(number);
-            shared.results.lock().push(result);
-            shared.ended.wake_all();
-        });
-        if spawned.is_err() {
-            break;
-        }
-        started += 1;
-    }
-    shared.ended.wait_until(|| (shared.results.lock().len() == started).then_some(()));
-    spawned.map(|()| core::mem::take(&mut *shared.results.lock()))
-}
-
 /// Starts the current CPU's idle task, and has its timer look whether the CPU is idle without need.
-fn spawn_idle() -> Result<(), ostd::Error> {
+fn spawn_idle() -> Result<(), SpawnError> {
     enable_preemption_on_cpu();
     let cpu = disable_preempt().current_cpu();
     let idle = || {
@@ -95,16 +53,17 @@ fn spawn_idle() -> Result<(), ostd::Error> {
             halt_cpu();
         }
     };
-    TaskOptions::new(idle).data(IdleOf(cpu)).spawn().map(|_| ())
+    start(Place::IdleOf(cpu), (), idle)
 }
 
-/// Where a task belongs; the data of a task made by [`spawn_on`].
+/// The place of a task in the run queues.
 #[derive(Clone, Copy)]
-struct Home(CpuId);
-
-/// The data of an idle task.
-#[derive(Clone, Copy)]
-struct IdleOf(CpuId);
+pub(super) enum Place {
+    /// It takes its turn on this CPU.
+    On(CpuId),
+    /// It runs when nothing else is ready on this CPU.
+    IdleOf(CpuId),
+}
 
 struct PerCpu {
     cpus: Vec<SpinLock<RunQueue, LocalIrqDisabled>>,
@@ -112,8 +71,12 @@ struct PerCpu {
 
 impl PerCpu {
     fn with_local(&self, f: impl FnOnce(&mut RunQueue)) {
-        let guard = disable_preempt();
-        if let Some(queue) = self.cpus.get(guard.current_cpu().as_usize()) {
+        // This keeps the caller on its CPU as well as `disable_preempt` does: what switches tasks here is
+        // the caller itself, and it does so after this has returned. It is cheaper, because the queue's
+        // lock needs IRQs off and finds them so, while OSTD turns them off and on again each time that
+        // it changes the count behind `disable_preempt`.
+        let irqs = disable_local();
+        if let Some(queue) = self.cpus.get(irqs.current_cpu().as_usize()) {
             f(&mut queue.lock());
         }
     }
@@ -121,12 +84,15 @@ impl PerCpu {
 
 impl Scheduler for PerCpu {
     fn enqueue(&self, task: Arc<Task>, _flags: EnqueueFlags) -> Option<CpuId> {
-        if let Some(IdleOf(cpu)) = task.data().downcast_ref().copied() {
-            task.cpu().set_anyway(cpu);
-            self.cpus.get(cpu.as_usize())?.lock().idle = Some(task);
-            return None;
-        }
-        let cpu = task.data().downcast_ref().map_or(CpuId::bsp(), |Home(cpu)| *cpu);
+        let cpu = match TaskData::of(&task).map(|data| data.place) {
+            Some(Place::IdleOf(cpu)) => {
+                task.cpu().set_anyway(cpu);
+                self.cpus.get(cpu.as_usize())?.lock().idle = Some(task);
+                return None;
+            }
+            Some(Place::On(cpu)) => cpu,
+            None => CpuId::bsp(),
+        };
         let mut queue = self.cpus.get(cpu.as_usize())?.lock();
         // A task that has a CPU is running, on its way to sleep: it looks once more, under this
         // lock, whether it has been woken.
@@ -216,12 +182,29 @@ impl RunQueue {
 
 #[cfg(ktest)]
 mod tests {
-    use ostd::prelude::ktest;
+    use ostd::{prelude::ktest, task::TaskOptions};
 
     use super::*;
 
     fn task() -> Arc<Task> {
         Arc::new(TaskOptions::new(|| ()).build().unwrap())
+    }
+
+    fn task_at(place: Place) -> Arc<Task> {
+        let data = TaskData { place, own: Arc::new(()) };
+        Arc::new(TaskOptions::new(|| ()).data(data).build().unwrap())
+    }
+
+    /// One CPU that runs its idle task.
+    fn idle_cpu() -> PerCpu {
+        let cpus = PerCpu { cpus: Vec::from([SpinLock::new(RunQueue::new())]) };
+        let idle = task_at(Place::IdleOf(CpuId::bsp()));
+        assert!(cpus.enqueue(idle, EnqueueFlags::Spawn).is_none());
+        cpus.mut_local_rq_with(&mut |queue| {
+            assert!(queue.update_current(UpdateFlags::Yield));
+            queue.pick_next();
+        });
+        cpus
     }
 
     #[ktest]
@@ -245,5 +228,54 @@ mod tests {
         queue.ready.push_back(task());
         assert!(!queue.update_current(UpdateFlags::Tick));
         assert!(queue.try_pick_next().is_none());
+    }
+
+    #[ktest]
+    fn tasks_take_turns_in_the_order_in_which_they_became_ready() {
+        let cpu = CpuId::bsp();
+        let cpus = idle_cpu();
+        // A task without a place belongs to the boot CPU.
+        let tasks = [task_at(Place::On(cpu)), task(), task_at(Place::On(cpu))];
+        for task in &tasks {
+            let interrupted = cpus.enqueue(task.clone(), EnqueueFlags::Spawn);
+            assert!(interrupted.is_some_and(|idle| idle == cpu));
+        }
+        let mut turns = tasks.iter().cycle();
+        for next in turns.by_ref().take(4) {
+            cpus.mut_local_rq_with(&mut |queue| {
+                assert!(queue.update_current(UpdateFlags::Yield));
+                assert!(Arc::ptr_eq(queue.pick_next(), next));
+            });
+        }
+        // Then they end one after another, and the idle task is left.
+        for next in turns.take(2) {
+            cpus.mut_local_rq_with(&mut |queue| {
+                assert!(queue.update_current(UpdateFlags::Exit));
+                queue.dequeue_current();
+                assert!(Arc::ptr_eq(queue.pick_next(), next));
+            });
+        }
+        cpus.mut_local_rq_with(&mut |queue| {
+            assert!(queue.update_current(UpdateFlags::Exit));
+            queue.dequeue_current();
+            let next = TaskData::of(queue.pick_next()).map(|data| data.place);
+            assert!(matches!(next, Some(Place::IdleOf(_))));
+        });
+    }
+
+    #[ktest]
+    fn a_task_is_ready_once_and_a_busy_cpu_is_not_interrupted() {
+        let cpus = idle_cpu();
+        let [busy, woken] = [(); 2].map(|()| task_at(Place::On(CpuId::bsp())));
+        assert!(cpus.enqueue(busy.clone(), EnqueueFlags::Spawn).is_some());
+        cpus.mut_local_rq_with(&mut |queue| {
+            assert!(queue.try_pick_next().is_some());
+        });
+        assert!(cpus.enqueue(woken.clone(), EnqueueFlags::Wake).is_none());
+        // The one is ready and the other is running: to wake them again changes nothing.
+        for task in [busy, woken] {
+            assert!(cpus.enqueue(task, EnqueueFlags::Wake).is_none());
+        }
+        assert_eq!(cpus.cpus[0].lock().ready.len(), 1);
     }
 }

@@ -131,7 +131,7 @@ impl CommandLine {
             .ok_or(CmdlineError::OutOfRange { key, value, min, max })
     }
 
-    /// What the value of `key` stands for among `choices`; `None` if the key is not there.
+    /// The meaning that `choices` give to the value of `key`; `None` if the key is not there.
     ///
     /// # Errors
     ///
