@@ -30,7 +30,8 @@ pub struct Counts {
 
 /// The closing line, if there is exactly one.
 pub fn closing(console: &str) -> Option<Closing> {
-    let mut lines = lines(console).filter(|line| line.starts_with("job "));
+    let waiting = |line: &str| line.starts_with("job verify: waiting for ");
+    let mut lines = lines(console).filter(|line| line.starts_with("job ") && !waiting(line));
     let line = lines.next()?;
     let rest = line.strip_prefix("job verify: ")?;
     if lines.next().is_some() {
@@ -102,6 +103,13 @@ mod tests {
     fn a_closing_line_without_account_is_one() {
         let closing = closing("job verify: failed: no disk found; give QEMU one\n").unwrap();
         assert!(!closing.ok && closing.counts.is_none());
+    }
+
+    #[test]
+    fn a_long_wait_is_not_the_end() {
+        let console =
+            "job verify: waiting for 10 s: the oldest request in flight, op 3\njob verify: ok\n";
+        assert!(closing(console).unwrap().ok);
     }
 
     #[test]

@@ -94,7 +94,7 @@ impl Evidence<'_> {
 
     fn check_end(&self, closing: &Closing) -> Result<String> {
         let line = &closing.line;
-        let no_disk = line.contains("no disk found");
+        let no_disk = line.contains("no disk found") || line.contains("could not be used");
         match self.mode.ends {
             Ends::Refused => {
                 ensure!(no_disk, "the disk should have been refused: {line}");

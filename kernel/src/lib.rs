@@ -18,7 +18,9 @@ pub mod drivers;
 pub mod jobs;
 pub mod logger;
 pub mod power;
+pub mod progress;
 pub mod task;
+pub mod unusable;
 
 use alloc::{format, string::String};
 
@@ -40,7 +42,10 @@ fn kernel_main() {
         Ok(job) => job,
         Err(mistake) => jobs::refuse(mistake),
     };
+    progress::watch(job.name());
+    let setting_up = progress::begin("setting up the devices");
     drivers::virtio::probe(fdt, job.driver_options());
+    drop(setting_up);
     let started = task::init().and_then(|()| task::spawn(CpuId::bsp(), (), || job.run_and_exit()));
     if let Err(error) = started {
         jobs::refuse(format!("{error}"));

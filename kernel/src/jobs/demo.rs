@@ -1,25 +1,32 @@
 //! `job=demo`: the lab in one run. Reads the greeting in sector 0, writes the answer to sector 1,
 //! and reads it back.
 
-use alloc::{boxed::Box, format, string::String, sync::Arc};
+use alloc::{format, string::String};
 
-use super::{Failure, Kind, Run, read, text::Text, write};
+use super::{Disk, Failure, Run, read, step, text::Text, write};
 use crate::{
-    block::{BlockDevice, SECTOR_SIZE},
+    block::SECTOR_SIZE,
+    cmdline::{CmdlineError, CommandLine},
     console::println,
 };
-
-pub(super) const KIND: Kind = Kind { name: "demo", parameters: &[], parse: |_| Ok(Box::new(Demo)) };
 
 const GREETING: &[u8] = b"Hello World from Image!";
 const GREETING_SECTOR: u64 = 0;
 const ANSWER: &[u8] = b"Hello, Virtio Block Device!";
 const ANSWER_SECTOR: u64 = 1;
 
-struct Demo;
+pub(super) struct Demo;
 
 impl Run for Demo {
-    fn run(&self, disk: &Arc<dyn BlockDevice>) -> Result<String, Failure> {
+    const NAME: &'static str = "demo";
+    const PARAMETERS: &'static [&'static str] = &[];
+    type Needs = Disk;
+
+    fn parse(_line: &CommandLine) -> Result<Self, CmdlineError> {
+        Ok(Self)
+    }
+
+    fn run(&self, disk: &Disk) -> Result<String, Failure> {
         let greeting = read::sector(disk, GREETING_SECTOR)?;
         println!("demo: sector {GREETING_SECTOR} holds {}", Text(&greeting));
         // Somebody's own disk is not to be written on.
@@ -42,7 +49,7 @@ impl Run for Demo {
             *to = *from;
         }
         write::sector(disk, ANSWER_SECTOR, &answer)?;
-        disk.flush().map_err(Failure::disk("flushing"))?;
+        step("flushing", || disk.flush())?;
         if read::sector(disk, ANSWER_SECTOR)? != answer {
             return Err(Failure::Other(format!(
                 "sector {ANSWER_SECTOR} does not hold what was written to it"

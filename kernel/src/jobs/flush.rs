@@ -1,18 +1,23 @@
 //! `job=flush`: makes sure that the disk keeps what was written to it.
 
-use alloc::{boxed::Box, string::String, sync::Arc};
+use alloc::string::String;
 
-use super::{Failure, Kind, Run};
-use crate::block::BlockDevice;
+use super::{Disk, Failure, Run, step};
+use crate::cmdline::{CmdlineError, CommandLine};
 
-pub(super) const KIND: Kind =
-    Kind { name: "flush", parameters: &[], parse: |_| Ok(Box::new(Flush)) };
-
-struct Flush;
+pub(super) struct Flush;
 
 impl Run for Flush {
-    fn run(&self, disk: &Arc<dyn BlockDevice>) -> Result<String, Failure> {
-        disk.flush().map_err(Failure::disk("flushing"))?;
+    const NAME: &'static str = "flush";
+    const PARAMETERS: &'static [&'static str] = &[];
+    type Needs = Disk;
+
+    fn parse(_line: &CommandLine) -> Result<Self, CmdlineError> {
+        Ok(Self)
+    }
+
+    fn run(&self, disk: &Disk) -> Result<String, Failure> {
+        step("flushing", || disk.flush())?;
         let info = disk.info();
         Ok(String::from(if info.writeback { "" } else { "(the disk has no volatile cache)" }))
     }

@@ -1,19 +1,26 @@
-//! `job=info`: what is known about the disk.
+//! `job=info`: tells what is known about the disk.
 
-use alloc::{boxed::Box, format, string::String, sync::Arc};
+use alloc::{format, string::String};
 
-use super::{Failure, Kind, Run};
+use super::{Disk, Failure, Run};
 use crate::{
-    block::{BlockDevice, SECTOR_SIZE},
+    block::SECTOR_SIZE,
+    cmdline::{CmdlineError, CommandLine},
     console::println,
 };
 
-pub(super) const KIND: Kind = Kind { name: "info", parameters: &[], parse: |_| Ok(Box::new(Info)) };
-
-struct Info;
+pub(super) struct Info;
 
 impl Run for Info {
-    fn run(&self, disk: &Arc<dyn BlockDevice>) -> Result<String, Failure> {
+    const NAME: &'static str = "info";
+    const PARAMETERS: &'static [&'static str] = &[];
+    type Needs = Disk;
+
+    fn parse(_line: &CommandLine) -> Result<Self, CmdlineError> {
+        Ok(Self)
+    }
+
+    fn run(&self, disk: &Disk) -> Result<String, Failure> {
         let info = disk.info();
         let yes = |yes| if yes { "yes" } else { "no" };
         println!("info: serial               \"{}\"", info.serial);

@@ -17,7 +17,7 @@
 use alloc::{boxed::Box, format, string::String, sync::Arc, vec, vec::Vec};
 
 use super::{
-    Failure, Kind, Run,
+    Disk, Failure, Run, step,
     verify::plan::{self, Kind as OpKind, Operation, Plan},
 };
 use crate::{
@@ -27,12 +27,7 @@ use crate::{
     },
     cmdline::{CmdlineError, CommandLine},
     console::println,
-};
-
-pub(super) const KIND: Kind = Kind {
-    name: "ledger",
-    parameters: &["seed=S", "count=N", "qd=D", "span=SECTORS", "max=SECTORS", "flush_every=K"],
-    parse,
+    progress::{self, Step},
 };
 
 /// The most requests in flight.
@@ -40,7 +35,7 @@ const MAX_DEPTH: u64 = 1024;
 /// The longest request, in sectors: 1 MiB.
 const MAX_LENGTH: u64 = 2048;
 
-struct Ledger {
+pub(super) struct Ledger {
     seed: u64,
     count: u32,
     depth: usize,
@@ -49,19 +44,26 @@ struct Ledger {
     flush_every: u32,
 }
 
-fn parse(line: &CommandLine) -> Result<Box<dyn Run>, CmdlineError> {
-    Ok(Box::new(Ledger {
-        seed: line.number("seed")?.ok_or(CmdlineError::missing("seed=S"))?,
-        count: line.number_in("count", 1..=u64::MAX)?.ok_or(CmdlineError::missing("count=N"))?,
-        depth: line.number_in("qd", 1..=MAX_DEPTH)?.ok_or(CmdlineError::missing("qd=D"))?,
-        span: line.number_in("span", 1..=u64::MAX)?,
-        max: line.number_in("max", 1..=MAX_LENGTH)?.unwrap_or(64),
-        flush_every: line.number_in("flush_every", 1..=u64::MAX)?.unwrap_or(64),
-    }))
-}
-
 impl Run for Ledger {
-    fn run(&self, disk: &Arc<dyn BlockDevice>) -> Result<String, Failure> {
+    const NAME: &'static str = "ledger";
+    const PARAMETERS: &'static [&'static str] =
+        &["seed=S", "count=N", "qd=D", "span=SECTORS", "max=SECTORS", "flush_every=K"];
+    type Needs = Disk;
+
+    fn parse(line: &CommandLine) -> Result<Self, CmdlineError> {
+        Ok(Self {
+            seed: line.number("seed")?.ok_or(CmdlineError::missing("seed=S"))?,
+            count: line
+                .number_in("count", 1..=u64::MAX)?
+                .ok_or(CmdlineError::missing("count=N"))?,
+            depth: line.number_in("qd", 1..=MAX_DEPTH)?.ok_or(CmdlineError::missing("qd=D"))?,
+            span: line.number_in("span", 1..=u64::MAX)?,
+            max: line.number_in("max", 1..=MAX_LENGTH)?.unwrap_or(64),
+            flush_every: line.number_in("flush_every", 1..=u64::MAX)?.unwrap_or(64),
+        })
+    }
+
+    fn run(&self, disk: &Disk) -> Result<String, Failure> {
         let capacity = disk.info().capacity;
         let span = self.span.unwrap_or(capacity);
         if span > capacity {
@@ -117,13 +119,10 @@ impl Writes<'_> {
         while self.in_flight.len() == self.depth || self.in_flight.iter().any(conflicts) {
             self.reap()?;
         }
-        self.request(&operation)
-            .and_then(|request| {
-                self.disk
-                    .submit(request, self.done, IfFull::Wait)
-                    .map_err(|rejected| rejected.error)
-            })
-            .map_err(Failure::disk(name(operation.index)))?;
+        step(op(operation.index.into()), || {
+            let request = self.request(&operation)?;
+            Ok(self.disk.submit(request, self.done, IfFull::Wait)?)
+        })?;
         self.in_flight.push(operation);
         Ok(())
     }
@@ -142,12 +141,15 @@ impl Writes<'_> {
 
     /// Waits for one write.
     fn reap(&mut self) -> Result<(), Failure> {
+        let oldest = self.in_flight.first().map_or(0, |operation| operation.index);
+        let _open =
+            progress::begin(Step::numbered("the oldest write in flight, op", oldest.into()));
         // Called only with writes in flight, and each gets a completion.
         let Some(Completion { request, result }) = self.reaper.next() else {
             return Err(Failure::disk("waiting for a write")(Error::NoAnswer));
         };
         self.in_flight.retain(|operation| u64::from(operation.index) != request.tag);
-        result.map_err(Failure::disk(name(request.tag)))
+        result.map_err(Failure::disk(op(request.tag)))
     }
 
     /// Waits for all writes, flushes, and enters that in the ledger.
@@ -155,14 +157,14 @@ impl Writes<'_> {
         while !self.in_flight.is_empty() {
             self.reap()?;
         }
-        self.disk.flush().map_err(Failure::disk(format!("flushing after op {index}")))?;
+        step(Step::numbered("flushing after op", index.into()), || self.disk.flush())?;
         println!("ledger: flushed {index}");
         Ok(())
     }
 }
 
-fn name(index: impl core::fmt::Display) -> String {
-    format!("op {index}")
+fn op(index: u64) -> Step {
+    Step::numbered("op", index)
 }
 
 #[cfg(ktest)]

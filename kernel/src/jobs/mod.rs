@@ -1,14 +1,16 @@
-//! What the kernel can be asked to do: `job=NAME` and its parameters on the command line.
+//! The jobs of the kernel: `job=NAME` and its parameters on the command line.
 //!
-//! Each job is a file with three things: the parameters it takes, a `parse` that reads them, and a
-//! `run` that does it on one disk. The last line on the console is always `job NAME: ok ...` or
+//! Each job is a file with one type that implements [`Run`]: the job's name and parameters, what it
+//! needs, and how it is done. The last line on the console is always `job NAME: ok ...` or
 //! `job NAME: failed: ...`, and the exit status of QEMU agrees with it.
 
 mod bench;
 mod demo;
+mod failure;
 mod flush;
 mod info;
 mod ledger;
+mod needs;
 mod read;
 mod text;
 mod verify;
@@ -21,13 +23,15 @@ use alloc::{
     boxed::Box,
     format,
     string::{String, ToString},
-    sync::Arc,
     vec::Vec,
 };
-use core::fmt::{self, Display};
+use core::{error, fmt};
 
+use self::{
+    failure::{Failure, step},
+    needs::{Disk, Needs},
+};
 use crate::{
-    block::{self, BlockDevice, Error},
     cmdline::{CmdlineError, CommandLine},
     console::println,
     drivers::virtio::options::{self, Options},
@@ -35,46 +39,83 @@ use crate::{
 };
 
 /// A job with its parameters read.
-trait Run: Send {
-    /// Does the job on `disk` and returns what to say behind "ok".
+trait Run: Sized + Send + 'static {
+    /// The NAME of `job=NAME`.
+    const NAME: &'static str;
+
+    /// The parameters it takes, with hints at their values, beside those of all jobs and of its needs.
+    const PARAMETERS: &'static [&'static str];
+
+    /// The things it cannot be done without: a [`Disk`], or `()` for none.
+    type Needs: Needs;
+
+    /// Reads the parameters.
+    ///
+    /// # Errors
+    ///
+    /// One that is missing or has a value that is not possible.
+    fn parse(line: &CommandLine) -> Result<Self, CmdlineError>;
+
+    /// Does the job and returns what to say behind "ok".
     ///
     /// # Errors
     ///
     /// [`Failure`] with the reason.
-    fn run(&self, disk: &Arc<dyn BlockDevice>) -> Result<String, Failure>;
-}
-
-/// A kind of job.
-struct Kind {
-    name: &'static str,
-    /// The parameters it takes, with hints at their values.
-    parameters: &'static [&'static str],
-    parse: fn(&CommandLine) -> Result<Box<dyn Run>, CmdlineError>,
+    fn run(&self, needs: &Self::Needs) -> Result<String, Failure>;
 }
 
 /// All jobs; the first one is done when none is named.
-const KINDS: &[Kind] = &[
-    demo::KIND,
-    info::KIND,
-    read::KIND,
-    write::KIND,
-    flush::KIND,
-    verify::KIND,
-    ledger::KIND,
-    bench::KIND,
+static KINDS: [Kind; 8] = [
+    Kind::of::<demo::Demo>(),
+    Kind::of::<info::Info>(),
+    Kind::of::<read::Read>(),
+    Kind::of::<write::Write>(),
+    Kind::of::<flush::Flush>(),
+    Kind::of::<verify::Verify>(),
+    Kind::of::<ledger::Ledger>(),
+    Kind::of::<bench::Bench>(),
 ];
 
-/// The parameters that every job takes.
-const COMMON: &[&str] = &["job=NAME", "disk=SERIAL|INDEX"];
+/// A type that implements [`Run`], in a table with others.
+struct Kind {
+    name: &'static str,
+    parameters: &'static [&'static str],
+    parameters_of_needs: &'static [&'static str],
+    parse: fn(&CommandLine) -> Result<Work, CmdlineError>,
+}
+
+/// A job that is ready to be done. What it needs is chosen by the command line, which is given to it.
+type Work = Box<dyn FnOnce(&CommandLine) -> Result<String, Failure> + Send>;
+
+impl Kind {
+    const fn of<J: Run>() -> Self {
+        Self {
+            name: J::NAME,
+            parameters: J::PARAMETERS,
+            parameters_of_needs: J::Needs::PARAMETERS,
+            parse: |line| {
+                let job = J::parse(line)?;
+                Ok(Box::new(move |line| job.run(&J::Needs::find(line)?)))
+            },
+        }
+    }
+
+    /// Makes sure that `line` has no parameters but those that are known, and reads them.
+    fn read(&self, line: &CommandLine) -> Result<(Work, Options), CmdlineError> {
+        let known = [self.parameters, &["job=NAME"], self.parameters_of_needs, options::KEYS];
+        line.reject_unknown(&format!("job {}", self.name), &known.concat())?;
+        Ok(((self.parse)(line)?, Options::parse(line)?))
+    }
+}
 
 /// Stands for the name of a job where it cannot be told.
 const NOT_KNOWN: &str = "?";
 
-/// What the command line asks for.
+/// The job that the command line asks for.
 pub struct Job {
     name: &'static str,
-    what: Box<dyn Run>,
-    disk: Option<String>,
+    work: Work,
+    line: CommandLine,
     options: Options,
 }
 
@@ -89,29 +130,26 @@ impl Job {
             |job: &'static str| move |error: CmdlineError| Mistake { job, text: error.to_string() };
         let line = CommandLine::from_bytes(command_line).map_err(mistake(NOT_KNOWN))?;
         let names: Vec<_> = KINDS.iter().map(|kind| (kind.name, kind)).collect();
-        let kind = match line.one_of("job", &names).map_err(mistake(NOT_KNOWN))? {
-            Some(kind) => kind,
-            None => &demo::KIND,
-        };
-        let mistake = mistake(kind.name);
-        let known = [kind.parameters, COMMON, options::KEYS].concat();
-        line.reject_unknown(&format!("job {}", kind.name), &known).map_err(mistake)?;
-        Ok(Self {
-            name: kind.name,
-            what: (kind.parse)(&line).map_err(mistake)?,
-            disk: line.get("disk").map(String::from),
-            options: Options::parse(&line).map_err(mistake)?,
-        })
+        let named = line.one_of("job", &names).map_err(mistake(NOT_KNOWN))?;
+        let [default, ..] = &KINDS;
+        let kind = named.unwrap_or(default);
+        let (work, options) = kind.read(&line).map_err(mistake(kind.name))?;
+        Ok(Self { name: kind.name, work, line, options })
     }
 
-    /// How the drivers are to be set up for it.
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The options of the drivers that it is to be done with.
     pub fn driver_options(&self) -> &Options {
         &self.options
     }
 
     /// Does the job, says how it went, and ends the machine.
     pub fn run_and_exit(self) -> ! {
-        match self.run() {
+        match (self.work)(&self.line) {
             Ok(details) => {
                 let blank = if details.is_empty() { "" } else { " " };
                 println!("job {}: ok{blank}{details}", self.name);
@@ -120,44 +158,20 @@ impl Job {
             Err(failure) => fail(self.name, failure),
         }
     }
-
-    fn run(&self) -> Result<String, Failure> {
-        self.what.run(&find_disk(self.disk.as_deref())?)
-    }
 }
 
-/// The disk that a person calls by its serial number or index, or the first one.
-fn find_disk(wanted: Option<&str>) -> Result<Arc<dyn BlockDevice>, Failure> {
-    let disks = block::all();
-    let found = match wanted {
-        None => disks.first(),
-        Some(name) => disks
-            .iter()
-            .find(|disk| disk.info().serial == name)
-            .or_else(|| disks.get(name.parse::<usize>().ok()?)),
-    };
-    match (found, wanted) {
-        (Some(disk), _) => Ok(disk.clone()),
-        (None, Some(wanted)) if !disks.is_empty() => {
-            let serials = disks.iter().map(|disk| disk.info().serial).collect();
-            Err(Failure::NoSuchDisk { wanted: wanted.into(), serials })
-        }
-        (None, _) => Err(Failure::NoDisk),
-    }
-}
-
-fn fail(name: &str, reason: impl Display) -> ! {
+fn fail(name: &str, reason: impl fmt::Display) -> ! {
     println!("job {name}: failed: {reason}");
     power::exit(Verdict::Failure)
 }
 
-/// Says why no job can be done, and ends the machine.
+/// Says that no job can be done, and ends the machine.
 pub fn refuse(reason: impl Into<Mistake>) -> ! {
     let mistake = reason.into();
     fail(mistake.job, mistake.text)
 }
 
-/// Why no job was started.
+/// The reason for which no job was started.
 #[derive(Debug)]
 pub struct Mistake {
     /// The job that was meant, as far as that is known.
@@ -171,49 +185,10 @@ impl From<String> for Mistake {
     }
 }
 
-/// Why a job failed.
-#[derive(Debug, PartialEq)]
-enum Failure {
-    NoDisk,
-    NoSuchDisk {
-        wanted: String,
-        serials: Vec<String>,
-    },
-    Disk {
-        doing: String,
-        error: Error,
-    },
-    /// The job's own words.
-    Other(String),
-}
-
-impl Failure {
-    /// For [`Result::map_err`]: a disk error while `doing` something.
-    fn disk(doing: impl Into<String>) -> impl FnOnce(Error) -> Self {
-        let doing = doing.into();
-        move |error| Self::Disk { doing, error }
-    }
-}
-
-impl Display for Failure {
+impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoDisk => f.write_str(
-                "no disk found; give QEMU one with -drive if=none,id=d0,format=raw,file=IMAGE \
-                 -device virtio-blk-device,drive=d0",
-            ),
-            Self::NoSuchDisk { wanted, serials } => {
-                write!(f, "there is no disk \"{wanted}\"; disk= takes one of:")?;
-                for (index, serial) in serials.iter().enumerate() {
-                    write!(f, " {index}")?;
-                    if !serial.is_empty() {
-                        write!(f, " ({serial})")?;
-                    }
-                }
-                Ok(())
-            }
-            Self::Disk { doing, error } => write!(f, "{doing}: {error}"),
-            Self::Other(text) => f.write_str(text),
-        }
+        f.write_str(&self.text)
     }
 }
+
+impl error::Error for Mistake {}

@@ -1,33 +1,36 @@
 //! `job=read sector=N [count=M]`: shows sectors as hexadecimal numbers and text.
 
-use alloc::{boxed::Box, format, string::String, sync::Arc, vec};
+use alloc::{format, string::String, vec};
 
 use super::{
-    Failure, Kind, Run,
+    Disk, Failure, Run, step,
     text::{Count, DumpLine},
 };
 use crate::{
-    block::{BlockDevice, Error, SECTOR_SIZE, Sector},
+    block::{Error, SECTOR_SIZE, Sector},
     cmdline::{CmdlineError, CommandLine},
     console::println,
+    progress::Step,
 };
 
-pub(super) const KIND: Kind = Kind { name: "read", parameters: &["sector=N", "count=M"], parse };
-
-struct Read {
+pub(super) struct Read {
     sector: u64,
     count: u64,
 }
 
-fn parse(line: &CommandLine) -> Result<Box<dyn Run>, CmdlineError> {
-    Ok(Box::new(Read {
-        sector: line.number("sector")?.ok_or(CmdlineError::missing("sector=N"))?,
-        count: line.number_in("count", 1..=u64::MAX)?.unwrap_or(1),
-    }))
-}
-
 impl Run for Read {
-    fn run(&self, disk: &Arc<dyn BlockDevice>) -> Result<String, Failure> {
+    const NAME: &'static str = "read";
+    const PARAMETERS: &'static [&'static str] = &["sector=N", "count=M"];
+    type Needs = Disk;
+
+    fn parse(line: &CommandLine) -> Result<Self, CmdlineError> {
+        Ok(Self {
+            sector: line.number("sector")?.ok_or(CmdlineError::missing("sector=N"))?,
+            count: line.number_in("count", 1..=u64::MAX)?.unwrap_or(1),
+        })
+    }
+
+    fn run(&self, disk: &Disk) -> Result<String, Failure> {
         let (sector, count, capacity) = (self.sector, self.count, disk.info().capacity);
         // All or nothing: nobody wants half a dump and then an error.
         let end = sector.checked_add(count).filter(|end| *end <= capacity).ok_or_else(|| {
@@ -45,21 +48,18 @@ impl Run for Read {
 }
 
 /// Reads one sector, whatever the disk's block size is.
-pub(super) fn sector(disk: &Arc<dyn BlockDevice>, sector: u64) -> Result<Sector, Failure> {
-    let doing = || format!("reading sector {sector}");
-    let (first, mut block, offset) = block_around(disk, sector);
-    disk.read_block(first, &mut block).map_err(Failure::disk(doing()))?;
-    block
-        .get(offset..)
-        .and_then(|rest| rest.first_chunk())
-        .copied()
-        .ok_or(Error::BufferRange)
-        .map_err(Failure::disk(doing()))
+pub(super) fn sector(disk: &Disk, sector: u64) -> Result<Sector, Failure> {
+    step(Step::numbered("reading sector", sector), || {
+        let (first, mut block, offset) = block_around(disk, sector);
+        disk.read_block(first, &mut block)?;
+        let found = block.get(offset..).and_then(|rest| rest.first_chunk());
+        found.copied().ok_or(Error::BufferRange)
+    })
 }
 
 /// The first sector of the block that `sector` lies in, memory for that block, and the offset of the
 /// sector in it, in bytes.
-pub(super) fn block_around(disk: &Arc<dyn BlockDevice>, sector: u64) -> (u64, vec::Vec<u8>, usize) {
+pub(super) fn block_around(disk: &Disk, sector: u64) -> (u64, vec::Vec<u8>, usize) {
     let block_size = disk.info().block_size as usize;
     let sectors = (block_size / SECTOR_SIZE).max(1) as u64;
     let first = sector / sectors * sectors;

@@ -6,6 +6,7 @@ use super::{
     text::{Count, DumpLine, Text},
     *,
 };
+use crate::unusable::Unusable;
 
 fn mistake(line: &str) -> String {
     match Job::parse(line.as_bytes()) {
@@ -87,9 +88,60 @@ fn text_and_dumps_are_readable() {
 #[ktest]
 fn a_missing_disk_is_explained() {
     // No disk is registered while unit tests run.
-    assert_eq!(find_disk(None).err(), Some(Failure::NoDisk));
-    assert_eq!(find_disk(Some("lab")).err(), Some(Failure::NoDisk));
+    for line in ["", "disk=lab"] {
+        let failure = Disk::find(&CommandLine::parse(line).unwrap()).err();
+        assert_eq!(failure, Some(Failure::NoDisk { unusable: Vec::new() }));
+        assert!(
+            failure.unwrap().to_string().starts_with("no disk found; give QEMU one with -drive")
+        );
+    }
+    let unusable = |place: &str, reason: &str| Unusable {
+        kind: "block",
+        place: place.into(),
+        reason: reason.into(),
+    };
+    let broken = unusable("virtio-mmio 0x10008000", "it is broken");
+    assert_eq!(
+        Failure::NoDisk { unusable: [broken.clone()].into() }.to_string(),
+        "the disk at virtio-mmio 0x10008000 could not be used: it is broken"
+    );
+    assert_eq!(
+        Failure::NoDisk { unusable: [broken, unusable("bus 1", "no")].into() }.to_string(),
+        "the disk at virtio-mmio 0x10008000 could not be used: it is broken; \
+         the disk at bus 1 could not be used: no"
+    );
     let failure =
         Failure::NoSuchDisk { wanted: "c".into(), serials: ["a".into(), String::new()].into() };
     assert_eq!(format!("{failure}"), "there is no disk \"c\"; disk= takes one of: 0 (a) 1");
+}
+
+#[ktest]
+fn a_job_is_given_what_it_needs_and_nothing_else() {
+    struct Modest;
+
+    impl Run for Modest {
+        const NAME: &'static str = "modest";
+        const PARAMETERS: &'static [&'static str] = &["x=N"];
+        type Needs = ();
+
+        fn parse(_line: &CommandLine) -> Result<Self, CmdlineError> {
+            Ok(Self)
+        }
+
+        fn run(&self, (): &()) -> Result<String, Failure> {
+            Ok(String::from("done"))
+        }
+    }
+
+    let kind = Kind::of::<Modest>();
+    let line = CommandLine::parse("x=1").unwrap();
+    let (work, _) = kind.read(&line).ok().unwrap();
+    assert_eq!(work(&line), Ok(String::from("done")));
+    // The disk is not its business.
+    let mistake = kind.read(&CommandLine::parse("disk=lab").unwrap()).err();
+    assert!(mistake.is_some_and(|mistake| mistake.to_string().contains("disk")));
+
+    let line = CommandLine::parse("job=info").unwrap();
+    let (work, _) = Kind::of::<info::Info>().read(&line).ok().unwrap();
+    assert!(matches!(work(&line), Err(Failure::NoDisk { .. })));
 }

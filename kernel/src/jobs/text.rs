@@ -10,7 +10,7 @@ impl Text<'_> {
         self.0.split(|byte| *byte == 0).next().unwrap_or_default()
     }
 
-    /// Whether there is no text.
+    /// Says that there is no text.
     pub fn is_empty(&self) -> bool {
         self.bytes().is_empty()
     }
@@ -35,7 +35,7 @@ pub struct DumpLine<'a> {
 }
 
 impl DumpLine<'_> {
-    /// How many bytes a line shows.
+    /// The number of bytes that a line shows.
     pub const BYTES: usize = 16;
 }
 

@@ -1,44 +1,54 @@
 //! `job=write sector=N text=...|hex=...`: fills one sector; what is not given becomes zero.
 
-use alloc::{borrow::ToOwned, boxed::Box, format, string::String, sync::Arc};
+use alloc::{borrow::ToOwned, format, string::String};
 
-use super::{Failure, Kind, Run, read, text::Count};
+use super::{Disk, Failure, Run, read, step, text::Count};
 use crate::{
-    block::{BlockDevice, Error, SECTOR_SIZE, Sector},
+    block::{Error, SECTOR_SIZE, Sector},
     cmdline::{CmdlineError, CommandLine},
+    progress::Step,
 };
 
-pub(super) const KIND: Kind =
-    Kind { name: "write", parameters: &["sector=N", "text=...", "hex=..."], parse };
-
-struct Write {
+pub(super) struct Write {
     sector: u64,
     data: Sector,
     given: usize,
 }
 
-fn parse(line: &CommandLine) -> Result<Box<dyn Run>, CmdlineError> {
-    let bad = |key: &str, value: &str, expected: &str| CmdlineError::Malformed {
-        key: key.to_owned(),
-        value: value.to_owned(),
-        expected: expected.to_owned(),
-    };
-    let sector = line.number("sector")?.ok_or(CmdlineError::missing("sector=N"))?;
-    let mut data = [0; SECTOR_SIZE];
-    let given = match (line.get("text"), line.get("hex")) {
-        (Some(text), None) => {
-            let start = data.get_mut(..text.len());
-            start
-                .ok_or_else(|| bad("text", text, "at most 512 bytes"))?
-                .copy_from_slice(text.as_bytes());
-            text.len()
-        }
-        (None, Some(hex)) => parse_hex(hex, &mut data)
-            .ok_or_else(|| bad("hex", hex, "pairs of hexadecimal digits, at most 512 pairs"))?,
-        (Some(_), Some(_)) => return Err(CmdlineError::Both { keys: ["text", "hex"] }),
-        (None, None) => return Err(CmdlineError::missing("text=... or hex=...")),
-    };
-    Ok(Box::new(Write { sector, data, given }))
+impl Run for Write {
+    const NAME: &'static str = "write";
+    const PARAMETERS: &'static [&'static str] = &["sector=N", "text=...", "hex=..."];
+    type Needs = Disk;
+
+    fn parse(line: &CommandLine) -> Result<Self, CmdlineError> {
+        let bad = |key: &str, value: &str, expected: &str| CmdlineError::Malformed {
+            key: key.to_owned(),
+            value: value.to_owned(),
+            expected: expected.to_owned(),
+        };
+        let sector = line.number("sector")?.ok_or(CmdlineError::missing("sector=N"))?;
+        let mut data = [0; SECTOR_SIZE];
+        let given = match (line.get("text"), line.get("hex")) {
+            (Some(text), None) => {
+                let start = data.get_mut(..text.len());
+                start
+                    .ok_or_else(|| bad("text", text, "at most 512 bytes"))?
+                    .copy_from_slice(text.as_bytes());
+                text.len()
+            }
+            (None, Some(hex)) => parse_hex(hex, &mut data)
+                .ok_or_else(|| bad("hex", hex, "pairs of hexadecimal digits, at most 512 pairs"))?,
+            (Some(_), Some(_)) => return Err(CmdlineError::Both { keys: ["text", "hex"] }),
+            (None, None) => return Err(CmdlineError::missing("text=... or hex=...")),
+        };
+        Ok(Self { sector, data, given })
+    }
+
+    fn run(&self, disk: &Disk) -> Result<String, Failure> {
+        sector(disk, self.sector, &self.data)?;
+        step("flushing", || disk.flush())?;
+        Ok(format!("{} to sector {}", Count(self.given as u64, "byte"), self.sector))
+    }
 }
 
 /// Reads pairs of hexadecimal digits into the front of `data`, and gives their number.
@@ -55,31 +65,16 @@ fn parse_hex(hex: &str, data: &mut Sector) -> Option<usize> {
     Some(pairs.len())
 }
 
-impl Run for Write {
-    fn run(&self, disk: &Arc<dyn BlockDevice>) -> Result<String, Failure> {
-        sector(disk, self.sector, &self.data)?;
-        disk.flush().map_err(Failure::disk("flushing"))?;
-        Ok(format!("{} to sector {}", Count(self.given as u64, "byte"), self.sector))
-    }
-}
-
 /// Writes one sector. On a disk with larger blocks the rest of the block is read first and written
 /// back as it was.
-pub(super) fn sector(
-    disk: &Arc<dyn BlockDevice>,
-    sector: u64,
-    data: &Sector,
-) -> Result<(), Failure> {
-    let doing = || format!("writing sector {sector}");
-    let (first, mut block, offset) = read::block_around(disk, sector);
-    if block.len() > SECTOR_SIZE {
-        disk.read_block(first, &mut block).map_err(Failure::disk(doing()))?;
-    }
-    block
-        .get_mut(offset..)
-        .and_then(|rest| rest.first_chunk_mut())
-        .ok_or(Error::BufferRange)
-        .map_err(Failure::disk(doing()))
-        .map(|place: &mut Sector| *place = *data)?;
-    disk.write_block(first, &block).map_err(Failure::disk(doing()))
+pub(super) fn sector(disk: &Disk, sector: u64, data: &Sector) -> Result<(), Failure> {
+    step(Step::numbered("writing sector", sector), || {
+        let (first, mut block, offset) = read::block_around(disk, sector);
+        if block.len() > SECTOR_SIZE {
+            disk.read_block(first, &mut block)?;
+        }
+        let place = block.get_mut(offset..).and_then(|rest| rest.first_chunk_mut());
+        *place.ok_or(Error::BufferRange)? = *data;
+        disk.write_block(first, &block)
+    })
 }

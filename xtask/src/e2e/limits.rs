@@ -69,6 +69,8 @@ fn too_small(lab: &Lab) -> Result<()> {
         let outcome = machine.boot(&format!("{job} virtio.queue_size=2"))?;
         outcome.expect_refused()?;
         outcome.expect_words(&["queue", "descriptor"])?;
+        outcome
+            .expect_words(&["failed: the disk at virtio-mmio 0x10008000 could not be used: "])?;
     }
     image.expect_unchanged()
 }

@@ -50,6 +50,7 @@ use crate::{
     },
     block,
     console::println,
+    unusable,
 };
 
 /// The node name by which a device tree announces a virtio-mmio slot (section 4.2.1).
@@ -109,7 +110,9 @@ fn probe_slot(node: &DeviceNode, options: &Options) {
     match driver(address, transport, options) {
         Ok(device) if options.polling => keep(device, None),
         Ok(device) => connect(address, node, device),
-        Err(error) => println!("virtio-mmio {address:#x}: unusable: {error}"),
+        Err(error) => {
+            unusable::record(device_name(id), format_args!("virtio-mmio {address:#x}"), error)
+        }
     }
 }
 

@@ -10,7 +10,7 @@ const SPLIT: u64 = 1 << SPLIT_BITS;
 /// Enough for any 64-bit value.
 const BUCKETS: usize = (64 - SPLIT_BITS as usize + 1) << SPLIT_BITS;
 
-/// How often each duration occurred.
+/// The number of times that each duration occurred.
 pub struct Histogram {
     counts: Vec<u32>,
     total: u64,

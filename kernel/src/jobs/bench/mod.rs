@@ -9,31 +9,16 @@
 mod histogram;
 mod worker;
 
-use alloc::{boxed::Box, format, string::String, sync::Arc};
+use alloc::{format, string::String};
 
 use self::worker::{Amount, Load, Measured};
-use super::{Failure, Kind, Run};
+use super::{Disk, Failure, Run};
 use crate::{
     arch,
-    block::{BlockDevice, Error, Patience, SECTOR_SIZE, Statistics},
+    block::{Error, Patience, SECTOR_SIZE, Statistics},
     cmdline::{CmdlineError, CommandLine},
     console::println,
-    task,
-};
-
-pub(super) const KIND: Kind = Kind {
-    name: "bench",
-    parameters: &[
-        "mode=randread|randwrite|read|write",
-        "bs=BYTES",
-        "qd=N",
-        "count=N",
-        "seconds=S",
-        "complete=irq|poll|hybrid",
-        "tasks=N",
-        "icount=on|off",
-    ],
-    parse,
+    progress, task,
 };
 
 /// The longest request in bytes.
@@ -42,11 +27,11 @@ const MAX_BLOCK: u64 = 1 << 20;
 const MAX_DEPTH: u64 = 1024;
 /// The most tasks.
 const MAX_TASKS: u64 = 64;
-/// How long `complete=hybrid` polls before it sleeps: about what an interrupt and two task switches
+/// The time that `complete=hybrid` polls before it sleeps: about what an interrupt and two task switches
 /// cost, in microseconds.
 const HYBRID_POLL_US: u64 = 100;
 
-struct Bench {
+pub(super) struct Bench {
     mode: &'static str,
     complete: &'static str,
     load: Load,
@@ -54,52 +39,66 @@ struct Bench {
     icount: bool,
 }
 
-fn parse(line: &CommandLine) -> Result<Box<dyn Run>, CmdlineError> {
-    let modes = [
-        ("randread", "randread"),
-        ("randwrite", "randwrite"),
-        ("read", "read"),
-        ("write", "write"),
-    ];
-    let ways = [("irq", "irq"), ("poll", "poll"), ("hybrid", "hybrid")];
-    let mode = line
-        .one_of("mode", &modes)?
-        .ok_or(CmdlineError::missing("mode=randread|randwrite|read|write"))?;
-    let complete = line.one_of("complete", &ways)?.unwrap_or("irq");
-    let count = line.number_in("count", 1..=u64::from(u32::MAX))?;
-    let seconds = line.number_in("seconds", 1..=600)?;
-    let amount = match (count, seconds) {
-        (Some(count), _) => Amount::Requests(count),
-        (None, seconds) => Amount::Seconds(seconds.unwrap_or(3)),
-    };
-    Ok(Box::new(Bench {
-        mode,
-        complete,
-        load: Load {
-            write: matches!(mode, "randwrite" | "write"),
-            random: matches!(mode, "randread" | "randwrite"),
-            block: line
-                .number_in("bs", SECTOR_SIZE as u64..=MAX_BLOCK)?
-                .ok_or(CmdlineError::missing("bs=BYTES"))?,
-            depth: line.number_in("qd", 1..=MAX_DEPTH)?.ok_or(CmdlineError::missing("qd=N"))?,
-            patience: match complete {
-                "poll" => Patience::Poll,
-                "hybrid" => Patience::PollFor(HYBRID_POLL_US * ticks_per_us()),
-                _ => Patience::Sleep,
-            },
-            amount,
-        },
-        tasks: line.number_in("tasks", 1..=MAX_TASKS)?.unwrap_or(1),
-        icount: line.switch("icount")?.unwrap_or(false),
-    }))
-}
-
 fn ticks_per_us() -> u64 {
     ostd::arch::tsc_freq() / 1_000_000
 }
 
 impl Run for Bench {
-    fn run(&self, disk: &Arc<dyn BlockDevice>) -> Result<String, Failure> {
+    const NAME: &'static str = "bench";
+    const PARAMETERS: &'static [&'static str] = &[
+        "mode=randread|randwrite|read|write",
+        "bs=BYTES",
+        "qd=N",
+        "count=N",
+        "seconds=S",
+        "complete=irq|poll|hybrid",
+        "tasks=N",
+        "icount=on|off",
+    ];
+    type Needs = Disk;
+
+    fn parse(line: &CommandLine) -> Result<Self, CmdlineError> {
+        let modes = [
+            ("randread", "randread"),
+            ("randwrite", "randwrite"),
+            ("read", "read"),
+            ("write", "write"),
+        ];
+        let ways = [("irq", "irq"), ("poll", "poll"), ("hybrid", "hybrid")];
+        let mode = line
+            .one_of("mode", &modes)?
+            .ok_or(CmdlineError::missing("mode=randread|randwrite|read|write"))?;
+        let complete = line.one_of("complete", &ways)?.unwrap_or("irq");
+        let count = line.number_in("count", 1..=u64::from(u32::MAX))?;
+        let seconds = line.number_in("seconds", 1..=600)?;
+        let amount = match (count, seconds) {
+            (Some(count), _) => Amount::Requests(count),
+            (None, seconds) => Amount::Seconds(seconds.unwrap_or(3)),
+        };
+        Ok(Self {
+            mode,
+            complete,
+            load: Load {
+                write: matches!(mode, "randwrite" | "write"),
+                random: matches!(mode, "randread" | "randwrite"),
+                block: line
+                    .number_in("bs", SECTOR_SIZE as u64..=MAX_BLOCK)?
+                    .ok_or(CmdlineError::missing("bs=BYTES"))?,
+                depth: line.number_in("qd", 1..=MAX_DEPTH)?.ok_or(CmdlineError::missing("qd=N"))?,
+                patience: match complete {
+                    "poll" => Patience::Poll,
+                    "hybrid" => Patience::PollFor(HYBRID_POLL_US * ticks_per_us()),
+                    _ => Patience::Sleep,
+                },
+                amount,
+            },
+            tasks: line.number_in("tasks", 1..=MAX_TASKS)?.unwrap_or(1),
+            icount: line.switch("icount")?.unwrap_or(false),
+        })
+    }
+
+    fn run(&self, disk: &Disk) -> Result<String, Failure> {
+        let _open = progress::begin("measuring");
         let failed = |error| Failure::disk("measuring")(error);
         if self.load.write && disk.info().read_only {
             return Err(failed(Error::ReadOnly));
@@ -116,7 +115,7 @@ impl Run for Bench {
 
 impl Bench {
     /// Runs the load in as many tasks as were asked for, spread over the CPUs.
-    fn measure(&self, disk: &Arc<dyn BlockDevice>) -> Result<Measured, Error> {
+    fn measure(&self, disk: &Disk) -> Result<Measured, Error> {
         if self.tasks == 1 {
             return self.load.run(disk, 1);
         }
@@ -173,7 +172,7 @@ struct Snapshot {
 }
 
 impl Snapshot {
-    fn take(disk: &Arc<dyn BlockDevice>) -> Self {
+    fn take(disk: &Disk) -> Self {
         Self { statistics: disk.statistics(), instructions: arch::instructions() }
     }
 }

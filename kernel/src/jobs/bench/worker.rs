@@ -5,12 +5,15 @@ use alloc::{collections::VecDeque, sync::Arc, vec, vec::Vec};
 use fastrand::Rng;
 
 use super::histogram::Histogram;
-use crate::block::{
-    BlockDevice, Buffer, Completion, CompletionQueue, Error, IfFull, Operation, Patience, Request,
-    SECTOR_SIZE,
+use crate::{
+    block::{
+        BlockDevice, Buffer, Completion, CompletionQueue, Error, IfFull, Operation, Patience,
+        Request, SECTOR_SIZE,
+    },
+    progress,
 };
 
-/// What to put on the disk.
+/// The load to put on the disk.
 #[derive(Clone)]
 pub struct Load {
     pub write: bool,
@@ -23,14 +26,14 @@ pub struct Load {
     pub amount: Amount,
 }
 
-/// When to stop.
+/// The amount of work after which to stop.
 #[derive(Clone, Copy)]
 pub enum Amount {
     Requests(u64),
     Seconds(u64),
 }
 
-/// What came out of it.
+/// The outcome of a run.
 pub struct Measured {
     pub requests: u64,
     /// From the first submission to the last completion, in ticks of the machine's timer.
@@ -114,6 +117,7 @@ impl Load {
                 submitted += 1;
             }
             let Some(first) = reaper.next() else { break };
+            progress::made();
             now = ostd::arch::read_tsc();
             done.take_all(&mut answers);
             let mut answer = Some(first);
@@ -131,7 +135,7 @@ impl Load {
     }
 }
 
-/// Where the requests go.
+/// The places on the disk to which the requests go.
 struct Places {
     random: Option<Rng>,
     /// In requests.

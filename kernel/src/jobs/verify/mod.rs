@@ -4,7 +4,7 @@
 //! Each of T tasks, spread over the CPUs, does N operations on its own share of the sectors: task
 //! number K (from 0) with seed S + K on the Kth part of the span.
 //!
-//! What it does is laid down in [`plan`], so the host can replay it and look at the disk itself. It
+//! Its operations are laid down in [`plan`], so the host can replay them and look at the disk itself. It
 //! goes on after errors: a failed write leaves its sectors unknown until they are written again.
 
 pub mod plan;
@@ -13,7 +13,7 @@ use alloc::{boxed::Box, collections::BTreeMap, format, string::String, sync::Arc
 use core::fmt;
 
 use self::plan::{Kind as OpKind, Operation, Plan};
-use super::{Failure, Kind, Run};
+use super::{Disk, Failure, Run};
 use crate::{
     block::{
         self, BlockDevice, Buffer, Completion, CompletionQueue, Error, IfFull, Reaper, Request,
@@ -21,13 +21,8 @@ use crate::{
     },
     cmdline::{CmdlineError, CommandLine},
     console::println,
+    progress::{self, Step},
     task,
-};
-
-pub(super) const KIND: Kind = Kind {
-    name: "verify",
-    parameters: &["seed=S", "count=N", "qd=D", "span=SECTORS", "max=SECTORS", "tasks=T"],
-    parse,
 };
 
 /// The most requests in flight.
@@ -36,14 +31,14 @@ const MAX_DEPTH: u64 = 1024;
 const MAX_SPAN: u64 = 1 << 22;
 /// The longest request, in sectors: 1 MiB.
 const MAX_LENGTH: u64 = 2048;
-/// How many failures are told one by one.
+/// The number of failures that are told one by one.
 const TOLD: u64 = 20;
 
 /// The most tasks.
 const MAX_TASKS: u64 = 64;
 
 #[derive(Clone)]
-struct Verify {
+pub(super) struct Verify {
     seed: u64,
     count: u32,
     depth: usize,
@@ -52,19 +47,26 @@ struct Verify {
     tasks: usize,
 }
 
-fn parse(line: &CommandLine) -> Result<Box<dyn Run>, CmdlineError> {
-    Ok(Box::new(Verify {
-        seed: line.number("seed")?.ok_or(CmdlineError::missing("seed=S"))?,
-        count: line.number_in("count", 1..=u64::MAX)?.ok_or(CmdlineError::missing("count=N"))?,
-        depth: line.number_in("qd", 1..=MAX_DEPTH)?.ok_or(CmdlineError::missing("qd=D"))?,
-        span: line.number_in("span", 1..=MAX_SPAN)?,
-        max: line.number_in("max", 1..=MAX_LENGTH)?.unwrap_or(64),
-        tasks: line.number_in("tasks", 1..=MAX_TASKS)?.unwrap_or(1),
-    }))
-}
-
 impl Run for Verify {
-    fn run(&self, disk: &Arc<dyn BlockDevice>) -> Result<String, Failure> {
+    const NAME: &'static str = "verify";
+    const PARAMETERS: &'static [&'static str] =
+        &["seed=S", "count=N", "qd=D", "span=SECTORS", "max=SECTORS", "tasks=T"];
+    type Needs = Disk;
+
+    fn parse(line: &CommandLine) -> Result<Self, CmdlineError> {
+        Ok(Self {
+            seed: line.number("seed")?.ok_or(CmdlineError::missing("seed=S"))?,
+            count: line
+                .number_in("count", 1..=u64::MAX)?
+                .ok_or(CmdlineError::missing("count=N"))?,
+            depth: line.number_in("qd", 1..=MAX_DEPTH)?.ok_or(CmdlineError::missing("qd=D"))?,
+            span: line.number_in("span", 1..=MAX_SPAN)?,
+            max: line.number_in("max", 1..=MAX_LENGTH)?.unwrap_or(64),
+            tasks: line.number_in("tasks", 1..=MAX_TASKS)?.unwrap_or(1),
+        })
+    }
+
+    fn run(&self, disk: &Disk) -> Result<String, Failure> {
         let info = disk.info();
         if info.read_only {
             return Err(Failure::disk("verifying")(Error::ReadOnly));
@@ -105,7 +107,7 @@ impl Verify {
             .map_err(|error| Failure::Other(format!("{error}")))
     }
 
-    /// What one task does, on `share` sectors.
+    /// Does the share of one task, on `share` sectors.
     fn run_share(
         &self,
         disk: &dyn BlockDevice,
@@ -150,7 +152,7 @@ fn scale(operation: Operation, unit: u64, first: u64) -> Operation {
     }
 }
 
-/// What is known about a sector.
+/// The knowledge about a sector.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     NeverWritten,
@@ -180,6 +182,8 @@ impl Progress<'_> {
             OpKind::Read => self.tally.reads += 1,
             OpKind::Flush => self.tally.flushes += 1,
         }
+        // It may have to wait for room, where several tasks use the disk.
+        let _open = progress::begin(Step::numbered("submitting op", operation.index.into()));
         let submitted = self.request(&operation).and_then(|request| {
             self.disk.submit(request, self.done, IfFull::Wait).map_err(|rejected| rejected.error)
         });
@@ -223,7 +227,11 @@ impl Progress<'_> {
 
     /// Waits for one completion and looks at it; `false` if none will come.
     fn reap(&mut self) -> bool {
+        let oldest = self.in_flight.iter().map(|operation| operation.index).min().unwrap_or(0);
+        let step = Step::numbered("the oldest request in flight, op", oldest.into());
+        let open = progress::begin(step);
         let Some(Completion { request, result }) = self.reaper.next() else { return false };
+        drop(open);
         let place = self.in_flight.iter().position(|it| u64::from(it.index) == request.tag);
         let Some(place) = place else { return true };
         let operation = self.in_flight.swap_remove(place);
@@ -278,7 +286,7 @@ impl Progress<'_> {
     }
 }
 
-/// Where each sector of a request lies: which buffer, and at which byte of it.
+/// The place of each sector of a request: its buffer, and the byte at which it starts there.
 fn places(buffers: &[Buffer]) -> impl Iterator<Item = (&Buffer, usize)> {
     buffers
         .iter()
@@ -309,7 +317,7 @@ struct Tally {
     mismatches: u64,
 }
 
-/// What came out of it.
+/// The outcome of a share, or of several.
 #[derive(Default)]
 struct Outcome {
     tally: Tally,

@@ -80,7 +80,7 @@ impl Iterator for Plan {
 
 impl ExactSizeIterator for Plan {}
 
-/// Why there is no such plan.
+/// The reason for which there is no such plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlanError {
     /// There are no sectors to work on.
@@ -105,7 +105,7 @@ impl Error for PlanError {}
 pub struct Operation {
     /// Its place in the plan, from 0.
     pub index: u32,
-    /// What it does.
+    /// Its kind.
     pub kind: Kind,
     /// The first sector; 0 for a flush.
     pub sector: u64,
@@ -119,7 +119,7 @@ impl Operation {
         self.sector..self.sector + u64::from(self.sectors)
     }
 
-    /// Whether the two, both in flight, could come out one way or the other: they have a sector in common
+    /// Says that the two, both in flight, could come out one way or the other: they have a sector in common
     /// and one of them writes. A flush conflicts with nothing.
     pub fn conflicts_with(&self, other: &Self) -> bool {
         (self.kind == Kind::Write || other.kind == Kind::Write)
@@ -128,7 +128,7 @@ impl Operation {
     }
 }
 
-/// What an operation does.
+/// A kind of operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Reads sectors and checks them.
@@ -189,7 +189,7 @@ fn difference(seed: u64, index: u32, sector: u64, data: &[u8; SECTOR_SIZE]) -> O
         .map(|word| word * size_of::<u64>())
 }
 
-/// What `data` is, if it is not what `index` writes to `sector` and differs from that at `offset`.
+/// Tells what `data` is, if it is not what `index` writes to `sector` and differs from that at `offset`.
 fn identify(
     seed: u64,
     index: u32,
@@ -216,17 +216,17 @@ fn identify(
     }
 }
 
-/// What a sector holds instead of what it should.
+/// The content of a sector that does not hold what it should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mismatch {
-    /// Nothing but zeros.
+    /// It holds nothing but zeros.
     Zeros,
-    /// What another operation of this plan writes to this sector: a lost write, or a late one.
+    /// It holds what another operation of this plan writes to it: a lost write, or a late one.
     OtherOperation {
         /// The other operation.
         index: u32,
     },
-    /// What this plan writes to another sector.
+    /// It holds what this plan writes to another sector.
     OtherSector {
         /// The other sector.
         sector: u64,
@@ -238,7 +238,7 @@ pub enum Mismatch {
         /// The first byte that is wrong, rounded down to 8 bytes.
         offset: usize,
     },
-    /// Nothing that this plan ever writes.
+    /// It holds nothing that this plan ever writes.
     Garbage,
 }
 
@@ -255,6 +255,8 @@ impl fmt::Display for Mismatch {
         }
     }
 }
+
+impl Error for Mismatch {}
 
 #[cfg(any(test, ktest))]
 #[path = "plan/tests.rs"]

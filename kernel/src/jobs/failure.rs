@@ -1,0 +1,83 @@
+//! The reasons for which a job fails.
+
+use alloc::{string::String, vec::Vec};
+use core::{error, fmt};
+
+use crate::{
+    block::Error,
+    progress::{self, Step},
+    unusable::Unusable,
+};
+
+/// The reason for which a job failed.
+#[derive(Debug, PartialEq)]
+pub(super) enum Failure {
+    /// There is no disk to do it on.
+    NoDisk {
+        /// The disks that were found and cannot be used.
+        unusable: Vec<Unusable>,
+    },
+    /// There are disks, and none has the name that was asked for.
+    NoSuchDisk {
+        /// The name.
+        wanted: String,
+        /// The serial numbers of the disks there are.
+        serials: Vec<String>,
+    },
+    /// The disk could not do something.
+    Disk { doing: Step, error: Error },
+    /// The job's own words.
+    Other(String),
+}
+
+impl Failure {
+    /// For [`Result::map_err`]: a disk error while `doing` something.
+    pub(super) fn disk(doing: impl Into<Step>) -> impl FnOnce(Error) -> Self {
+        let doing = doing.into();
+        move |error| Self::Disk { doing, error }
+    }
+}
+
+/// Does a step of a job that waits for the disk. The console names it if it takes long, and the failure
+/// if it fails.
+pub(super) fn step<T>(
+    doing: impl Into<Step>,
+    work: impl FnOnce() -> Result<T, Error>,
+) -> Result<T, Failure> {
+    let doing = doing.into();
+    let _open = progress::begin(doing);
+    work().map_err(Failure::disk(doing))
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoDisk { unusable } if unusable.is_empty() => f.write_str(
+                "no disk found; give QEMU one with -drive if=none,id=d0,format=raw,file=IMAGE \
+                 -device virtio-blk-device,drive=d0",
+            ),
+            Self::NoDisk { unusable } => {
+                for (index, disk) in unusable.iter().enumerate() {
+                    let separator = if index == 0 { "" } else { "; " };
+                    let Unusable { place, reason, .. } = disk;
+                    write!(f, "{separator}the disk at {place} could not be used: {reason}")?;
+                }
+                Ok(())
+            }
+            Self::NoSuchDisk { wanted, serials } => {
+                write!(f, "there is no disk \"{wanted}\"; disk= takes one of:")?;
+                for (index, serial) in serials.iter().enumerate() {
+                    write!(f, " {index}")?;
+                    if !serial.is_empty() {
+                        write!(f, " ({serial})")?;
+                    }
+                }
+                Ok(())
+            }
+            Self::Disk { doing, error } => write!(f, "{doing}: {error}"),
+            Self::Other(text) => f.write_str(text),
+        }
+    }
+}
+
+impl error::Error for Failure {}

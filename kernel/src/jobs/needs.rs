@@ -1,0 +1,58 @@
+//! The things that jobs cannot be done without, and where they come from.
+
+use alloc::sync::Arc;
+
+use super::Failure;
+use crate::{
+    block::{self, BlockDevice},
+    cmdline::CommandLine,
+    unusable,
+};
+
+/// Something that a job needs.
+pub(super) trait Needs: Sized {
+    /// The parameters by which people choose, where there are several.
+    const PARAMETERS: &'static [&'static str];
+
+    /// Finds the one that `line` names, or the one that is taken where none is named.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or none of that name.
+    fn find(line: &CommandLine) -> Result<Self, Failure>;
+}
+
+/// For jobs that need nothing.
+impl Needs for () {
+    const PARAMETERS: &'static [&'static str] = &[];
+
+    fn find(_line: &CommandLine) -> Result<Self, Failure> {
+        Ok(())
+    }
+}
+
+/// A disk: the one with the serial number or index of `disk=`, or the first one.
+pub(super) type Disk = Arc<dyn BlockDevice>;
+
+impl Needs for Disk {
+    const PARAMETERS: &'static [&'static str] = &["disk=SERIAL|INDEX"];
+
+    fn find(line: &CommandLine) -> Result<Self, Failure> {
+        let (disks, wanted) = (block::all(), line.get("disk"));
+        let found = match wanted {
+            None => disks.first(),
+            Some(name) => disks
+                .iter()
+                .find(|disk| disk.info().serial == name)
+                .or_else(|| disks.get(name.parse::<usize>().ok()?)),
+        };
+        match (found, wanted) {
+            (Some(disk), _) => Ok(disk.clone()),
+            (None, Some(wanted)) if !disks.is_empty() => {
+                let serials = disks.iter().map(|disk| disk.info().serial).collect();
+                Err(Failure::NoSuchDisk { wanted: wanted.into(), serials })
+            }
+            (None, _) => Err(Failure::NoDisk { unusable: unusable::all("block") }),
+        }
+    }
+}
