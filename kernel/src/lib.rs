@@ -10,10 +10,8 @@
 extern crate alloc;
 
 pub mod arch;
-pub mod block;
 pub mod cmdline;
 pub mod console;
-pub mod dma;
 pub mod drivers;
 pub mod jobs;
 pub mod logger;
@@ -43,8 +41,9 @@ fn kernel_main() {
         Err(mistake) => jobs::refuse(mistake),
     };
     progress::watch(job.name());
+    dma::set_cache_coherent(job.is_cache_coherent());
     let setting_up = progress::begin("setting up the devices");
-    drivers::virtio::probe(fdt, job.driver_options());
+    drivers::probe(fdt, job.driver_options());
     drop(setting_up);
     let started = task::init().and_then(|()| task::spawn(CpuId::bsp(), (), || job.run_and_exit()));
     if let Err(error) = started {

@@ -1,3 +1,51 @@
-//! Drivers: from nodes of the device tree to devices that the rest of the kernel uses.
+//! Devices: where they are found, which driver they get, and how their interrupts reach it.
+//!
+//! ```text
+//!   mmio      device tree node -> registers, transport, interrupt
+//!   bind      device id -> driver, and the registry of those who use its kind
+//!   options   the command line's choices for the drivers
+//! ```
+//!
+//! The drivers themselves are the crate [`virtio`]. A new kind of device is one arm in [`bind`].
 
-pub mod virtio;
+mod bind;
+pub mod entropy;
+mod mmio;
+pub mod options;
+
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
+
+use fdt::Fdt;
+use ostd::sync::{LocalIrqDisabled, SpinLock};
+use virtio::{device::VirtioDevice, options::Options};
+
+pub use self::mmio::register_accesses;
+use crate::arch::irq::MappedIrqLine;
+
+/// Devices live until power-off, with the interrupt lines that call them.
+static BOUND: SpinLock<Vec<Bound>, LocalIrqDisabled> = SpinLock::new(Vec::new());
+
+struct Bound {
+    device: Arc<dyn VirtioDevice>,
+    _line: Option<Box<MappedIrqLine>>,
+}
+
+/// Finds all devices and binds them to their drivers.
+///
+/// Says on the console what was found. A device that cannot be used does not stop the others. To be
+/// called once, from `kernel_main`, with IRQs enabled.
+pub fn probe(fdt: &Fdt<'_>, options: &Options) {
+    mmio::probe(fdt, options);
+    ostd::timer::register_callback_on_cpu(tick);
+}
+
+/// Keeps a device, and the line that calls it.
+fn keep(device: Arc<dyn VirtioDevice>, line: Option<MappedIrqLine>) {
+    BOUND.lock().push(Bound { device, _line: line.map(Box::new) });
+}
+
+fn tick() {
+    for bound in BOUND.lock().iter() {
+        bound.device.tick();
+    }
+}

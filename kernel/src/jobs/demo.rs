@@ -3,9 +3,10 @@
 
 use alloc::{format, string::String};
 
+use block::SECTOR_SIZE;
+
 use super::{Disk, Failure, Run, read, step, text::Text, write};
 use crate::{
-    block::SECTOR_SIZE,
     cmdline::{CmdlineError, CommandLine},
     console::println,
 };

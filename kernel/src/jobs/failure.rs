@@ -3,8 +3,9 @@
 use alloc::{string::String, vec::Vec};
 use core::{error, fmt};
 
+use block::Error;
+
 use crate::{
-    block::Error,
     progress::{self, Step},
     unusable::Unusable,
 };

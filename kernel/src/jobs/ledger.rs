@@ -16,15 +16,16 @@
 
 use alloc::{boxed::Box, format, string::String, sync::Arc, vec, vec::Vec};
 
+use block::{
+    self, BlockDevice, Buffer, Completion, CompletionQueue, Error, IfFull, Reaper, Request,
+    SECTOR_SIZE,
+};
+
 use super::{
     Disk, Failure, Run, step,
     verify::plan::{self, Kind as OpKind, Operation, Plan},
 };
 use crate::{
-    block::{
-        self, BlockDevice, Buffer, Completion, CompletionQueue, Error, IfFull, Reaper, Request,
-        SECTOR_SIZE,
-    },
     cmdline::{CmdlineError, CommandLine},
     console::println,
     progress::{self, Step},
@@ -64,7 +65,7 @@ impl Run for Ledger {
     }
 
     fn run(&self, disk: &Disk) -> Result<String, Failure> {
-        let capacity = disk.info().capacity;
+        let capacity = disk.info().geometry.capacity;
         let span = self.span.unwrap_or(capacity);
         if span > capacity {
             return Err(Failure::Other(format!(
@@ -80,7 +81,7 @@ impl Run for Ledger {
             seed: self.seed,
             depth: self.depth,
             done: &done,
-            reaper: done.reaper(&**disk),
+            reaper: Reaper::new(&done, &**disk),
             in_flight: Vec::with_capacity(self.depth),
         };
         let (mut written, mut flushes) = (0u64, 0u64);
@@ -108,7 +109,7 @@ struct Writes<'a> {
     seed: u64,
     depth: usize,
     done: &'a Arc<CompletionQueue>,
-    reaper: Reaper<'a>,
+    reaper: Reaper<'a, dyn BlockDevice + 'a>,
     in_flight: Vec<Operation>,
 }
 
@@ -128,7 +129,7 @@ impl Writes<'_> {
     }
 
     fn request(&self, operation: &Operation) -> Result<Box<Request>, Error> {
-        let buffer = Buffer::alloc(operation.sectors as usize)?;
+        let buffer = Buffer::alloc(operation.sectors as usize * SECTOR_SIZE)?;
         let mut content = [0; SECTOR_SIZE];
         for (sector, offset) in operation.range().zip((0..).step_by(SECTOR_SIZE)) {
             plan::fill(self.seed, operation.index, sector, &mut content);
@@ -145,11 +146,11 @@ impl Writes<'_> {
         let _open =
             progress::begin(Step::numbered("the oldest write in flight, op", oldest.into()));
         // Called only with writes in flight, and each gets a completion.
-        let Some(Completion { request, result }) = self.reaper.next() else {
+        let Some(Completion { tag, result, .. }) = self.reaper.next() else {
             return Err(Failure::disk("waiting for a write")(Error::NoAnswer));
         };
-        self.in_flight.retain(|operation| u64::from(operation.index) != request.tag);
-        result.map_err(Failure::disk(op(request.tag)))
+        self.in_flight.retain(|operation| u64::from(operation.index) != tag);
+        result.map_err(Failure::disk(op(tag)))
     }
 
     /// Waits for all writes, flushes, and enters that in the ledger.

@@ -27,6 +27,8 @@ use alloc::{
 };
 use core::{error, fmt};
 
+use virtio::options::Options;
+
 use self::{
     failure::{Failure, step},
     needs::{Disk, Needs},
@@ -34,7 +36,7 @@ use self::{
 use crate::{
     cmdline::{CmdlineError, CommandLine},
     console::println,
-    drivers::virtio::options::{self, Options},
+    drivers::options,
     power::{self, Verdict},
 };
 
@@ -101,10 +103,10 @@ impl Kind {
     }
 
     /// Makes sure that `line` has no parameters but those that are known, and reads them.
-    fn read(&self, line: &CommandLine) -> Result<(Work, Options), CmdlineError> {
+    fn read(&self, line: &CommandLine) -> Result<Work, CmdlineError> {
         let known = [self.parameters, &["job=NAME"], self.parameters_of_needs, options::KEYS];
         line.reject_unknown(&format!("job {}", self.name), &known.concat())?;
-        Ok(((self.parse)(line)?, Options::parse(line)?))
+        (self.parse)(line)
     }
 }
 
@@ -117,6 +119,7 @@ pub struct Job {
     work: Work,
     line: CommandLine,
     options: Options,
+    cache_coherent: bool,
 }
 
 impl Job {
@@ -133,8 +136,10 @@ impl Job {
         let named = line.one_of("job", &names).map_err(mistake(NOT_KNOWN))?;
         let [default, ..] = &KINDS;
         let kind = named.unwrap_or(default);
-        let (work, options) = kind.read(&line).map_err(mistake(kind.name))?;
-        Ok(Self { name: kind.name, work, line, options })
+        let work = kind.read(&line).map_err(mistake(kind.name))?;
+        let options = options::parse(&line).map_err(mistake(kind.name))?;
+        let cache_coherent = options::cache_coherent(&line).map_err(mistake(kind.name))?;
+        Ok(Self { name: kind.name, work, line, options, cache_coherent })
     }
 
     /// Its name.
@@ -145,6 +150,11 @@ impl Job {
     /// The options of the drivers that it is to be done with.
     pub fn driver_options(&self) -> &Options {
         &self.options
+    }
+
+    /// Whether devices are to be taken for ones that see the CPU's caches.
+    pub fn is_cache_coherent(&self) -> bool {
+        self.cache_coherent
     }
 
     /// Does the job, says how it went, and ends the machine.

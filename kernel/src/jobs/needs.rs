@@ -2,9 +2,10 @@
 
 use alloc::sync::Arc;
 
+use block::{self, BlockDevice};
+
 use super::Failure;
 use crate::{
-    block::{self, BlockDevice},
     cmdline::CommandLine,
     unusable,
 };

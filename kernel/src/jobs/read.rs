@@ -2,12 +2,13 @@
 
 use alloc::{format, string::String, vec};
 
+use block::{Error, SECTOR_SIZE};
+
 use super::{
     Disk, Failure, Run, step,
     text::{Count, DumpLine},
 };
 use crate::{
-    block::{Error, SECTOR_SIZE, Sector},
     cmdline::{CmdlineError, CommandLine},
     console::println,
     progress::Step,
@@ -31,7 +32,7 @@ impl Run for Read {
     }
 
     fn run(&self, disk: &Disk) -> Result<String, Failure> {
-        let (sector, count, capacity) = (self.sector, self.count, disk.info().capacity);
+        let (sector, count, capacity) = (self.sector, self.count, disk.info().geometry.capacity);
         // All or nothing: nobody wants half a dump and then an error.
         let end = sector.checked_add(count).filter(|end| *end <= capacity).ok_or_else(|| {
             Failure::disk("reading")(Error::OutOfRange { sector, sectors: count, capacity })
@@ -48,7 +49,7 @@ impl Run for Read {
 }
 
 /// Reads one sector, whatever the disk's block size is.
-pub(super) fn sector(disk: &Disk, sector: u64) -> Result<Sector, Failure> {
+pub(super) fn sector(disk: &Disk, sector: u64) -> Result<[u8; SECTOR_SIZE], Failure> {
     step(Step::numbered("reading sector", sector), || {
         let (first, mut block, offset) = block_around(disk, sector);
         disk.read_block(first, &mut block)?;
@@ -60,7 +61,7 @@ pub(super) fn sector(disk: &Disk, sector: u64) -> Result<Sector, Failure> {
 /// The first sector of the block that `sector` lies in, memory for that block, and the offset of the
 /// sector in it, in bytes.
 pub(super) fn block_around(disk: &Disk, sector: u64) -> (u64, vec::Vec<u8>, usize) {
-    let block_size = disk.info().block_size as usize;
+    let block_size = disk.info().geometry.block_size as usize;
     let sectors = (block_size / SECTOR_SIZE).max(1) as u64;
     let first = sector / sectors * sectors;
     (first, vec![0; block_size], (sector - first) as usize * SECTOR_SIZE)

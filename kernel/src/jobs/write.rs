@@ -2,16 +2,17 @@
 
 use alloc::{borrow::ToOwned, format, string::String};
 
+use block::{Error, SECTOR_SIZE};
+
 use super::{Disk, Failure, Run, read, step, text::Count};
 use crate::{
-    block::{Error, SECTOR_SIZE, Sector},
     cmdline::{CmdlineError, CommandLine},
     progress::Step,
 };
 
 pub(super) struct Write {
     sector: u64,
-    data: Sector,
+    data: [u8; SECTOR_SIZE],
     given: usize,
 }
 
@@ -52,7 +53,7 @@ impl Run for Write {
 }
 
 /// Reads pairs of hexadecimal digits into the front of `data`, and gives their number.
-fn parse_hex(hex: &str, data: &mut Sector) -> Option<usize> {
+fn parse_hex(hex: &str, data: &mut [u8; SECTOR_SIZE]) -> Option<usize> {
     let (pairs, odd) = hex.as_bytes().as_chunks::<2>();
     if !odd.is_empty() || pairs.len() > data.len() {
         return None;
@@ -67,7 +68,7 @@ fn parse_hex(hex: &str, data: &mut Sector) -> Option<usize> {
 
 /// Writes one sector. On a disk with larger blocks the rest of the block is read first and written
 /// back as it was.
-pub(super) fn sector(disk: &Disk, sector: u64, data: &Sector) -> Result<(), Failure> {
+pub(super) fn sector(disk: &Disk, sector: u64, data: &[u8; SECTOR_SIZE]) -> Result<(), Failure> {
     step(Step::numbered("writing sector", sector), || {
         let (first, mut block, offset) = read::block_around(disk, sector);
         if block.len() > SECTOR_SIZE {

@@ -1,9 +1,9 @@
 //! `job=bench mode=randread|randwrite|read|write bs=BYTES qd=N [count=N|seconds=S]
-//! [complete=irq|poll|hybrid] [tasks=N] [icount=on|off]`: how fast the disk is through this driver.
+//! [complete=adaptive|irq|poll|hybrid] [api=queue|blocking] [tasks=N] [icount=on|off]`: how fast the disk is through this driver.
 //!
 //! After a warm-up it measures, and prints one line of JSON. `irqs`, `notifies`, `mmio` and
 //! `instructions` are per I/O; `mmio` counts the driver's register accesses and three accesses to the
-//! interrupt controller for each interrupt. Instructions are told with `icount=on` only: QEMU counts
+//! interrupt controller for each interrupt; `looks` and `sleeps` are the two ways to wait. Instructions are told with `icount=on` only: QEMU counts
 //! them exactly under `-icount shift=N`, and something else without.
 
 mod histogram;
@@ -11,14 +11,15 @@ mod worker;
 
 use alloc::{format, string::String};
 
-use self::worker::{Amount, Load, Measured};
+use self::worker::{Amount, Api, Load, Measured};
+use block::{Error, Patience, SECTOR_SIZE, Statistics};
+
 use super::{Disk, Failure, Run};
 use crate::{
     arch,
-    block::{Error, Patience, SECTOR_SIZE, Statistics},
     cmdline::{CmdlineError, CommandLine},
     console::println,
-    progress, task,
+    drivers, progress, task,
 };
 
 /// The longest request in bytes.
@@ -51,7 +52,8 @@ impl Run for Bench {
         "qd=N",
         "count=N",
         "seconds=S",
-        "complete=irq|poll|hybrid",
+        "complete=adaptive|irq|poll|hybrid",
+        "api=queue|blocking",
         "tasks=N",
         "icount=on|off",
     ];
@@ -64,11 +66,14 @@ impl Run for Bench {
             ("read", "read"),
             ("write", "write"),
         ];
-        let ways = [("irq", "irq"), ("poll", "poll"), ("hybrid", "hybrid")];
+        let ways =
+            [("adaptive", "adaptive"), ("irq", "irq"), ("poll", "poll"), ("hybrid", "hybrid")];
+        let apis = [("queue", Api::Queue), ("blocking", Api::Blocking)];
         let mode = line
             .one_of("mode", &modes)?
             .ok_or(CmdlineError::missing("mode=randread|randwrite|read|write"))?;
-        let complete = line.one_of("complete", &ways)?.unwrap_or("irq");
+        let complete = line.one_of("complete", &ways)?.unwrap_or("adaptive");
+        let api = line.one_of("api", &apis)?.unwrap_or(Api::Queue);
         let count = line.number_in("count", 1..=u64::from(u32::MAX))?;
         let seconds = line.number_in("seconds", 1..=600)?;
         let amount = match (count, seconds) {
@@ -84,11 +89,18 @@ impl Run for Bench {
                 block: line
                     .number_in("bs", SECTOR_SIZE as u64..=MAX_BLOCK)?
                     .ok_or(CmdlineError::missing("bs=BYTES"))?,
-                depth: line.number_in("qd", 1..=MAX_DEPTH)?.ok_or(CmdlineError::missing("qd=N"))?,
+                depth: match api {
+                    Api::Queue => line
+                        .number_in("qd", 1..=MAX_DEPTH)?
+                        .ok_or(CmdlineError::missing("qd=N"))?,
+                    Api::Blocking => line.number_in("qd", 1..=1)?.unwrap_or(1),
+                },
+                api,
                 patience: match complete {
                     "poll" => Patience::Poll,
                     "hybrid" => Patience::PollFor(HYBRID_POLL_US * ticks_per_us()),
-                    _ => Patience::Sleep,
+                    "irq" => Patience::Sleep,
+                    _ => Patience::Adaptive,
                 },
                 amount,
             },
@@ -100,7 +112,7 @@ impl Run for Bench {
     fn run(&self, disk: &Disk) -> Result<String, Failure> {
         let _open = progress::begin("measuring");
         let failed = |error| Failure::disk("measuring")(error);
-        if self.load.write && disk.info().read_only {
+        if self.load.write && disk.info().geometry.read_only {
             return Err(failed(Error::ReadOnly));
         }
         // Once for the caches of the host and of the heap, and then for the record.
@@ -137,7 +149,7 @@ impl Bench {
         let percentile = |share| measured.latency.percentile(share) as f64 / ticks_per_us;
         let per_io = |count: u64| count as f64 / ios;
         let irqs = after.statistics.interrupts - before.statistics.interrupts;
-        let registers = after.statistics.register_accesses - before.statistics.register_accesses;
+        let registers = after.register_accesses - before.register_accesses;
         let instructions = match self.icount {
             true => format!("{:.1}", per_io(after.instructions.wrapping_sub(before.instructions))),
             false => String::from("null"),
@@ -146,7 +158,8 @@ impl Bench {
             "{{\"mode\":\"{}\",\"bs\":{},\"qd\":{},\"complete\":\"{}\",\"tasks\":{},\"ios\":{},\
              \"seconds\":{seconds:.3},\"iops\":{iops:.0},\"mib_s\":{:.1},\"mean_us\":{:.1},\
              \"p50_us\":{:.1},\"p99_us\":{:.1},\"p999_us\":{:.1},\"irqs\":{:.4},\
-             \"notifies\":{:.4},\"mmio\":{:.4},\"instructions\":{instructions}}}",
+             \"notifies\":{:.4},\"mmio\":{:.4},\"looks\":{:.4},\"sleeps\":{:.4},\
+             \"instructions\":{instructions}}}",
             self.mode,
             self.load.block,
             self.load.depth,
@@ -161,6 +174,8 @@ impl Bench {
             per_io(irqs),
             per_io(after.statistics.notifications - before.statistics.notifications),
             per_io(registers + arch::irq::CONTROLLER_ACCESSES * irqs),
+            per_io(after.statistics.looks - before.statistics.looks),
+            per_io(after.statistics.sleeps - before.statistics.sleeps),
         )
     }
 }
@@ -168,11 +183,16 @@ impl Bench {
 /// The counters at one moment.
 struct Snapshot {
     statistics: Statistics,
+    register_accesses: u64,
     instructions: u64,
 }
 
 impl Snapshot {
     fn take(disk: &Disk) -> Self {
-        Self { statistics: disk.statistics(), instructions: arch::instructions() }
+        Self {
+            statistics: disk.statistics(),
+            register_accesses: drivers::register_accesses(),
+            instructions: arch::instructions(),
+        }
     }
 }

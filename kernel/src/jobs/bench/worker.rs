@@ -4,14 +4,13 @@ use alloc::{collections::VecDeque, sync::Arc, vec, vec::Vec};
 
 use fastrand::Rng;
 
-use super::histogram::Histogram;
-use crate::{
-    block::{
-        BlockDevice, Buffer, Completion, CompletionQueue, Error, IfFull, Operation, Patience,
-        Request, SECTOR_SIZE,
-    },
-    progress,
+use block::{
+    BlockDevice, Buffer, Completion, CompletionQueue, Error, IfFull, Operation, Patience, Reaper,
+    Request, SECTOR_SIZE,
 };
+
+use super::histogram::Histogram;
+use crate::progress;
 
 /// The load to put on the disk.
 #[derive(Clone)]
@@ -22,8 +21,19 @@ pub struct Load {
     pub block: usize,
     /// Requests in flight.
     pub depth: usize,
+    pub api: Api,
+    /// The way to wait, with [`Api::Queue`].
     pub patience: Patience,
     pub amount: Amount,
+}
+
+/// The calls that the load is made of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Api {
+    /// Requests that are submitted, and completions that are taken.
+    Queue,
+    /// `read_block` and `write_block`, one after the other.
+    Blocking,
 }
 
 /// The amount of work after which to stop.
@@ -31,6 +41,18 @@ pub struct Load {
 pub enum Amount {
     Requests(u64),
     Seconds(u64),
+}
+
+impl Amount {
+    /// The number of requests and the time after which to stop, in ticks, for a run that begins at `start`.
+    fn limits(self, start: u64) -> (u64, u64) {
+        match self {
+            Self::Requests(count) => (count, u64::MAX),
+            Self::Seconds(seconds) => {
+                (u64::MAX, start.saturating_add(seconds.saturating_mul(ostd::arch::tsc_freq())))
+            }
+        }
+    }
 }
 
 /// The outcome of a run.
@@ -76,28 +98,51 @@ impl Load {
     ///
     /// The first error of any request ends it.
     pub fn run(&self, disk: &Arc<dyn BlockDevice>, seed: u64) -> Result<Measured, Error> {
-        let mut places = Places::new(self, disk.info().capacity, seed)?;
+        let places = Places::new(self, disk.info().geometry.capacity, seed)?;
+        match self.api {
+            Api::Queue => self.run_queue(disk, places),
+            Api::Blocking => self.run_blocking(&**disk, places),
+        }
+    }
+
+    fn run_blocking(&self, disk: &dyn BlockDevice, mut places: Places) -> Result<Measured, Error> {
+        let mut data = vec![0; self.block];
+        let mut measured = Measured::nothing();
+        let start = ostd::arch::read_tsc();
+        let (count, end) = self.amount.limits(start);
+        let mut now = start;
+        while measured.requests < count && now < end {
+            let sector = places.next();
+            match self.write {
+                true => disk.write_block(sector, &data)?,
+                false => disk.read_block(sector, &mut data)?,
+            }
+            progress::made();
+            let before = core::mem::replace(&mut now, ostd::arch::read_tsc());
+            measured.latency.record(now - before);
+            measured.requests += 1;
+        }
+        measured.ticks = now - start;
+        Ok(measured)
+    }
+
+    fn run_queue(&self, disk: &Arc<dyn BlockDevice>, mut places: Places) -> Result<Measured, Error> {
         let operation = if self.write { Operation::Write } else { Operation::Read };
         let mut idle = VecDeque::with_capacity(self.depth);
         for tag in 0..self.depth as u64 {
-            let buffer = Buffer::alloc(self.block / SECTOR_SIZE)?;
+            let buffer = Buffer::alloc(self.block)?;
             let mut request = Request::new(operation, 0, vec![buffer]);
             request.tag = tag;
             idle.push_back(request);
         }
         let done = CompletionQueue::new(self.depth);
-        let reaper = done.reaper(&**disk).with_patience(self.patience);
+        let reaper = Reaper::new(&done, &**disk).with_patience(self.patience);
         let mut submitted_at: Vec<u64> = vec![0; self.depth];
         let mut answers = VecDeque::with_capacity(self.depth + 1);
         let mut measured = Measured::nothing();
         let mut submitted = 0u64;
         let start = ostd::arch::read_tsc();
-        let (count, end) = match self.amount {
-            Amount::Requests(count) => (count, u64::MAX),
-            Amount::Seconds(seconds) => {
-                (u64::MAX, start.saturating_add(seconds.saturating_mul(ostd::arch::tsc_freq())))
-            }
-        };
+        let (count, end) = self.amount.limits(start);
         let mut now = start;
         loop {
             // Everything that came back goes out again, with one notification.
@@ -121,12 +166,12 @@ impl Load {
             now = ostd::arch::read_tsc();
             done.take_all(&mut answers);
             let mut answer = Some(first);
-            while let Some(Completion { request, result }) = answer {
+            while let Some(Completion { tag, request, result }) = answer {
                 result?;
-                let since = submitted_at.get(request.tag as usize).copied().unwrap_or(now);
+                let since = submitted_at.get(tag as usize).copied().unwrap_or(now);
                 measured.latency.record(now - since);
                 measured.requests += 1;
-                idle.push_back(request);
+                idle.extend(request);
                 answer = answers.pop_front();
             }
         }

@@ -13,12 +13,13 @@ use alloc::{boxed::Box, collections::BTreeMap, format, string::String, sync::Arc
 use core::fmt;
 
 use self::plan::{Kind as OpKind, Operation, Plan};
+use block::{
+    self, BlockDevice, Buffer, Completion, CompletionQueue, Error, IfFull, Reaper, Request,
+    SECTOR_SIZE,
+};
+
 use super::{Disk, Failure, Run};
 use crate::{
-    block::{
-        self, BlockDevice, Buffer, Completion, CompletionQueue, Error, IfFull, Reaper, Request,
-        SECTOR_SIZE,
-    },
     cmdline::{CmdlineError, CommandLine},
     console::println,
     progress::{self, Step},
@@ -68,16 +69,16 @@ impl Run for Verify {
 
     fn run(&self, disk: &Disk) -> Result<String, Failure> {
         let info = disk.info();
-        if info.read_only {
+        if info.geometry.read_only {
             return Err(Failure::disk("verifying")(Error::ReadOnly));
         }
-        let span = self.span.unwrap_or(MAX_SPAN).min(info.capacity);
+        let span = self.span.unwrap_or(MAX_SPAN).min(info.geometry.capacity);
         if self.span.is_some_and(|wanted| wanted > span) {
             return Err(Failure::Other(format!("span= is larger than the disk of {span} sectors")));
         }
         // Shares and plans count in blocks of the disk; where these are sectors they are used as
         // they are.
-        let unit = (info.block_size as usize / SECTOR_SIZE).max(1) as u64;
+        let unit = (info.geometry.block_size as usize / SECTOR_SIZE).max(1) as u64;
         let share = span / unit / self.tasks as u64 * unit;
         // Before anything is started: is there such a plan?
         self.plan(0, share, unit)?;
@@ -122,7 +123,7 @@ impl Verify {
             disk,
             seed: self.seed.wrapping_add(task),
             done: &done,
-            reaper: done.reaper(disk),
+            reaper: Reaper::new(&done, disk),
             in_flight: Vec::with_capacity(self.depth),
             first,
             written: vec![State::NeverWritten; share as usize],
@@ -166,7 +167,7 @@ struct Progress<'a> {
     disk: &'a dyn BlockDevice,
     seed: u64,
     done: &'a Arc<CompletionQueue>,
-    reaper: Reaper<'a>,
+    reaper: Reaper<'a, dyn BlockDevice + 'a>,
     in_flight: Vec<Operation>,
     /// The first sector of this task's share,
     first: u64,
@@ -197,7 +198,7 @@ impl Progress<'_> {
     fn request(&self, operation: &Operation) -> Result<Box<Request>, Error> {
         let mut buffers = Vec::new();
         if operation.kind != OpKind::Flush {
-            let unit = self.disk.info().block_size as usize / SECTOR_SIZE;
+            let unit = self.disk.info().geometry.block_size as usize / SECTOR_SIZE;
             let blocks = operation.sectors as usize / unit.max(1);
             let pieces = (operation.index as usize % 4 + 1).min(blocks);
             // The last piece takes what the division leaves over.
@@ -205,7 +206,7 @@ impl Progress<'_> {
             for piece in 1..=pieces {
                 let last = piece == pieces;
                 let length = if last { blocks - each * (pieces - 1) } else { each };
-                buffers.push(Buffer::alloc(length * unit)?);
+                buffers.push(Buffer::alloc(length * unit * SECTOR_SIZE)?);
             }
         }
         if operation.kind == OpKind::Write {
@@ -230,9 +231,9 @@ impl Progress<'_> {
         let oldest = self.in_flight.iter().map(|operation| operation.index).min().unwrap_or(0);
         let step = Step::numbered("the oldest request in flight, op", oldest.into());
         let open = progress::begin(step);
-        let Some(Completion { request, result }) = self.reaper.next() else { return false };
+        let Some(Completion { tag, request, result }) = self.reaper.next() else { return false };
         drop(open);
-        let place = self.in_flight.iter().position(|it| u64::from(it.index) == request.tag);
+        let place = self.in_flight.iter().position(|it| u64::from(it.index) == tag);
         let Some(place) = place else { return true };
         let operation = self.in_flight.swap_remove(place);
         match (result, operation.kind) {
@@ -240,7 +241,9 @@ impl Progress<'_> {
             (Ok(()), OpKind::Write) => {
                 self.mark(&operation, State::Written(operation.index));
             }
-            (Ok(()), OpKind::Read) => self.check(&operation, &request.buffers),
+            (Ok(()), OpKind::Read) => {
+                self.check(&operation, request.as_ref().map_or(&[], |request| &request.buffers));
+            }
             (Ok(()), OpKind::Flush) => {}
         }
         true
@@ -274,7 +277,7 @@ impl Progress<'_> {
             };
             let found = match buffer.read(offset, &mut content) {
                 Ok(()) => plan::check(self.seed, *index, sector, &content),
-                Err(error) => return self.failed(operation, error),
+                Err(error) => return self.failed(operation, error.into()),
             };
             if let Err(mismatch) = found {
                 self.tally.mismatches += 1;

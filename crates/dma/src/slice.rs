@@ -1,0 +1,309 @@
+//! Memory for drivers: slots of one type in the pages of one DMA object, and buffers of whole pages.
+
+use alloc::{sync::Arc, vec::Vec};
+use core::{marker::PhantomData, ops::Range};
+
+use ostd::{
+    mm::{
+        Daddr, HasDaddr, HasSize, Infallible, PAGE_SIZE, PodOnce, VmIo, VmWriter,
+        dma::{DmaCoherent, DmaStream},
+        io::util::HasVmReaderWriter,
+    },
+    sync::{LocalIrqDisabled, SpinLock},
+};
+use ostd_pod::Pod;
+
+use super::{DmaError, DmaExtent, DmaMemory, DmaObject, alloc_coherent, alloc_stream, private::Sealed};
+
+/// Splits one DMA object into slots of `T`.
+///
+/// The pages live until the allocator and the last slice from it are gone. All methods may be
+/// called from interrupt context; none sleeps or allocates heap memory after [`Self::new`].
+#[derive(Debug)]
+pub struct DmaSliceAlloc<T: Pod, D: DmaObject> {
+    pool: Arc<Pool<D>>,
+    slot: PhantomData<fn() -> T>,
+}
+
+#[derive(Debug)]
+struct Pool<D> {
+    dma: D,
+    /// Where the free slots start, in bytes. The one freed last is given out first, as it is most likely in
+    /// the cache.
+    free: SpinLock<Vec<usize>, LocalIrqDisabled>,
+}
+
+impl<T: Pod, D: DmaObject> DmaSliceAlloc<T, D> {
+    /// The distance between two slots: `T`, rounded up to what `D` asks for.
+    const STRIDE: usize = {
+        assert!(size_of::<T>() > 0, "a slot must hold something");
+        let align = if D::SLOT_ALIGN > align_of::<T>() { D::SLOT_ALIGN } else { align_of::<T>() };
+        size_of::<T>().next_multiple_of(align)
+    };
+
+    /// Takes over `dma` and splits all of it; what is left over at its end stays unused.
+    ///
+    /// An object smaller than `T` gives an allocator with no slots.
+    pub fn new(dma: D) -> Self {
+        let slots = dma.size() / Self::STRIDE;
+        let free = (0..slots).rev().map(|slot| slot * Self::STRIDE).collect();
+        Self { pool: Arc::new(Pool { dma, free: SpinLock::new(free) }), slot: PhantomData }
+    }
+
+    /// The number of pages that hold at least `slots` slots.
+    ///
+    /// Returns `None` when that many bytes cannot exist.
+    pub fn pages_for(slots: usize) -> Option<usize> {
+        Some(slots.checked_mul(Self::STRIDE)?.div_ceil(PAGE_SIZE).max(1))
+    }
+
+    /// Takes a free slot, or returns `None` when all are in use.
+    ///
+    /// The content of the slot is what its last owner or the device left there.
+    pub fn alloc(&self) -> Option<DmaSlice<T, D>> {
+        let start = self.pool.free.lock().pop()?;
+        let address = self.pool.dma.daddr() + start;
+        Some(DmaSlice { pool: self.pool.clone(), start, address, value: PhantomData })
+    }
+
+    /// The number of slots that nobody owns now.
+    pub fn available(&self) -> usize {
+        self.pool.free.lock().len()
+    }
+}
+
+impl<T: Pod> DmaSliceAlloc<T, DmaCoherent> {
+    /// Allocates coherent pages for at least `slots` slots. IRQs must be enabled.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError::NoMemory`].
+    pub fn coherent(slots: usize) -> Result<Self, DmaError> {
+        let pages = Self::pages_for(slots).ok_or(DmaError::NoMemory)?;
+        Ok(Self::new(alloc_coherent(pages)?))
+    }
+}
+
+/// The owner of one slot of type `T` in the DMA object `D`.
+///
+/// There is one owner at a time, and a virtqueue takes over the ownership while the device may
+/// use the slot. Dropping the owner returns the slot.
+///
+/// The device may write at any time to a slot that it was given, so a read copies the value out
+/// once, and only the copy is looked at.
+#[derive(Debug)]
+pub struct DmaSlice<T: Pod, D: DmaObject> {
+    pool: Arc<Pool<D>>,
+    /// Where it starts in the object, in bytes.
+    start: usize,
+    /// Where it starts for the device.
+    address: Daddr,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<T: Pod, D: DmaObject> DmaSlice<T, D> {
+    fn bytes(&self) -> Range<usize> {
+        self.start..self.start + size_of::<T>()
+    }
+
+    /// Reads the value, after [`Self::sync_from_device`] if the device wrote it.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError::WrongDirection`] if `D` is a stream that only flows to the device.
+    pub fn read(&self) -> Result<T, DmaError> {
+        self.pool.dma.read_val(self.start).map_err(DmaError::of_access)
+    }
+
+    /// Writes the value; [`Self::sync_to_device`] must follow before the device reads it.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError::WrongDirection`] if `D` is a stream that only flows from the device.
+    pub fn write(&self, value: &T) -> Result<(), DmaError> {
+        self.pool.dma.write_val(self.start, value).map_err(DmaError::of_access)
+    }
+
+    /// Copies bytes out of the slot, from byte `offset` of it on.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError::OutOfRange`] if `out` reaches over the end of the slot, otherwise as
+    /// [`Self::read`].
+    pub fn read_bytes(&self, offset: usize, out: &mut [u8]) -> Result<(), DmaError> {
+        let bytes = self.part(offset, out.len())?;
+        self.pool.dma.read_bytes(bytes.start, out).map_err(DmaError::of_access)
+    }
+
+    /// Copies bytes into the slot, from byte `offset` of it on.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError::OutOfRange`] if `data` reaches over the end of the slot, otherwise as
+    /// [`Self::write`].
+    pub fn write_bytes(&self, offset: usize, data: &[u8]) -> Result<(), DmaError> {
+        let bytes = self.part(offset, data.len())?;
+        self.pool.dma.write_bytes(bytes.start, data).map_err(DmaError::of_access)
+    }
+
+    /// Hands what the CPU wrote to the device; does nothing on coherent memory.
+    ///
+    /// # Errors
+    ///
+    /// None on a slot that came from [`DmaSliceAlloc`].
+    pub fn sync_to_device(&self) -> Result<(), DmaError> {
+        self.pool.dma.sync_to_device(self.bytes()).map_err(DmaError::of_access)
+    }
+
+    /// Takes over what the device wrote; does nothing on coherent memory.
+    ///
+    /// # Errors
+    ///
+    /// None on a slot that came from [`DmaSliceAlloc`].
+    pub fn sync_from_device(&self) -> Result<(), DmaError> {
+        self.pool.dma.sync_from_device(self.bytes()).map_err(DmaError::of_access)
+    }
+
+    fn part(&self, offset: usize, len: usize) -> Result<Range<usize>, DmaError> {
+        let end = offset.checked_add(len).filter(|end| *end <= size_of::<T>());
+        let end = end.ok_or(DmaError::OutOfRange)?;
+        Ok(self.start + offset..self.start + end)
+    }
+}
+
+impl<T: Pod> DmaSlice<T, DmaCoherent> {
+    /// Reads the value with one access of the CPU, which no device can come between.
+    #[inline]
+    pub fn read_once(&self) -> T
+    where
+        T: PodOnce,
+    {
+        let mut reader = self.pool.dma.reader();
+        // Cannot fail: the slot has room for one aligned `T`.
+        reader.skip(self.start).read_once().unwrap_or_else(|_| T::new_zeroed())
+    }
+
+    /// Writes the slot from its start on.
+    #[inline]
+    pub fn writer(&self) -> VmWriter<'_, Infallible> {
+        let mut writer = self.pool.dma.writer();
+        writer.skip(self.start).limit(size_of::<T>());
+        writer
+    }
+}
+
+impl<T: Pod, D: DmaObject> DmaMemory for DmaSlice<T, D> {
+    #[inline]
+    fn extent(&self) -> DmaExtent {
+        DmaExtent {
+            address: self.address,
+            len: size_of::<T>(),
+            device_reads: D::DEVICE_READS,
+            device_writes: D::DEVICE_WRITES,
+        }
+    }
+}
+
+impl<T: Pod, D: DmaObject> Sealed for DmaSlice<T, D> {}
+
+impl<T: Pod, D: DmaObject> Drop for DmaSlice<T, D> {
+    fn drop(&mut self) {
+        // The vector was created with room for every slot, so this never allocates.
+        self.pool.free.lock().push(self.start);
+    }
+}
+
+/// Memory for data that a device reads or writes in place: no copy is made between it and the device.
+#[derive(Debug, Default)]
+pub struct Buffer {
+    /// `None` in the empty buffer.
+    pages: Option<DmaStream>,
+    address: Daddr,
+    len: usize,
+}
+
+impl Buffer {
+    /// A buffer without memory, which no queue takes.
+    pub const EMPTY: Self = Self { pages: None, address: 0, len: 0 };
+
+    /// Allocates `len` bytes, filled with zeros. IRQs must be enabled.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError::Empty`] for no bytes, [`DmaError::NoMemory`].
+    pub fn alloc(len: usize) -> Result<Self, DmaError> {
+        if len == 0 {
+            return Err(DmaError::Empty);
+        }
+        let pages = alloc_stream(len.div_ceil(PAGE_SIZE))?;
+        Ok(Self { address: pages.daddr(), pages: Some(pages), len })
+    }
+
+    /// Makes it `len` bytes long, and allocates memory only if it has not got that much. The content is
+    /// then what its last use left there. IRQs must be enabled.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::alloc`]; the buffer is as before.
+    pub fn resize(&mut self, len: usize) -> Result<(), DmaError> {
+        match &self.pages {
+            Some(pages) if len > 0 && len <= pages.size() => self.len = len,
+            _ => *self = Self::alloc(len)?,
+        }
+        Ok(())
+    }
+
+    /// The length in bytes.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether it has no memory.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Copies `data` to byte `offset` of the buffer, and on to where the device sees it.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError::OutOfRange`] if `data` reaches over the end.
+    pub fn write(&self, offset: usize, data: &[u8]) -> Result<(), DmaError> {
+        let (pages, bytes) = self.part(offset, data.len())?;
+        pages
+            .write_bytes(offset, data)
+            .and_then(|()| pages.sync_to_device(bytes))
+            .map_err(DmaError::of_access)
+    }
+
+    /// Copies bytes from byte `offset` of the buffer on, as the device left them.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError::OutOfRange`] if `out` reaches over the end.
+    pub fn read(&self, offset: usize, out: &mut [u8]) -> Result<(), DmaError> {
+        let (pages, bytes) = self.part(offset, out.len())?;
+        pages
+            .sync_from_device(bytes)
+            .and_then(|()| pages.read_bytes(offset, out))
+            .map_err(DmaError::of_access)
+    }
+
+    /// Checks an access of `len` bytes from byte `offset` on. The pages may be longer than the buffer.
+    fn part(&self, offset: usize, len: usize) -> Result<(&DmaStream, Range<usize>), DmaError> {
+        match (&self.pages, offset.checked_add(len)) {
+            (Some(pages), Some(end)) if end <= self.len => Ok((pages, offset..end)),
+            _ => Err(DmaError::OutOfRange),
+        }
+    }
+}
+
+impl DmaMemory for Buffer {
+    #[inline]
+    fn extent(&self) -> DmaExtent {
+        DmaExtent { address: self.address, len: self.len, device_reads: true, device_writes: true }
+    }
+}
+
+impl Sealed for Buffer {}

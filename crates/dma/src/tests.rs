@@ -1,0 +1,160 @@
+//! Unit tests of the DMA slices.
+
+use alloc::vec::Vec;
+
+use ostd::{
+    mm::{PAGE_SIZE, dma::ToDevice},
+    prelude::ktest,
+};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use super::*;
+
+#[derive(Clone, Copy, Debug, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct Odd {
+    a: u16,
+    b: [u8; 5],
+    c: u8,
+}
+
+fn coherent<T: ostd_pod::Pod>(pages: usize) -> DmaSliceAlloc<T, DmaCoherent> {
+    DmaSliceAlloc::new(alloc_coherent(pages).unwrap())
+}
+
+fn stream<T: ostd_pod::Pod>(pages: usize) -> DmaSliceAlloc<T, DmaStream> {
+    DmaSliceAlloc::new(alloc_stream(pages).unwrap())
+}
+
+#[ktest]
+fn slots_fill_the_pages_and_do_not_overlap() {
+    let pool = coherent::<Odd>(1);
+    let slices: Vec<_> = core::iter::from_fn(|| pool.alloc()).collect();
+    assert_eq!(slices.len(), PAGE_SIZE / size_of::<Odd>());
+    let mut addresses: Vec<_> = slices.iter().map(|slice| slice.extent().address).collect();
+    addresses.sort_unstable();
+    assert!(addresses.windows(2).all(|pair| pair[1] - pair[0] >= size_of::<Odd>()));
+    assert_eq!(addresses.last().unwrap() + size_of::<Odd>() - addresses[0], PAGE_SIZE);
+}
+
+#[ktest]
+fn each_slice_keeps_its_own_value() {
+    let pool = coherent::<Odd>(1);
+    let slices: Vec<_> = core::iter::from_fn(|| pool.alloc()).collect();
+    let value = |i: usize| Odd { a: i as u16, b: [i as u8; 5], c: !i as u8 };
+    for (i, slice) in slices.iter().enumerate() {
+        slice.write(&value(i)).unwrap();
+    }
+    for (i, slice) in slices.iter().enumerate() {
+        assert_eq!(slice.read().unwrap(), value(i));
+    }
+}
+
+#[ktest]
+fn running_out_is_none_and_a_dropped_slice_comes_back() {
+    let pool = coherent::<[u8; 2048]>(1);
+    assert_eq!(pool.available(), 2);
+    let first = pool.alloc().unwrap();
+    let address = first.extent().address;
+    let second = pool.alloc().unwrap();
+    assert!(pool.alloc().is_none());
+    drop(first);
+    assert_eq!(pool.available(), 1);
+    assert_eq!(pool.alloc().unwrap().extent().address, address);
+    drop(second);
+    assert_eq!(pool.available(), 2);
+}
+
+#[ktest]
+fn slices_outlive_their_allocator() {
+    let pool = coherent::<u64>(1);
+    let slice = pool.alloc().unwrap();
+    drop(pool);
+    slice.write(&0x0123_4567_89ab_cdef).unwrap();
+    assert_eq!(slice.read().unwrap(), 0x0123_4567_89ab_cdef);
+}
+
+#[ktest]
+fn an_object_too_small_has_no_slots() {
+    let pool = coherent::<[u8; 2 * PAGE_SIZE]>(1);
+    assert_eq!(pool.available(), 0);
+    assert!(pool.alloc().is_none());
+}
+
+#[ktest]
+fn stream_slots_do_not_share_a_cache_line() {
+    let pool = stream::<u8>(1);
+    assert_eq!(pool.available(), PAGE_SIZE / CACHE_LINE);
+    let (a, b) = (pool.alloc().unwrap(), pool.alloc().unwrap());
+    assert!(a.extent().address.abs_diff(b.extent().address) >= CACHE_LINE);
+    a.write(&1).unwrap();
+    a.sync_to_device().unwrap();
+    b.sync_from_device().unwrap();
+}
+
+#[ktest]
+fn pages_for_is_enough_and_not_too_much() {
+    type Sectors = DmaSliceAlloc<[u8; 512], DmaStream>;
+    assert_eq!(Sectors::pages_for(0), Some(1));
+    assert_eq!(Sectors::pages_for(8), Some(1));
+    assert_eq!(Sectors::pages_for(9), Some(2));
+    assert_eq!(Sectors::pages_for(usize::MAX), None);
+    assert!(stream::<[u8; 512]>(Sectors::pages_for(9).unwrap()).available() >= 9);
+}
+
+#[ktest]
+fn parts_of_a_slice_are_checked() {
+    let pool = stream::<[u8; 512]>(1);
+    let slice = pool.alloc().unwrap();
+    slice.write_bytes(510, &[7, 8]).unwrap();
+    let mut tail = [0; 2];
+    slice.read_bytes(510, &mut tail).unwrap();
+    assert_eq!(tail, [7, 8]);
+    assert!(slice.read_bytes(511, &mut tail).is_err());
+    assert!(slice.write_bytes(usize::MAX, &tail).is_err());
+    assert!(slice.write_bytes(513, &[]).is_err());
+}
+
+#[ktest]
+fn direction_is_known_and_kept() {
+    let to_device = DmaStream::<ToDevice>::alloc(1, true).unwrap();
+    let pool: DmaSliceAlloc<u32, _> = DmaSliceAlloc::new(to_device);
+    let slice = pool.alloc().unwrap();
+    assert!(slice.extent().device_reads && !slice.extent().device_writes);
+    slice.write(&5).unwrap();
+    assert!(slice.read().is_err());
+}
+
+#[ktest]
+fn buffers_hold_what_they_are_given() {
+    assert_eq!(Buffer::alloc(0).err(), Some(DmaError::Empty));
+    assert_eq!(Buffer::alloc(usize::MAX).err(), Some(DmaError::NoMemory));
+    let buffer = Buffer::alloc(9 * 512).unwrap();
+    assert_eq!(buffer.len(), 9 * 512);
+    buffer.write(9 * 512 - 2, &[1, 2]).unwrap();
+    let mut tail = [9; 3];
+    buffer.read(9 * 512 - 3, &mut tail).unwrap();
+    assert_eq!(tail, [0, 1, 2]);
+    // The memory has whole pages; the buffer, and what a device is told of it, end before them.
+    assert_eq!(buffer.extent().len, buffer.len());
+    assert_eq!(buffer.read(9 * 512 - 2, &mut tail), Err(DmaError::OutOfRange));
+    assert_eq!(buffer.write(usize::MAX, &tail), Err(DmaError::OutOfRange));
+}
+
+#[ktest]
+fn a_buffer_is_resized_in_its_memory_as_far_as_that_goes() {
+    let mut buffer = Buffer::default();
+    assert!(buffer.is_empty() && buffer.extent().len == 0);
+    assert_eq!(buffer.read(0, &mut []), Err(DmaError::OutOfRange));
+    assert_eq!(buffer.resize(0), Err(DmaError::Empty));
+    buffer.resize(512).unwrap();
+    let address = buffer.extent().address;
+    buffer.resize(PAGE_SIZE).unwrap();
+    assert_eq!((buffer.extent().address, buffer.len()), (address, PAGE_SIZE));
+    buffer.resize(1).unwrap();
+    assert_eq!(buffer.write(0, &[1, 2]), Err(DmaError::OutOfRange));
+    buffer.resize(PAGE_SIZE + 1).unwrap();
+    buffer.write(PAGE_SIZE, &[1]).unwrap();
+    assert_eq!(buffer.resize(usize::MAX), Err(DmaError::NoMemory));
+    assert_eq!(buffer.len(), PAGE_SIZE + 1);
+}

@@ -1,0 +1,41 @@
+//! A user's choices: to leave features and capacity unused, so that every way through the drivers can be
+//! tried on one and the same device.
+
+use super::{features::Features, queue::MAX_QUEUE_SIZE};
+
+/// The way in which devices are driven.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The most entries to ask for in a queue.
+    pub queue_size: u16,
+    /// Whether to negotiate RING_EVENT_IDX.
+    pub event_idx: bool,
+    /// Whether to negotiate RING_INDIRECT_DESC.
+    pub indirect_desc: bool,
+    /// Whether to poll for completions even where there is an interrupt.
+    pub polling: bool,
+    /// How long a device may take to answer a request before it is reset, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            queue_size: MAX_QUEUE_SIZE,
+            event_idx: true,
+            indirect_desc: true,
+            polling: false,
+            timeout_ms: 30_000,
+        }
+    }
+}
+
+impl Options {
+    /// The features of queues that are implemented and not switched off.
+    pub fn ring_features(&self) -> Features {
+        let mut features = Features::empty();
+        features.set(Features::RING_EVENT_IDX, self.event_idx);
+        features.set(Features::RING_INDIRECT_DESC, self.indirect_desc);
+        features
+    }
+}

@@ -1,0 +1,258 @@
+//! What is put into a queue: descriptors, and the memory that they describe, as one object.
+
+use core::{fmt, ops::Range};
+
+use arrayvec::ArrayVec;
+use dma::{DmaMemory, DmaSlice};
+use ostd::mm::dma::DmaCoherent;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use super::MAX_SEGMENTS;
+
+/// One entry of a descriptor table (section 2.7.5, `struct virtq_desc`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Descriptor {
+    /// The device address of the memory.
+    pub address: u64,
+    /// Its length in bytes.
+    pub length: u32,
+    /// [`Self::NEXT`], [`Self::WRITE`], [`Self::INDIRECT`].
+    pub flags: u16,
+    /// The number of the descriptor that continues the chain, if the flags have [`Self::NEXT`].
+    pub next: u16,
+}
+
+impl Descriptor {
+    /// Another descriptor of the chain follows.
+    pub const NEXT: u16 = 1;
+    /// The device writes this memory; without it, the device reads.
+    pub const WRITE: u16 = 2;
+    /// The memory is a table of descriptors.
+    pub const INDIRECT: u16 = 4;
+}
+
+/// An indirect table (section 2.7.5.3).
+pub type Table = [Descriptor; MAX_SEGMENTS];
+
+/// A descriptor chain together with all of its memory, `M`.
+///
+/// [`Self::link`] describes the memory. Whatever may change or free the memory takes the description away
+/// again, so a chain that can be sent describes exactly what it owns.
+#[derive(Debug)]
+pub struct Chain<M> {
+    memory: M,
+    /// Its number among the chains of its queue.
+    place: u16,
+    pub(super) descriptors: ArrayVec<Descriptor, MAX_SEGMENTS>,
+    /// How many bytes the device may write.
+    pub(super) writable: u32,
+    /// Whether `descriptors` describe `memory` as it is.
+    pub(super) linked: bool,
+    /// Its indirect table, where the device knows indirect descriptors.
+    pub(super) table: Option<DmaSlice<Table, DmaCoherent>>,
+    /// The entries of `descriptors` that `table` does not hold yet, one bit each. Most requests differ from
+    /// the one before in the data alone, so only that is written.
+    pub(super) unwritten: u64,
+    /// How many descriptors of the ring it occupies.
+    pub(super) occupied: u16,
+    /// When it was made available, in ticks of the machine's timer.
+    pub(super) since: u64,
+}
+
+impl<M> Chain<M> {
+    pub(crate) fn new(
+        memory: M,
+        place: u16,
+        table: Option<DmaSlice<Table, DmaCoherent>>,
+    ) -> Self {
+        let descriptors = ArrayVec::new();
+        let (writable, linked, unwritten, occupied, since) = (0, false, 0, 0, 0);
+        Self { memory, place, descriptors, writable, linked, table, unwritten, occupied, since }
+    }
+
+    /// Gives access to the memory without the means to change what is described.
+    #[inline]
+    pub fn memory(&self) -> &M {
+        &self.memory
+    }
+
+    /// Gives access to all of the memory, which may be freed by it: the chain cannot be sent until
+    /// it is linked again.
+    #[inline]
+    pub fn memory_mut(&mut self) -> &mut M {
+        self.linked = false;
+        &mut self.memory
+    }
+
+    /// Its number among the chains of its queue, from 0.
+    pub(crate) fn place(&self) -> u16 {
+        self.place
+    }
+
+    /// The number of segments that are described.
+    pub(crate) fn segments(&self) -> usize {
+        self.descriptors.len()
+    }
+
+    /// Describes the memory to the device, in the order in which the device uses it: first what it
+    /// reads, then what it writes (section 2.7.4.2).
+    ///
+    /// `describe` can list nothing but memory that the chain itself keeps alive: a reference to anything
+    /// else does not live for `'a`.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError`]; the chain cannot be sent then.
+    #[inline]
+    pub fn link(
+        &mut self,
+        describe: impl for<'a> FnOnce(&'a M, &mut Segments<'a>),
+    ) -> Result<(), ChainError> {
+        self.linked = false;
+        let before = self.descriptors.len();
+        let mut segments = Segments {
+            descriptors: &mut self.descriptors,
+            unwritten: self.unwritten,
+            count: 0,
+            writable: 0,
+            error: None,
+        };
+        describe(&self.memory, &mut segments);
+        let Segments { unwritten, count, writable, error, .. } = segments;
+        if let Some(error) = error.or((count == 0).then_some(ChainError::Empty)) {
+            self.descriptors.clear();
+            return Err(error);
+        }
+        self.unwritten = unwritten;
+        if count != before {
+            // What was the last entry has a next one now, or the other way round.
+            self.unwritten |= 1 << (count - 1) | if before > 0 { 1 << (before - 1) } else { 0 };
+            self.descriptors.truncate(count);
+        }
+        (self.writable, self.linked) = (writable, true);
+        Ok(())
+    }
+
+    /// Has all of the indirect table written anew the next time. A device that fails a request may have
+    /// read another table than the one that was written: it can have written over it.
+    pub fn rewrite_table(&mut self) {
+        self.unwritten = u64::MAX;
+    }
+}
+
+/// The segments of a chain that is being linked.
+///
+/// A list that breaks a rule stays broken and the chain is refused; [`ChainError`] names the rule.
+#[derive(Debug)]
+pub struct Segments<'a> {
+    descriptors: &'a mut ArrayVec<Descriptor, MAX_SEGMENTS>,
+    unwritten: u64,
+    count: usize,
+    writable: u32,
+    error: Option<ChainError>,
+}
+
+impl<'a> Segments<'a> {
+    /// Adds all of `memory` for the device to read.
+    #[inline]
+    pub fn device_reads<D: DmaMemory + ?Sized>(&mut self, memory: &'a D) {
+        let extent = memory.extent();
+        self.push(extent.address, extent.len, 0, extent.device_reads);
+    }
+
+    /// Adds all of `memory` for the device to write.
+    #[inline]
+    pub fn device_writes<D: DmaMemory + ?Sized>(&mut self, memory: &'a D) {
+        let extent = memory.extent();
+        self.push(extent.address, extent.len, Descriptor::WRITE, extent.device_writes);
+    }
+
+    /// Adds the bytes `range` of `memory` for the device to read.
+    pub fn device_reads_part<D: DmaMemory + ?Sized>(&mut self, memory: &'a D, range: Range<usize>) {
+        let extent = memory.extent();
+        // A range that is none has no bytes, which `push` refuses.
+        let len = if range.end <= extent.len { range.len() } else { 0 };
+        self.push(extent.address.wrapping_add(range.start), len, 0, extent.device_reads);
+    }
+
+    /// Adds the bytes `range` of `memory` for the device to write.
+    pub fn device_writes_part<D: DmaMemory + ?Sized>(&mut self, memory: &'a D, range: Range<usize>) {
+        let extent = memory.extent();
+        let len = if range.end <= extent.len { range.len() } else { 0 };
+        let address = extent.address.wrapping_add(range.start);
+        self.push(address, len, Descriptor::WRITE, extent.device_writes);
+    }
+
+    #[inline]
+    fn push(&mut self, address: usize, len: usize, flags: u16, allowed: bool) {
+        let Ok(length @ 1..) = u32::try_from(len) else {
+            let error = if len == 0 { ChainError::BadRange } else { ChainError::TooLong };
+            return self.fail(error);
+        };
+        if !allowed {
+            return self.fail(ChainError::WrongDirection);
+        }
+        if flags == Descriptor::WRITE {
+            let Some(writable) = self.writable.checked_add(length) else {
+                return self.fail(ChainError::TooLong);
+            };
+            self.writable = writable;
+        } else if self.writable > 0 {
+            return self.fail(ChainError::ReadAfterWrite);
+        }
+        let descriptor = Descriptor { address: address as u64, length, flags, next: 0 };
+        let index = self.count;
+        match self.descriptors.get_mut(index) {
+            Some(known) if *known == descriptor => {}
+            Some(other) => {
+                *other = descriptor;
+                self.unwritten |= 1 << index;
+            }
+            None => {
+                if self.descriptors.try_push(descriptor).is_err() {
+                    return self.fail(ChainError::TooManySegments);
+                }
+                self.unwritten |= 1 << index;
+            }
+        }
+        self.count += 1;
+    }
+
+    #[cold]
+    fn fail(&mut self, error: ChainError) {
+        self.error.get_or_insert(error);
+    }
+}
+
+/// A chain that no device may be given; a mistake of the driver, not of the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChainError {
+    /// There is no memory in it, or it has changed since it was linked.
+    Empty,
+    /// A part is empty or reaches beyond its memory.
+    BadRange,
+    /// The device would read a stream that flows from it, or write one that flows to it.
+    WrongDirection,
+    /// Memory to read stands behind memory to write.
+    ReadAfterWrite,
+    /// More segments than [`MAX_SEGMENTS`], or than the queue has entries.
+    TooManySegments,
+    /// More bytes than 32 bits can count.
+    TooLong,
+}
+
+impl fmt::Display for ChainError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "the chain is empty",
+            Self::BadRange => "a part of the chain lies outside its memory",
+            Self::WrongDirection => "the memory does not flow in that direction",
+            Self::ReadAfterWrite => "what the device reads must stand before what it writes",
+            Self::TooManySegments => "the chain has more segments than the queue can take",
+            Self::TooLong => "the chain is longer than 32 bits can say",
+        })
+    }
+}
+
+impl core::error::Error for ChainError {}

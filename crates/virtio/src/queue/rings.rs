@@ -1,0 +1,175 @@
+//! The memory that a queue shares with the device, and the order of accesses to it.
+//!
+//! Every access is one volatile load or store (`read_once`, `write_once`), so nothing is read
+//! twice. Three fences order them, each the driver's half of a pair with the device:
+//!
+//! - **publish** (release): the descriptors and the ring entry before the available index.
+//! - **take** (acquire): the used index before the used entries, and before the data.
+//! - **ask** (full): one's own index before the other's wish. Driver and device each write an
+//!   index and then read what the other one asked for; were the read to overtake the write, both
+//!   could miss each other and sleep (sections 2.7.13.4.1 and 2.7.14).
+//!
+//! These order memory against memory. The notification is a store to a device register, and
+//! RISC-V orders that against memory with `fence w,o`, for which OSTD has no safe function. QEMU
+//! executes a register store after the stores before it; hardware would need that fence in
+//! `IoMem::write_once`.
+
+use core::sync::atomic::{Ordering, fence};
+
+use dma::{DmaError, DmaMemory, DmaSlice, alloc_coherent};
+use ostd::mm::{
+    HasDaddr, HasSize, Infallible, PAGE_SIZE, PodOnce, VmIoFill, VmIoOnce, VmWriter,
+    dma::DmaCoherent, io::util::HasVmReaderWriter,
+};
+
+use super::{
+    Descriptor, Table,
+    layout::{Layout, QueueAddresses, ring},
+};
+
+/// Descriptor table, available ring and used ring.
+#[derive(Debug)]
+pub(super) struct Rings {
+    layout: Layout,
+    memory: DmaCoherent,
+}
+
+// Every offset is computed from the layout and a number below the size, so it lies in the memory
+// and is aligned; no access can fail, whatever the device does.
+impl Rings {
+    /// Allocates zeroed rings for `size` entries.
+    pub fn alloc(size: u16) -> Result<Self, DmaError> {
+        let layout = Layout::new(size);
+        Ok(Self { layout, memory: alloc_coherent(layout.bytes.div_ceil(PAGE_SIZE))? })
+    }
+
+    pub fn size(&self) -> u16 {
+        self.layout.size
+    }
+
+    pub fn addresses(&self) -> QueueAddresses {
+        QueueAddresses { layout: self.layout, base: self.memory.daddr() }
+    }
+
+    /// Makes everything zero again, for a device that does not know of the rings.
+    pub fn clear(&self) {
+        let _ = self.memory.fill_zeros(0, self.memory.size());
+    }
+
+    /// Writes descriptor `number` of the ring.
+    #[inline]
+    pub fn write_descriptor(&self, number: u16, descriptor: Descriptor) {
+        put(&mut self.memory.writer(), number.into(), descriptor);
+    }
+
+    /// Writes the `unwritten` entries of an indirect table, one bit each, out of `descriptors`, which
+    /// follow one another; gives the descriptor that points to the table (section 2.7.5.3).
+    #[inline]
+    pub fn write_table(
+        table: &DmaSlice<Table, DmaCoherent>,
+        descriptors: &[Descriptor],
+        mut unwritten: u64,
+    ) -> Descriptor {
+        let (mut writer, end) = (table.writer(), descriptors.len());
+        while unwritten != 0 {
+            let index = unwritten.trailing_zeros() as usize;
+            unwritten &= unwritten - 1;
+            let Some(descriptor) = descriptors.get(index) else { break };
+            let follows = if index + 1 < end { Descriptor::NEXT } else { 0 };
+            let flags = descriptor.flags | follows;
+            put(&mut writer, index, Descriptor { flags, next: index as u16 + 1, ..*descriptor });
+        }
+        Descriptor {
+            address: table.extent().address as u64,
+            length: (end * size_of::<Descriptor>()) as u32,
+            flags: Descriptor::INDIRECT,
+            next: 0,
+        }
+    }
+
+    /// Puts the chain that starts at descriptor `head` into the available ring as number
+    /// `position`, and tells that there is one more.
+    #[inline]
+    pub fn publish(&self, position: u16, head: u16) {
+        let mut ring = self.memory.writer();
+        let mut entry = ring.skip(self.layout.available).clone_exclusive();
+        let offset = ring::ENTRIES + self.layout.entry(position) * ring::AVAILABLE_ENTRY_BYTES;
+        let _ = entry.skip(offset).write_once(&head);
+        // Publish: the device must not see the index before what it announces.
+        fence(Ordering::Release);
+        let _ = ring.skip(ring::INDEX).write_once(&position.wrapping_add(1));
+    }
+
+    /// The used index: how many chains the device has returned, ever. The entries that it
+    /// announces may be read after this.
+    #[inline]
+    pub fn used_index(&self) -> u16 {
+        let index = get(&self.memory, self.layout.used + ring::INDEX);
+        // Take: the device wrote the entries and the data before the index.
+        fence(Ordering::Acquire);
+        index
+    }
+
+    /// Used entry number `position`: the head of the chain, and the bytes written to it.
+    #[inline]
+    pub fn used_entry(&self, position: u16) -> (u32, u32) {
+        let entry = ring::ENTRIES + self.layout.entry(position) * ring::USED_ENTRY_BYTES;
+        let mut reader = self.memory.reader();
+        let entry = reader.skip(self.layout.used + entry);
+        (entry.read_once().unwrap_or(u32::MAX), entry.read_once().unwrap_or(u32::MAX))
+    }
+
+    /// The available index whose passing the device wants to be notified of (EVENT_IDX).
+    #[inline]
+    pub fn avail_event(&self) -> u16 {
+        // Ask: our available index before the device's wish.
+        fence(Ordering::SeqCst);
+        get(&self.memory, self.layout.avail_event)
+    }
+
+    /// Whether the device wants no notifications (without EVENT_IDX).
+    pub fn notifications_suppressed(&self) -> bool {
+        // Ask: our available index before the device's wish.
+        fence(Ordering::SeqCst);
+        let flags: u16 = get(&self.memory, self.layout.used + ring::FLAGS);
+        flags & ring::USED_F_NO_NOTIFY != 0
+    }
+
+    /// Asks for an interrupt: with EVENT_IDX, when used entry number `used_event` is written.
+    pub fn request_interrupt(&self, used_event: Option<u16>) {
+        let _ = match used_event {
+            Some(position) => self.memory.write_once(self.layout.used_event, &position),
+            None => self.memory.write_once(self.layout.available + ring::FLAGS, &0u16),
+        };
+        // Ask: our wish before the device's used index, which is read next.
+        fence(Ordering::SeqCst);
+    }
+
+    /// Asks for no interrupts: with EVENT_IDX, by asking for one at entry number `used_event`,
+    /// which is as far away as can be.
+    pub fn suppress_interrupt(&self, used_event: Option<u16>) {
+        let _ = match used_event {
+            Some(position) => self.memory.write_once(self.layout.used_event, &position),
+            None => {
+                let flags = self.layout.available + ring::FLAGS;
+                self.memory.write_once(flags, &ring::AVAILABLE_F_NO_INTERRUPT)
+            }
+        };
+    }
+}
+
+/// Writes entry `index` of a descriptor table.
+#[inline]
+fn put(table: &mut VmWriter<'_, Infallible>, index: usize, descriptor: Descriptor) {
+    let Descriptor { address, length, flags, next } = descriptor;
+    // Length, flags and next share one word: two stores instead of four.
+    let rest = u64::from(length) | u64::from(flags) << 32 | u64::from(next) << 48;
+    let mut entry = table.clone_exclusive();
+    let entry = entry.skip(index * size_of::<Descriptor>());
+    let _ = entry.write_once(&address).and_then(|()| entry.write_once(&rest));
+}
+
+#[inline]
+fn get<V: PodOnce>(memory: &DmaCoherent, offset: usize) -> V {
+    memory.read_once(offset).unwrap_or_else(|_| V::new_zeroed())
+}

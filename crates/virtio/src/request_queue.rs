@@ -1,0 +1,357 @@
+//! A virtqueue with all that its users share: the lock, the spare chains, and who is owed an answer.
+//!
+//! **Interrupts only while somebody sleeps.** A task that waits looks at the used ring itself. Only
+//! when it gives that up does it announce that it sleeps, by a [`Sleeper`], and then asks the device for an
+//! interrupt ("arms" the queue), which includes a last look. The interrupt handler takes what there is;
+//! it arms the queue again if there are sleepers left, and otherwise turns interrupts off. So a busy
+//! device interrupts rarely, and an idle one not at all.
+//!
+//! Two orders keep this from losing a wake-up. A sleeper is counted before it arms. The handler reads
+//! the count under the lock of the queue and turns interrupts off under the same lock: whoever armed
+//! before has been counted, which is seen, and whoever arms later is not undone.
+
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use core::{
+    mem,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use dma::{DmaError, DmaSliceAlloc};
+use ostd::sync::{LocalIrqDisabled, SpinLock};
+use wait::Sleeper;
+
+use super::{
+    device::Device,
+    driver::{DeviceError, Driver, Next},
+    features::Features,
+    handshake::InitError,
+    queue::{Chain, Queue, Table, Used},
+    reset::ResetError,
+    transport::Transport,
+};
+
+/// A queue of a device, with the chains that go round in it.
+pub struct RequestQueue<D: Driver> {
+    /// While this is locked, completion queues are locked and tasks are woken; never the other way round.
+    pub(crate) inner: SpinLock<Inner<D>, LocalIrqDisabled>,
+    /// The number of the queue.
+    pub(crate) index: u16,
+    /// Whether an interrupt left chains in the used ring, for the next tick.
+    deferred: AtomicBool,
+}
+
+pub(crate) struct Inner<D: Driver> {
+    /// `None` once the device is out of use.
+    pub queue: Option<Queue<D::Memory, Owed<D::Note>>>,
+    /// The chains that are not in the queue. There are as many chains as the queue has entries, all of them
+    /// made at set-up, so that no command allocates one.
+    #[expect(clippy::vec_box, reason = "a chain moves into the queue and back, as one word")]
+    pub spare: Vec<Box<Chain<D::Memory>>>,
+    /// The tasks that wait for a chain, by its place.
+    pub callers: Vec<Caller<D::Memory>>,
+    /// Tasks that wait for a spare chain or for free descriptors.
+    pub room: Vec<Sleeper>,
+}
+
+/// Who is owed the answer to a chain.
+pub(crate) enum Owed<N> {
+    /// The task that waits for the chain of this place.
+    Caller(u16),
+    /// Whoever the driver noted.
+    Note(N),
+}
+
+/// The task that waits for a chain.
+pub(crate) enum Caller<M> {
+    /// There is none.
+    Nobody,
+    /// It looks, or sleeps.
+    Waits(Option<Sleeper>),
+    /// It has gone, and left the chain in flight.
+    Left,
+    /// Its answer has come: the chain, unless that is lost, and how many bytes the device says to have
+    /// written.
+    Answered(Option<Box<Chain<M>>>, Result<u32, DeviceError>),
+}
+
+/// What to do with interrupts after the used ring has been looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Afterwards {
+    /// Leave them as they are.
+    Keep,
+    /// On, for somebody who is about to sleep.
+    Arm,
+    /// On if somebody sleeps, otherwise off.
+    ArmForSleepers,
+}
+
+/// The outcome of a look at the used ring.
+#[derive(Default)]
+pub(crate) struct Processed {
+    /// Commands that were answered.
+    pub answered: usize,
+    /// Whether another look is needed.
+    pub more: bool,
+    notify: bool,
+    violated: bool,
+}
+
+impl<M> Caller<M> {
+    /// Gives the caller its answer and wakes it. Gives the chain back if nobody waits for it.
+    pub fn tell(
+        &mut self,
+        chain: Option<Box<Chain<M>>>,
+        answer: Result<u32, DeviceError>,
+    ) -> Option<Box<Chain<M>>> {
+        match mem::replace(self, Self::Answered(chain, answer)) {
+            Self::Waits(None) => None,
+            Self::Waits(Some(sleeper)) => {
+                sleeper.wake();
+                None
+            }
+            _ => match mem::replace(self, Self::Nobody) {
+                Self::Answered(chain, _) => chain,
+                _ => None,
+            },
+        }
+    }
+}
+
+impl<D: Driver> Inner<D> {
+    /// Keeps a chain for later.
+    #[inline]
+    pub fn put_back(&mut self, chain: Box<Chain<D::Memory>>) {
+        self.spare.push(chain);
+        self.wake_room();
+    }
+
+    #[inline]
+    pub fn wake_room(&mut self) {
+        if !self.room.is_empty() {
+            self.room.drain(..).for_each(Sleeper::wake);
+        }
+    }
+
+    /// Takes back what the device has returned so far, which bounds the work, and tells those who are owed
+    /// it.
+    #[inline]
+    pub fn process(&mut self, device: &Device<D>, afterwards: Afterwards) -> Processed {
+        let mut processed = Processed::default();
+        let Self { queue: Some(queue), spare, callers, .. } = self else { return processed };
+        let mut again = false;
+        let returned = queue.look().unwrap_or_else(|_| {
+            processed.violated = true;
+            0
+        });
+        for _ in 0..returned {
+            let Ok(Some(Used { mut chain, tag, written })) = queue.pop() else {
+                processed.violated = true;
+                break;
+            };
+            processed.answered += 1;
+            let note = match tag {
+                Owed::Note(note) => note,
+                Owed::Caller(place) => {
+                    if let Some(caller) = callers.get_mut(usize::from(place)) {
+                        spare.extend(caller.tell(Some(chain), Ok(written)));
+                    }
+                    continue;
+                }
+            };
+            match device.driver.answered(&mut chain, note, written, queue.free_segments()) {
+                Next::Done => device.recovery.good_answer(),
+                Next::Failed => chain.rewrite_table(),
+                Next::Again(note) => match queue.add(chain, Owed::Note(note)) {
+                    Ok(()) => {
+                        processed.answered -= 1;
+                        again = true;
+                        continue;
+                    }
+                    Err((error, refused, tag)) => {
+                        chain = refused;
+                        if let Owed::Note(note) = tag {
+                            device.driver.ended(Some(&mut chain), note, error.into());
+                        }
+                    }
+                },
+            }
+            spare.push(chain);
+        }
+        // What others added they notify of themselves.
+        processed.notify = again && queue.should_notify();
+        match afterwards {
+            Afterwards::Keep => {}
+            Afterwards::ArmForSleepers if device.waiting.asleep() == 0 => queue.disable_interrupts(),
+            // Arming includes a last look, which may find more, or a violation.
+            _ => processed.more = queue.enable_interrupts(),
+        }
+        if processed.answered > 0 {
+            self.wake_room();
+        }
+        processed
+    }
+
+    /// Stops the device and ends everything that is in flight for this reason; gives how many commands
+    /// that were.
+    ///
+    /// # Errors
+    ///
+    /// The device is not quiet: the memory of its queue and of what was in flight is lost.
+    pub fn end_all(&mut self, driver: &D, why: DeviceError) -> (usize, Result<(), ResetError>) {
+        let Self { queue: Some(queue), spare, callers, .. } = self else { return (0, Ok(())) };
+        let mut ended = 0;
+        let result = queue.stop(|mut chain, tag| {
+            ended += 1;
+            if let Some(chain) = &mut chain {
+                chain.rewrite_table();
+            }
+            match tag {
+                Owed::Caller(place) => {
+                    if let Some(caller) = callers.get_mut(usize::from(place)) {
+                        spare.extend(caller.tell(chain, Err(why)));
+                    }
+                }
+                Owed::Note(note) => {
+                    driver.ended(chain.as_deref_mut(), note, why);
+                    spare.extend(chain);
+                }
+            }
+        });
+        (ended, result)
+    }
+
+    /// Takes the queue out of use. It has been stopped.
+    pub fn retire(&mut self) {
+        if let Some(queue) = self.queue.take() {
+            queue.release();
+        }
+        self.wake_room();
+    }
+}
+
+impl<D: Driver> RequestQueue<D> {
+    /// Sets up queue `index` of the device with at most `wanted` entries, and as many chains, whose memory
+    /// `memory` makes. IRQs must be enabled.
+    ///
+    /// # Errors
+    ///
+    /// Of the queue, of `memory`, and [`InitError::QueueTooSmall`] where a chain cannot have `segments`
+    /// segments. The device keeps no memory then.
+    pub fn new(
+        transport: &Arc<dyn Transport>,
+        index: u16,
+        features: Features,
+        wanted: u16,
+        segments: usize,
+        memory: impl FnOnce(usize) -> Result<Vec<D::Memory>, InitError>,
+    ) -> Result<Self, InitError> {
+        let mut queue = Queue::new(transport.clone(), index, features, wanted)?;
+        queue.disable_interrupts();
+        let entries = usize::from(queue.size());
+        let spare = match Self::chains(&queue, memory) {
+            Ok(spare) if queue.max_segments() >= segments => spare,
+            other => {
+                if queue.stop(|_, _| ()).is_ok() {
+                    queue.release();
+                }
+                let too_small = InitError::QueueTooSmall { entries, needed: segments };
+                return Err(other.err().unwrap_or(too_small));
+            }
+        };
+        let callers = spare.iter().map(|_| Caller::Nobody).collect();
+        let inner = Inner { queue: Some(queue), spare, callers, room: Vec::new() };
+        Ok(Self { inner: SpinLock::new(inner), index, deferred: AtomicBool::new(false) })
+    }
+
+    #[expect(clippy::vec_box, reason = "a chain moves into the queue and back, as one word")]
+    fn chains(
+        queue: &Queue<D::Memory, Owed<D::Note>>,
+        memory: impl FnOnce(usize) -> Result<Vec<D::Memory>, InitError>,
+    ) -> Result<Vec<Box<Chain<D::Memory>>>, InitError> {
+        let memory = memory(queue.size().into())?;
+        let tables = match queue.is_indirect() {
+            true => Some(DmaSliceAlloc::<Table, _>::coherent(memory.len())?),
+            false => None,
+        };
+        let table = || match &tables {
+            None => Ok(None),
+            Some(tables) => tables.alloc().map(Some).ok_or(DmaError::NoMemory),
+        };
+        (0..)
+            .zip(memory)
+            .map(|(place, memory)| Ok(Box::new(Chain::new(memory, place, table()?))))
+            .collect()
+    }
+
+    /// Takes the queue away from the device again, for a set-up that fails.
+    pub fn discard(self) {
+        let mut inner = self.inner.lock();
+        if let Some(mut queue) = inner.queue.take()
+            && queue.stop(|_, _| ()).is_ok()
+        {
+            queue.release();
+        }
+    }
+
+    /// The number of entries, and the most segments of a chain; nothing once it is out of use.
+    pub fn limits(&self) -> (u16, usize) {
+        let inner = self.inner.lock();
+        inner.queue.as_ref().map_or((0, 0), |queue| (queue.size(), queue.max_segments()))
+    }
+
+    /// Looks at the used ring once, tells those who are owed what it holds, and deals with a violation. May
+    /// be called from any context.
+    pub(crate) fn process(&self, device: &Device<D>, afterwards: Afterwards) -> Processed {
+        let mut processed = self.inner.lock().process(device, afterwards);
+        processed.answered += self.follow_up(device, &processed);
+        processed
+    }
+
+    /// The part of a look that must not be done with the queue locked. Returns how many commands ended by
+    /// it.
+    #[inline]
+    pub(crate) fn follow_up(&self, device: &Device<D>, processed: &Processed) -> usize {
+        if processed.notify {
+            device.notify(self.index);
+        }
+        if processed.violated { device.recover_from_violation(self) } else { 0 }
+    }
+
+    /// Takes back what the device has returned, until it will interrupt for what comes next.
+    ///
+    /// Each turn takes at least one chain, or deals with a violation.
+    pub(crate) fn arm(&self, device: &Device<D>) {
+        while self.process(device, Afterwards::Arm).more {}
+    }
+
+    /// The interrupt handler's part: takes back no more chains than the queue has. A device that returns
+    /// at once what it is given again would keep the handler for ever; the next tick goes on.
+    pub(crate) fn handle_interrupt(&self, device: &Device<D>) {
+        let afterwards = match device.driver.posted(self.index) {
+            true => Afterwards::Arm,
+            false => Afterwards::ArmForSleepers,
+        };
+        for _ in 0..MAX_LOOKS {
+            if !self.process(device, afterwards).more {
+                return;
+            }
+        }
+        self.deferred.store(true, Ordering::Relaxed);
+    }
+
+    /// Goes on with what an interrupt left. Runs for each tick of the boot CPU's timer.
+    pub(crate) fn tick(&self, device: &Device<D>) {
+        if self.deferred.swap(false, Ordering::Relaxed) {
+            self.handle_interrupt(device);
+        }
+    }
+
+    /// Whether the device has broken a rule in this queue, and not been reset since.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.inner.lock().queue.as_ref().is_some_and(|ring| ring.violation().is_some())
+    }
+}
+
+/// Looks at the used ring within one interrupt, each of which takes no more than the chains that are
+/// outstanding.
+const MAX_LOOKS: usize = 16;

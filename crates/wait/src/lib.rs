@@ -1,0 +1,204 @@
+//! The one policy of waiting for a device.
+//!
+//! Whoever waits, for a disk, a screen or random numbers, does it by [`wait`]: it looks at the device,
+//! sleeps until an interrupt, or looks for a while and then sleeps, as its [`Patience`] says. The thing
+//! waited for is an [`Awaited`]; it says how to look and how to have the sleeper woken. A device may keep
+//! its interrupts off while nobody sleeps: it counts its [`Sleeper`]s in its [`Waiting`].
+//!
+//! [`CompletionQueue`] collects answers that arrive while nobody waits for them.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod completion;
+
+#[cfg(ktest)]
+mod tests;
+
+use alloc::sync::Arc;
+use core::{
+    hint,
+    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+};
+
+use ostd::{
+    arch::{read_tsc, tsc_freq},
+    sync::{Waiter, Waker},
+    task::Task,
+};
+
+pub use self::completion::{CompletionQueue, Full};
+
+/// How to wait for something that has not arrived.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Patience {
+    /// Sleeps until an interrupt.
+    Sleep,
+    /// Keeps looking at the device.
+    Poll,
+    /// Keeps looking for so many ticks of the machine's timer, then sleeps.
+    PollFor(u64),
+    /// Keeps looking for about as long as the last waits took, then sleeps; sleeps at once where a sleep
+    /// costs little beside that.
+    #[default]
+    Adaptive,
+}
+
+/// Something that a device will deliver.
+pub trait Awaited {
+    /// The thing that is delivered.
+    type Output;
+
+    /// Takes what has been delivered, after a look at the device.
+    fn look(&self) -> Option<Self::Output>;
+
+    /// Has `waker` called at the next delivery, or returns `false` if there may be something to take now.
+    fn arm(&self, waker: Arc<Waker>) -> bool;
+
+    /// The state of waiting for this device.
+    fn waiting(&self) -> &Waiting;
+}
+
+/// Waits until `what` has been delivered.
+///
+/// Where there is no task yet, or nothing to wake a sleeper, it looks until then, whatever `patience` says.
+/// Not to be called in interrupt context or while holding a spin lock.
+pub fn wait<A: Awaited + ?Sized>(what: &A, patience: Patience) -> A::Output {
+    let waiting = what.waiting();
+    let begin = (waiting.clock)();
+    let looks_for = match patience {
+        Patience::Sleep => 0,
+        Patience::Poll => u64::MAX,
+        Patience::PollFor(ticks) => ticks,
+        Patience::Adaptive => waiting.looks_for(),
+    };
+    let can_sleep = !waiting.must_poll.load(Ordering::Relaxed) && Task::current().is_some();
+    let mut waiter = None;
+    loop {
+        if can_sleep && looks_for <= (waiting.clock)().wrapping_sub(begin) {
+            let waiter = waiter.get_or_insert_with(|| Waiter::new_pair().0);
+            if what.arm(waiter.waker()) {
+                waiting.sleeps.fetch_add(1, Ordering::Relaxed);
+                waiter.wait();
+            }
+        }
+        waiting.looks.fetch_add(1, Ordering::Relaxed);
+        if let Some(output) = what.look() {
+            waiting.note((waiting.clock)().wrapping_sub(begin));
+            return output;
+        }
+        match Task::current() {
+            Some(_) => Task::yield_now(),
+            None => hint::spin_loop(),
+        }
+    }
+}
+
+/// The state of waiting for one device: whether interrupts come, who sleeps, and how long waits take.
+#[derive(Debug)]
+pub struct Waiting {
+    /// Whether no interrupt can wake a sleeper: until the driver is told that they reach it, or for good.
+    must_poll: AtomicBool,
+    /// Tasks that sleep, or are about to, until the device interrupts.
+    asleep: AtomicUsize,
+    looks: AtomicU64,
+    sleeps: AtomicU64,
+    /// How long waits took lately: a moving average in eighths of a tick; 0 is not known yet.
+    average: AtomicU64,
+    /// The ticks that an interrupt costs at the most.
+    interrupt_cost: u64,
+    clock: fn() -> u64,
+}
+
+impl Waiting {
+    /// The state at a driver's start: nobody sleeps, and no interrupt comes.
+    pub fn new() -> Arc<Self> {
+        // A sleep, the wake-up of an idle CPU and the way back take 50 to 100 microseconds under QEMU,
+        // most of which is the host's.
+        Arc::new(Self::with_clock(read_tsc, tsc_freq() / 10_000))
+    }
+
+    fn with_clock(clock: fn() -> u64, interrupt_cost: u64) -> Self {
+        Self {
+            must_poll: AtomicBool::new(true),
+            asleep: AtomicUsize::new(0),
+            looks: AtomicU64::new(0),
+            sleeps: AtomicU64::new(0),
+            average: AtomicU64::new(0),
+            interrupt_cost,
+            clock,
+        }
+    }
+
+    /// Whether no interrupt can wake a sleeper.
+    pub fn must_poll(&self) -> bool {
+        self.must_poll.load(Ordering::Relaxed)
+    }
+
+    /// Says that interrupts reach the driver from now on.
+    pub fn use_interrupts(&self) {
+        self.must_poll.store(false, Ordering::Relaxed);
+    }
+
+    /// The number of tasks that sleep, or are about to, until the device interrupts.
+    pub fn asleep(&self) -> usize {
+        self.asleep.load(Ordering::SeqCst)
+    }
+
+    /// The looks at the device by those who wait, so far.
+    pub fn looks(&self) -> u64 {
+        self.looks.load(Ordering::Relaxed)
+    }
+
+    /// The times that a task has gone to sleep until the device interrupts, so far.
+    pub fn sleeps(&self) -> u64 {
+        self.sleeps.load(Ordering::Relaxed)
+    }
+
+    /// The ticks for which looking pays: twice as long as waits have taken lately, at least a quarter of
+    /// an interrupt's cost and at most all of it. None where waits take longer than that: there a sleep
+    /// costs little.
+    fn looks_for(&self) -> u64 {
+        let cost = self.interrupt_cost;
+        match self.average.load(Ordering::Relaxed) / 8 {
+            0 => cost,
+            average if average > cost => 0,
+            average => (2 * average).clamp(cost / 4, cost),
+        }
+    }
+
+    /// Notes that a wait has taken so many ticks.
+    fn note(&self, ticks: u64) {
+        // A single late answer shall not turn a fast device into a slow one.
+        let ticks = ticks.clamp(1, 4 * self.interrupt_cost);
+        let average = match self.average.load(Ordering::Relaxed) {
+            0 => 8 * ticks,
+            average => average - average / 8 + ticks,
+        };
+        // Of two who note at once, one is lost, which an average can bear.
+        self.average.store(average, Ordering::Relaxed);
+    }
+}
+
+/// A task that sleeps, or is about to, until a device delivers something; the device counts it until it
+/// is woken.
+pub struct Sleeper {
+    waker: Arc<Waker>,
+    waiting: Arc<Waiting>,
+}
+
+impl Sleeper {
+    /// Announces a sleeper.
+    pub fn new(waker: Arc<Waker>, waiting: &Arc<Waiting>) -> Self {
+        waiting.asleep.fetch_add(1, Ordering::SeqCst);
+        Self { waker, waiting: waiting.clone() }
+    }
+
+    /// Wakes the task. May be called from any context.
+    pub fn wake(self) {
+        self.waiting.asleep.fetch_sub(1, Ordering::SeqCst);
+        self.waker.wake_up();
+    }
+}

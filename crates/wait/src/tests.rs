@@ -1,0 +1,191 @@
+//! Unit tests of the policy of waiting, with a device and a clock of their own.
+
+use alloc::vec::Vec;
+use core::cell::Cell;
+
+use ostd::{prelude::ktest, sync::SpinLock, task::TaskOptions};
+
+use super::*;
+
+/// The clock of these tests; they run one after the other.
+static CLOCK: AtomicU64 = AtomicU64::new(1000);
+
+/// The ticks that one look takes, and that an interrupt costs.
+const LOOK: u64 = 5;
+const INTERRUPT_COST: u64 = 1000;
+
+/// A device that answers when its clock has come so far, and that counts what is done to find out.
+struct Slow {
+    waiting: Waiting,
+    answers_at: Cell<u64>,
+    looks: Cell<u64>,
+    sleeps: Cell<u64>,
+}
+
+fn now() -> u64 {
+    CLOCK.load(Ordering::Relaxed)
+}
+
+impl Slow {
+    fn new() -> Self {
+        let device = Self::without_interrupts();
+        device.waiting.use_interrupts();
+        device
+    }
+
+    fn without_interrupts() -> Self {
+        let waiting = Waiting::with_clock(now, INTERRUPT_COST);
+        let (answers_at, looks, sleeps) = Default::default();
+        Self { waiting, answers_at, looks, sleeps }
+    }
+
+    /// Waits once for an answer that takes so many ticks; gives the looks and sleeps that it took.
+    fn wait(&self, ticks: u64, patience: Patience) -> (u64, u64) {
+        self.answers_at.set(now() + ticks);
+        wait(self, patience);
+        (self.looks.take(), self.sleeps.take())
+    }
+}
+
+impl Awaited for Slow {
+    type Output = ();
+
+    fn look(&self) -> Option<()> {
+        self.looks.set(self.looks.get() + 1);
+        let now = CLOCK.fetch_add(LOOK, Ordering::Relaxed) + LOOK;
+        (now >= self.answers_at.get()).then_some(())
+    }
+
+    fn arm(&self, waker: Arc<Waker>) -> bool {
+        if now() >= self.answers_at.get() {
+            return false;
+        }
+        // The interrupt comes when it is time, and takes as long as interrupts do.
+        self.sleeps.set(self.sleeps.get() + 1);
+        CLOCK.store(self.answers_at.get() + INTERRUPT_COST / 2, Ordering::Relaxed);
+        waker.wake_up()
+    }
+
+    fn waiting(&self) -> &Waiting {
+        &self.waiting
+    }
+}
+
+#[ktest]
+fn who_sleeps_looks_once_and_who_polls_never_sleeps() {
+    let device = Slow::new();
+    for ticks in [1, 100, 100_000] {
+        assert_eq!(device.wait(ticks, Patience::Sleep), (1, 1));
+        assert_eq!(device.wait(ticks, Patience::Poll), (ticks.div_ceil(LOOK), 0));
+    }
+    assert_eq!(device.wait(200, Patience::PollFor(100)), (100 / LOOK + 1, 1));
+    assert_eq!(device.wait(90, Patience::PollFor(100)), (90 / LOOK, 0));
+}
+
+#[ktest]
+fn on_a_fast_device_the_adaptive_never_sleeps() {
+    let device = Slow::new();
+    for _ in 0..100 {
+        let (looks, sleeps) = device.wait(20, Patience::Adaptive);
+        assert_eq!((looks, sleeps), (20 / LOOK, 0));
+    }
+}
+
+#[ktest]
+fn on_a_slow_device_the_adaptive_soon_sleeps_at_once() {
+    let device = Slow::new();
+    let slow = 10 * INTERRUPT_COST;
+    for _ in 0..20 {
+        assert_eq!(device.wait(slow, Patience::Adaptive).1, 1);
+    }
+    assert_eq!(device.wait(slow, Patience::Adaptive), (1, 1));
+}
+
+#[ktest]
+fn the_adaptive_never_looks_for_longer_than_an_interrupt_costs() {
+    let device = Slow::new();
+    let most = INTERRUPT_COST / LOOK + 2;
+    for ticks in [10, 1000, 3, 100_000, 1, 1_000_000, 50, 500, 5_000] {
+        for _ in 0..7 {
+            let (looks, _) = device.wait(ticks * INTERRUPT_COST / 1000, Patience::Adaptive);
+            assert!(looks <= most, "{looks} looks for {ticks}");
+        }
+    }
+}
+
+#[ktest]
+fn one_late_answer_does_not_make_a_fast_device_slow() {
+    let device = Slow::new();
+    for _ in 0..50 {
+        device.wait(20, Patience::Adaptive);
+    }
+    device.wait(1_000_000, Patience::Adaptive);
+    assert_eq!(device.wait(20, Patience::Adaptive), (4, 0));
+}
+
+#[ktest]
+fn a_device_that_becomes_fast_is_looked_at_again() {
+    let device = Slow::new();
+    for _ in 0..50 {
+        device.wait(1_000_000, Patience::Adaptive);
+    }
+    for _ in 0..50 {
+        device.wait(20, Patience::Adaptive);
+    }
+    assert_eq!(device.wait(20, Patience::Adaptive).1, 0);
+}
+
+#[ktest]
+fn without_interrupts_nobody_sleeps() {
+    let device = Slow::without_interrupts();
+    for patience in [Patience::Sleep, Patience::PollFor(10), Patience::Adaptive] {
+        assert_eq!(device.wait(1000, patience), (1000 / LOOK, 0));
+    }
+}
+
+#[ktest]
+fn completions_come_out_in_order_and_make_room() {
+    let queue = CompletionQueue::new(2);
+    queue.reserve().unwrap();
+    queue.reserve().unwrap();
+    assert_eq!(queue.reserve(), Err(Full));
+    queue.cancel();
+    queue.reserve().unwrap();
+    queue.push(1);
+    queue.push(2);
+    assert_eq!((queue.open(), queue.reserve()), (2, Err(Full)));
+    assert_eq!(queue.try_next(), Some(1));
+    queue.reserve().unwrap();
+    queue.push(3);
+    let rest: Vec<_> = core::iter::from_fn(|| queue.try_next()).collect();
+    assert_eq!((&rest[..], queue.open()), (&[2, 3][..], 0));
+}
+
+#[ktest]
+fn a_push_wakes_all_who_sleep_and_counts_them_off() {
+    let (queue, waiting) = (CompletionQueue::new(2), Waiting::new());
+    let woken = Arc::new(SpinLock::new(0));
+    for _ in 0..2 {
+        let (queue, waiting, woken) = (queue.clone(), waiting.clone(), woken.clone());
+        let sleep = move || {
+            let (waiter, waker) = Waiter::new_pair();
+            if queue.fall_asleep(waker, &waiting) {
+                waiter.wait();
+                *woken.lock() += 1;
+            }
+        };
+        TaskOptions::new(sleep).spawn().unwrap();
+    }
+    while waiting.asleep() < 2 {
+        Task::yield_now();
+    }
+    queue.reserve().unwrap();
+    queue.push(7);
+    assert_eq!(waiting.asleep(), 0);
+    while *woken.lock() < 2 {
+        Task::yield_now();
+    }
+    // Something is ready, so nobody falls asleep.
+    assert!(!queue.fall_asleep(Waiter::new_pair().1, &waiting));
+    assert_eq!((waiting.asleep(), queue.try_next()), (0, Some(7)));
+}

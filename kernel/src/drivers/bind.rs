@@ -1,0 +1,81 @@
+//! From a device's number to its driver.
+
+use alloc::sync::Arc;
+use core::fmt::Display;
+
+use block::BlockDevice;
+use virtio::{
+    device::{
+        VirtioDevice,
+        blk::{self, VirtioBlk},
+        rng::{self, VirtioRng},
+    },
+    handshake::InitError,
+    options::Options,
+    transport::Transport,
+};
+
+use super::entropy;
+use crate::console::println;
+
+/// Initialises the device at a place and makes it known to those who use its kind.
+pub(super) type Driver = fn(
+    &dyn Display,
+    Arc<dyn Transport>,
+    &Options,
+) -> Result<Arc<dyn VirtioDevice>, InitError>;
+
+/// The driver for devices of this id.
+pub(super) fn driver(device_id: u32) -> Option<Driver> {
+    match device_id {
+        blk::DEVICE_ID => Some(bind_block_device),
+        rng::DEVICE_ID => Some(bind_entropy_device),
+        _ => None,
+    }
+}
+
+fn bind_block_device(
+    place: &dyn Display,
+    transport: Arc<dyn Transport>,
+    options: &Options,
+) -> Result<Arc<dyn VirtioDevice>, InitError> {
+    let disk = Arc::new(VirtioBlk::new(transport, options)?);
+    println!("{place}: features {}", disk.feature_names());
+    let (info, device) = (disk.info(), disk.device());
+    let index = block::register(disk);
+    println!("disk {index}: {info}");
+    Ok(device)
+}
+
+fn bind_entropy_device(
+    _place: &dyn Display,
+    transport: Arc<dyn Transport>,
+    options: &Options,
+) -> Result<Arc<dyn VirtioDevice>, InitError> {
+    let source = Arc::new(VirtioRng::new(transport, options)?);
+    let device = source.device();
+    entropy::register(source);
+    Ok(device)
+}
+
+/// The name of a kind of device in the specification (VIRTIO 1.3, section 5).
+pub(super) fn device_name(device_id: u32) -> &'static str {
+    match device_id {
+        1 => "network",
+        2 => "block",
+        3 => "console",
+        4 => "entropy",
+        5 => "memory balloon",
+        8 => "SCSI host",
+        9 => "9P transport",
+        16 => "GPU",
+        18 => "input",
+        19 => "socket",
+        20 => "crypto",
+        24 => "memory",
+        25 => "sound",
+        26 => "file system",
+        27 => "persistent memory",
+        _ => "unknown",
+    }
+}

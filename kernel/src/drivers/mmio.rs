@@ -1,0 +1,156 @@
+//! The bus of virtio-mmio slots, which the device tree announces.
+
+use alloc::sync::Arc;
+use core::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use device_tree::DeviceNode;
+use fdt::Fdt;
+use ostd::irq::IrqLine;
+use virtio::{
+    device::{VirtioDevice, attach},
+    options::Options,
+    transport::{
+        Transport, Version,
+        mmio::{Counted, MmioTransport, SlotError},
+    },
+};
+
+use super::{bind, keep};
+use crate::{
+    arch::{
+        io_memory,
+        irq::{self, MappedIrqLine},
+    },
+    console::println,
+    unusable,
+};
+
+/// The node name by which a device tree announces a virtio-mmio slot (VIRTIO 1.3, section 4.2.1).
+const COMPATIBLE: &str = "virtio,mmio";
+
+static REGISTER_ACCESSES: AtomicU64 = AtomicU64::new(0);
+
+/// The number of registers of virtio devices that were read or written so far.
+pub fn register_accesses() -> u64 {
+    REGISTER_ACCESSES.load(Ordering::Relaxed)
+}
+
+/// Looks into every slot.
+pub(super) fn probe(fdt: &Fdt<'_>, options: &Options) {
+    for node in device_tree::devices(fdt, COMPATIBLE) {
+        match node {
+            Ok(node) => probe_slot(&node, options),
+            Err(error) => log::warn!("{error}"),
+        }
+    }
+}
+
+fn probe_slot(node: &DeviceNode, options: &Options) {
+    let place = Place(node.range.start);
+    let transport = match open_slot(node) {
+        Ok(transport) => Arc::new(transport),
+        Err(SlotError::Empty) => return,
+        Err(error) => return println!("{place}: {error}, skipped"),
+    };
+    let id = transport.device_id();
+    println!(
+        "Virtio MMIO device found at {:#x} with size {:#x}, device id {id}, version: {}",
+        node.range.start,
+        node.range.len(),
+        match transport.version() {
+            Version::Legacy => 1,
+            Version::Modern => 2,
+        },
+    );
+    let name = bind::device_name(id);
+    let Some(driver) = bind::driver(id) else {
+        return println!("{place}: {name} device, no driver, skipped");
+    };
+    println!(
+        "{place}: {name} device, {}, vendor {:#x}, {}",
+        match transport.version() {
+            Version::Legacy => "legacy",
+            Version::Modern => "modern",
+        },
+        transport.vendor_id(),
+        Irq(node)
+    );
+    match driver(&place, transport, options) {
+        Ok(device) if options.polling => keep(device, None),
+        Ok(device) => connect(&place, node, device),
+        Err(error) => unusable::record(name, place, error),
+    }
+}
+
+fn open_slot(node: &DeviceNode) -> Result<MmioTransport<Counted>, SlotError> {
+    let window = io_memory::acquire(node.range.clone()).map_err(SlotError::Access)?;
+    MmioTransport::new(Counted { window, accesses: &REGISTER_ACCESSES })
+}
+
+/// Leads the node's interrupt to the device; where that fails the device is polled.
+fn connect(place: &Place, node: &DeviceNode, device: Arc<dyn VirtioDevice>) {
+    match connect_line(node, &device) {
+        Ok(line) => {
+            device.use_interrupts();
+            keep(device, Some(line));
+        }
+        Err(error) => {
+            log::warn!("{place}: no interrupt, polling instead: {error}");
+            keep(device, None);
+        }
+    }
+}
+
+fn connect_line(
+    node: &DeviceNode,
+    device: &Arc<dyn VirtioDevice>,
+) -> Result<MappedIrqLine, ConnectError> {
+    let interrupt = node.interrupt.as_ref().map_err(|error| ConnectError::Node(*error))?;
+    let mut line = IrqLine::alloc().map_err(ConnectError::Line)?;
+    attach(&mut line, device);
+    irq::map(interrupt, line).map_err(ConnectError::Map)
+}
+
+/// The reason for which a device's interrupt cannot be used.
+#[derive(Debug)]
+enum ConnectError {
+    Node(device_tree::InterruptError),
+    Line(ostd::Error),
+    Map(irq::MapError),
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Node(error) => error.fmt(f),
+            Self::Line(error) => write!(f, "there is no interrupt line left ({error:?})"),
+            Self::Map(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for ConnectError {}
+
+/// A slot's bus and address, for people to read.
+pub(super) struct Place(usize);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "virtio-mmio {:#x}", self.0)
+    }
+}
+
+/// A node's interrupt, for people to read.
+struct Irq<'a>(&'a DeviceNode);
+
+impl fmt::Display for Irq<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.interrupt {
+            Ok(interrupt) => write!(f, "irq {}", interrupt.number),
+            Err(_) => f.write_str("no irq"),
+        }
+    }
+}
