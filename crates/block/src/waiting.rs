@@ -28,11 +28,7 @@ pub fn submit_and_wait<D: BlockDevice + ?Sized>(
 /// # Errors
 ///
 /// As [`BlockDevice::read_block`].
-pub fn read<D: BlockDevice + ?Sized>(
-    disk: &D,
-    sector: u64,
-    data: &mut [u8],
-) -> Result<(), Error> {
+pub fn read<D: BlockDevice + ?Sized>(disk: &D, sector: u64, data: &mut [u8]) -> Result<(), Error> {
     let buffers = vec![Buffer::alloc(data.len())?];
     let request = submit_and_wait(disk, Request::new(Operation::Read, sector, buffers))?;
     Ok(request.buffers.first().ok_or(Error::Empty)?.read(0, data)?)
@@ -43,11 +39,7 @@ pub fn read<D: BlockDevice + ?Sized>(
 /// # Errors
 ///
 /// As [`BlockDevice::write_block`].
-pub fn write<D: BlockDevice + ?Sized>(
-    disk: &D,
-    sector: u64,
-    data: &[u8],
-) -> Result<(), Error> {
+pub fn write<D: BlockDevice + ?Sized>(disk: &D, sector: u64, data: &[u8]) -> Result<(), Error> {
     let buffer = Buffer::alloc(data.len())?;
     buffer.write(0, data)?;
     submit_and_wait(disk, Request::new(Operation::Write, sector, vec![buffer])).map(|_| ())

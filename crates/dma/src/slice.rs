@@ -13,7 +13,9 @@ use ostd::{
 };
 use ostd_pod::Pod;
 
-use super::{DmaError, DmaExtent, DmaMemory, DmaObject, alloc_coherent, alloc_stream, private::Sealed};
+use super::{
+    DmaError, DmaExtent, DmaMemory, DmaObject, alloc_coherent, alloc_stream, private::Sealed,
+};
 
 /// Splits one DMA object into slots of `T`.
 ///

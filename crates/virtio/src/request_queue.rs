@@ -181,7 +181,9 @@ impl<D: Driver> Inner<D> {
         processed.notify = again && queue.should_notify();
         match afterwards {
             Afterwards::Keep => {}
-            Afterwards::ArmForSleepers if device.waiting.asleep() == 0 => queue.disable_interrupts(),
+            Afterwards::ArmForSleepers if device.waiting.asleep() == 0 => {
+                queue.disable_interrupts()
+            }
             // Arming includes a last look, which may find more, or a violation.
             _ => processed.more = queue.enable_interrupts(),
         }

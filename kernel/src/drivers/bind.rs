@@ -19,11 +19,8 @@ use super::entropy;
 use crate::console::println;
 
 /// Initialises the device at a place and makes it known to those who use its kind.
-pub(super) type Driver = fn(
-    &dyn Display,
-    Arc<dyn Transport>,
-    &Options,
-) -> Result<Arc<dyn VirtioDevice>, InitError>;
+pub(super) type Driver =
+    fn(&dyn Display, Arc<dyn Transport>, &Options) -> Result<Arc<dyn VirtioDevice>, InitError>;
 
 /// The driver for devices of this id.
 pub(super) fn driver(device_id: u32) -> Option<Driver> {

@@ -1,20 +1,24 @@
-//! `job=demo`: the lab in one run. Reads the greeting in sector 0, writes the answer to sector 1,
-//! and reads it back.
+//! `job=demo`: the lab in one run. Reads the text in sector 0, writes another one there, and reads that
+//! back.
 
 use alloc::{format, string::String};
 
 use block::SECTOR_SIZE;
 
-use super::{Disk, Failure, Run, read, step, text::Text, write};
+use super::{Disk, Failure, Run, read, text::Text, write};
 use crate::{
     cmdline::{CmdlineError, CommandLine},
     console::println,
 };
 
+/// The sector that is read and written.
+const SECTOR: u64 = 0;
+/// The text of a fresh lab disk.
 const GREETING: &[u8] = b"Hello World from Image!";
-const GREETING_SECTOR: u64 = 0;
+/// The text that is written.
 const ANSWER: &[u8] = b"Hello, Virtio Block Device!";
-const ANSWER_SECTOR: u64 = 1;
+/// Sectors that are searched for a text that is not where it should be.
+const SEARCHED: u64 = 4096;
 
 pub(super) struct Demo;
 
@@ -28,35 +32,50 @@ impl Run for Demo {
     }
 
     fn run(&self, disk: &Disk) -> Result<String, Failure> {
-        let greeting = read::sector(disk, GREETING_SECTOR)?;
-        println!("demo: sector {GREETING_SECTOR} holds {}", Text(&greeting));
+        println!("Testing block device read...");
+        let before = read::sector(disk, SECTOR)?;
+        println!("Read string: {}", Text(&before).unquoted());
         // Somebody's own disk is not to be written on.
-        if !greeting.starts_with(GREETING) {
+        if !before.starts_with(GREETING) && !before.starts_with(ANSWER) {
             return Err(Failure::Other(format!(
-                "sector {GREETING_SECTOR} does not start with {}; `make reset-image` makes a \
-                 fresh lab disk",
-                Text(GREETING)
+                "sector {SECTOR} holds {}, and neither {} nor {}, so nothing was written to it; \
+                 `make reset-image` makes a fresh lab disk",
+                Text(&before),
+                Text(GREETING),
+                Text(ANSWER)
             )));
         }
 
-        let before = read::sector(disk, ANSWER_SECTOR)?;
-        match Text(&before) {
-            text if text.is_empty() => println!("demo: sector {ANSWER_SECTOR} was empty"),
-            text => println!("demo: sector {ANSWER_SECTOR} held {text}"),
-        }
-
+        println!("Testing block device write...");
         let mut answer = [0; SECTOR_SIZE];
         for (to, from) in answer.iter_mut().zip(ANSWER) {
             *to = *from;
         }
-        write::sector(disk, ANSWER_SECTOR, &answer)?;
-        step("flushing", || disk.flush())?;
-        if read::sector(disk, ANSWER_SECTOR)? != answer {
-            return Err(Failure::Other(format!(
-                "sector {ANSWER_SECTOR} does not hold what was written to it"
-            )));
+        write::sector(disk, SECTOR, &answer)?;
+        super::step("flushing", || disk.flush())?;
+        let after = read::sector_afresh(disk, SECTOR)?;
+        if after != answer {
+            return Err(not_written(disk, &after, &answer));
         }
-        println!("demo: wrote {} to sector {ANSWER_SECTOR} and read it back", Text(&answer));
+        println!("Read string from a fresh request: {}", Text(&after).unquoted());
         Ok(String::new())
     }
+}
+
+/// Tells what the sector holds instead of `expected`, and where else that stands.
+fn not_written(disk: &Disk, found: &[u8; SECTOR_SIZE], expected: &[u8; SECTOR_SIZE]) -> Failure {
+    let sectors = 0..disk.info().geometry.capacity.min(SEARCHED);
+    let place = sectors
+        .filter(|sector| *sector != SECTOR)
+        .find(|sector| read::sector(disk, *sector).is_ok_and(|data| data == *expected));
+    let elsewhere = match place {
+        Some(sector) => format!("; what was written stands in sector {sector}"),
+        None => String::from("; what was written stands nowhere on the disk"),
+    };
+    let same_text = if found.starts_with(ANSWER) { " with something behind it" } else { "" };
+    Failure::Other(format!(
+        "sector {SECTOR} holds {}{same_text} after the write, expected {}{elsewhere}",
+        Text(found),
+        Text(expected)
+    ))
 }

@@ -18,6 +18,11 @@ pub(super) enum Failure {
         /// The disks that were found and cannot be used.
         unusable: Vec<Unusable>,
     },
+    /// There is no entropy device to do it with.
+    NoEntropyDevice {
+        /// Those that were found and cannot be used.
+        unusable: Vec<Unusable>,
+    },
     /// There are disks, and none has the name that was asked for.
     NoSuchDisk {
         /// The name.
@@ -57,14 +62,12 @@ impl fmt::Display for Failure {
                 "no disk found; give QEMU one with -drive if=none,id=d0,format=raw,file=IMAGE \
                  -device virtio-blk-device,drive=d0",
             ),
-            Self::NoDisk { unusable } => {
-                for (index, disk) in unusable.iter().enumerate() {
-                    let separator = if index == 0 { "" } else { "; " };
-                    let Unusable { place, reason, .. } = disk;
-                    write!(f, "{separator}the disk at {place} could not be used: {reason}")?;
-                }
-                Ok(())
-            }
+            Self::NoDisk { unusable } => list(f, "disk", unusable),
+            Self::NoEntropyDevice { unusable } if unusable.is_empty() => f.write_str(
+                "no entropy device found; give QEMU one with -object rng-random,id=r0,filename=/dev/urandom \
+                 -device virtio-rng-device,rng=r0",
+            ),
+            Self::NoEntropyDevice { unusable } => list(f, "entropy device", unusable),
             Self::NoSuchDisk { wanted, serials } => {
                 write!(f, "there is no disk \"{wanted}\"; disk= takes one of:")?;
                 for (index, serial) in serials.iter().enumerate() {
@@ -79,6 +82,16 @@ impl fmt::Display for Failure {
             Self::Other(text) => f.write_str(text),
         }
     }
+}
+
+/// Lists devices that were found and cannot be used.
+fn list(f: &mut fmt::Formatter<'_>, kind: &str, unusable: &[Unusable]) -> fmt::Result {
+    for (index, device) in unusable.iter().enumerate() {
+        let separator = if index == 0 { "" } else { "; " };
+        let Unusable { place, reason, .. } = device;
+        write!(f, "{separator}the {kind} at {place} could not be used: {reason}")?;
+    }
+    Ok(())
 }
 
 impl error::Error for Failure {}

@@ -11,6 +11,7 @@ mod flush;
 mod info;
 mod ledger;
 mod needs;
+mod random;
 mod read;
 mod text;
 mod verify;
@@ -67,7 +68,7 @@ trait Run: Sized + Send + 'static {
 }
 
 /// All jobs; the first one is done when none is named.
-static KINDS: [Kind; 8] = [
+static KINDS: [Kind; 9] = [
     Kind::of::<demo::Demo>(),
     Kind::of::<info::Info>(),
     Kind::of::<read::Read>(),
@@ -76,6 +77,7 @@ static KINDS: [Kind; 8] = [
     Kind::of::<verify::Verify>(),
     Kind::of::<ledger::Ledger>(),
     Kind::of::<bench::Bench>(),
+    Kind::of::<random::Random>(),
 ];
 
 /// A type that implements [`Run`], in a table with others.

@@ -5,10 +5,7 @@ use alloc::sync::Arc;
 use block::{self, BlockDevice};
 
 use super::Failure;
-use crate::{
-    cmdline::CommandLine,
-    unusable,
-};
+use crate::{cmdline::CommandLine, unusable};
 
 /// Something that a job needs.
 pub(super) trait Needs: Sized {

@@ -2,7 +2,7 @@
 
 use alloc::{format, string::String, vec};
 
-use block::{Error, SECTOR_SIZE};
+use block::{Error, SECTOR_SIZE, waiting};
 
 use super::{
     Disk, Failure, Run, step,
@@ -50,9 +50,22 @@ impl Run for Read {
 
 /// Reads one sector, whatever the disk's block size is.
 pub(super) fn sector(disk: &Disk, sector: u64) -> Result<[u8; SECTOR_SIZE], Failure> {
+    sector_by(disk, sector, |first, block| disk.read_block(first, block))
+}
+
+/// Reads one sector by a request of its own, with memory that no other request has used.
+pub(super) fn sector_afresh(disk: &Disk, sector: u64) -> Result<[u8; SECTOR_SIZE], Failure> {
+    sector_by(disk, sector, |first, block| waiting::read(&**disk, first, block))
+}
+
+fn sector_by(
+    disk: &Disk,
+    sector: u64,
+    read: impl FnOnce(u64, &mut [u8]) -> Result<(), Error>,
+) -> Result<[u8; SECTOR_SIZE], Failure> {
     step(Step::numbered("reading sector", sector), || {
         let (first, mut block, offset) = block_around(disk, sector);
-        disk.read_block(first, &mut block)?;
+        read(first, &mut block)?;
         let found = block.get(offset..).and_then(|rest| rest.first_chunk());
         found.copied().ok_or(Error::BufferRange)
     })

@@ -76,7 +76,8 @@ fn text_and_dumps_are_readable() {
     assert_eq!(show(b"Hello\0junk"), "\"Hello\"");
     assert_eq!(show(b"a\"\n\xff"), "\"a\\\"\\n\\xff\"");
     assert_eq!(show(&[b'x'; 100]).len(), 64 + 2 + 3);
-    assert!(Text(b"\0abc").is_empty());
+    assert_eq!(format!("{}", Text(b"\0abc").unquoted()), "");
+    assert_eq!(format!("{}", Text(b"a\"\n\0").unquoted()), "a\\\"\\n");
     let line = DumpLine { address: 0x600, bytes: b"Hello, VirtIO!\0\xff" };
     assert_eq!(
         format!("{line}"),

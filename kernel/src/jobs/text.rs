@@ -6,21 +6,27 @@ use core::fmt;
 pub struct Text<'a>(pub &'a [u8]);
 
 impl Text<'_> {
+    /// The most bytes that are shown.
+    const LONGEST: usize = 64;
+
     fn bytes(&self) -> &[u8] {
         self.0.split(|byte| *byte == 0).next().unwrap_or_default()
     }
 
-    /// Says that there is no text.
-    pub fn is_empty(&self) -> bool {
-        self.bytes().is_empty()
+    /// The text without quotation marks.
+    pub fn unquoted(&self) -> impl fmt::Display {
+        let bytes = self.bytes();
+        fmt::from_fn(move |f| {
+            let (shown, more) = bytes.split_at_checked(Self::LONGEST).unwrap_or((bytes, &[]));
+            write!(f, "{}{}", shown.escape_ascii(), if more.is_empty() { "" } else { "..." })
+        })
     }
 }
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const LONGEST: usize = 64;
         let bytes = self.bytes();
-        let (shown, more) = bytes.split_at_checked(LONGEST).unwrap_or((bytes, &[]));
+        let (shown, more) = bytes.split_at_checked(Self::LONGEST).unwrap_or((bytes, &[]));
         write!(f, "\"{}\"", shown.escape_ascii())?;
         if more.is_empty() { Ok(()) } else { f.write_str("...") }
     }
@@ -51,6 +57,15 @@ impl fmt::Display for DumpLine<'_> {
             write!(f, "{}", char::from(shown))?;
         }
         f.write_str("|")
+    }
+}
+
+/// Bytes as hexadecimal numbers without anything between them.
+pub struct Hex<'a>(pub &'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

@@ -49,7 +49,8 @@ impl VirtioRng {
         let mut handshake = Handshake::begin(transport.clone())?;
         let negotiated = handshake.negotiate(options.ring_features().bits())?;
         let features = Features::from_bits_truncate(negotiated);
-        let queue = RequestQueue::new(&transport, REQUESTQ, features, options.queue_size, 1, memory)?;
+        let queue =
+            RequestQueue::new(&transport, REQUESTQ, features, options.queue_size, 1, memory)?;
         let device = Device::new(transport, negotiated, alloc::vec![queue], Rng, options);
         handshake.finish();
         Ok(Self { device: Arc::new(device) })
@@ -78,6 +79,8 @@ impl VirtioRng {
     /// One command; returns how many bytes it delivered.
     fn fill_some(&self, out: &mut [u8]) -> Result<usize, RngError> {
         let mut command = self.device.take()?;
+        // A device that claims to have written what it has not shall not repeat another command's bytes.
+        command.memory_mut()?.write(&[0; COMMAND_BYTES]).map_err(|_| RngError::Nothing)?;
         command.link(|bytes, chain| chain.device_writes(bytes))?;
         let answer = command.send()?.wait()?;
         answer.check(|bytes, written| {

@@ -61,11 +61,7 @@ pub struct Chain<M> {
 }
 
 impl<M> Chain<M> {
-    pub(crate) fn new(
-        memory: M,
-        place: u16,
-        table: Option<DmaSlice<Table, DmaCoherent>>,
-    ) -> Self {
+    pub(crate) fn new(memory: M, place: u16, table: Option<DmaSlice<Table, DmaCoherent>>) -> Self {
         let descriptors = ArrayVec::new();
         let (writable, linked, unwritten, occupied, since) = (0, false, 0, 0, 0);
         Self { memory, place, descriptors, writable, linked, table, unwritten, occupied, since }
@@ -177,7 +173,11 @@ impl<'a> Segments<'a> {
     }
 
     /// Adds the bytes `range` of `memory` for the device to write.
-    pub fn device_writes_part<D: DmaMemory + ?Sized>(&mut self, memory: &'a D, range: Range<usize>) {
+    pub fn device_writes_part<D: DmaMemory + ?Sized>(
+        &mut self,
+        memory: &'a D,
+        range: Range<usize>,
+    ) {
         let extent = memory.extent();
         let len = if range.end <= extent.len { range.len() } else { 0 };
         let address = extent.address.wrapping_add(range.start);

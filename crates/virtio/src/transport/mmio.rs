@@ -16,8 +16,8 @@ use ostd::{
 };
 
 use super::{
-    super::queue::QueueAddresses, DeviceStatus, InterruptStatus, Transport, TransportError, Version,
-    sealed::Sealed,
+    super::queue::QueueAddresses, DeviceStatus, InterruptStatus, Transport, TransportError,
+    Version, sealed::Sealed,
 };
 
 /// Register offsets in bytes, VIRTIO 1.3 section 4.2.2 (table 4.1) and 4.2.4 (table 4.3).

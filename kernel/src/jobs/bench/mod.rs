@@ -11,9 +11,9 @@ mod worker;
 
 use alloc::{format, string::String};
 
-use self::worker::{Amount, Api, Load, Measured};
 use block::{Error, Patience, SECTOR_SIZE, Statistics};
 
+use self::worker::{Amount, Api, Load, Measured};
 use super::{Disk, Failure, Run};
 use crate::{
     arch,
@@ -90,9 +90,9 @@ impl Run for Bench {
                     .number_in("bs", SECTOR_SIZE as u64..=MAX_BLOCK)?
                     .ok_or(CmdlineError::missing("bs=BYTES"))?,
                 depth: match api {
-                    Api::Queue => line
-                        .number_in("qd", 1..=MAX_DEPTH)?
-                        .ok_or(CmdlineError::missing("qd=N"))?,
+                    Api::Queue => {
+                        line.number_in("qd", 1..=MAX_DEPTH)?.ok_or(CmdlineError::missing("qd=N"))?
+                    }
                     Api::Blocking => line.number_in("qd", 1..=1)?.unwrap_or(1),
                 },
                 api,

@@ -2,12 +2,11 @@
 
 use alloc::{collections::VecDeque, sync::Arc, vec, vec::Vec};
 
-use fastrand::Rng;
-
 use block::{
     BlockDevice, Buffer, Completion, CompletionQueue, Error, IfFull, Operation, Patience, Reaper,
     Request, SECTOR_SIZE,
 };
+use fastrand::Rng;
 
 use super::histogram::Histogram;
 use crate::progress;
@@ -126,7 +125,11 @@ impl Load {
         Ok(measured)
     }
 
-    fn run_queue(&self, disk: &Arc<dyn BlockDevice>, mut places: Places) -> Result<Measured, Error> {
+    fn run_queue(
+        &self,
+        disk: &Arc<dyn BlockDevice>,
+        mut places: Places,
+    ) -> Result<Measured, Error> {
         let operation = if self.write { Operation::Write } else { Operation::Read };
         let mut idle = VecDeque::with_capacity(self.depth);
         for tag in 0..self.depth as u64 {

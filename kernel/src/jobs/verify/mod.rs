@@ -12,12 +12,12 @@ pub mod plan;
 use alloc::{boxed::Box, collections::BTreeMap, format, string::String, sync::Arc, vec, vec::Vec};
 use core::fmt;
 
-use self::plan::{Kind as OpKind, Operation, Plan};
 use block::{
     self, BlockDevice, Buffer, Completion, CompletionQueue, Error, IfFull, Reaper, Request,
     SECTOR_SIZE,
 };
 
+use self::plan::{Kind as OpKind, Operation, Plan};
 use super::{Disk, Failure, Run};
 use crate::{
     cmdline::{CmdlineError, CommandLine},

@@ -223,7 +223,11 @@ impl Blk {
         let row = row(request.operation);
         let sector = request.sector + memory.submitted.done.get() / SECTOR_SIZE as u64;
         memory.prepare(row.request_type, if row.names_sector { sector } else { 0 })?;
-        if row.has_range { self.link_range(chain, sector) } else { self.link_data(chain, row, room) }
+        if row.has_range {
+            self.link_range(chain, sector)
+        } else {
+            self.link_data(chain, row, room)
+        }
     }
 
     #[inline]
@@ -240,7 +244,8 @@ impl Blk {
             segments.device_reads(&memory.header);
             if let Some(request) = &memory.submitted.request {
                 let skip = memory.submitted.done.get() as usize;
-                bytes = list_data(segments, &request.buffers, row.device_writes, skip, longest, most);
+                bytes =
+                    list_data(segments, &request.buffers, row.device_writes, skip, longest, most);
             }
             segments.device_writes(&memory.response);
         });
