@@ -10,7 +10,7 @@ impl Text<'_> {
         self.0.split(|byte| *byte == 0).next().unwrap_or_default()
     }
 
-    /// Says that there is no text.
+    /// Returns `true` if there is no text.
     pub fn is_empty(&self) -> bool {
         self.bytes().is_empty()
     }
