@@ -28,6 +28,7 @@ use alloc::{
 };
 use core::{error, fmt};
 
+use ostd::power::ExitCode;
 use virtio::options::Options;
 
 use self::{
@@ -38,7 +39,7 @@ use crate::{
     cmdline::{CmdlineError, CommandLine},
     console::println,
     drivers::options,
-    power::{self, Verdict},
+    power,
 };
 
 /// A job with its parameters read.
@@ -67,8 +68,11 @@ trait Run: Sized + Send + 'static {
     fn run(&self, needs: &Self::Needs) -> Result<String, Failure>;
 }
 
-/// All jobs; the first one is done when none is named.
-static KINDS: [Kind; 9] = [
+/// The job that is done when none is named.
+const DEFAULT: &Kind = &Kind::of::<demo::Demo>();
+
+/// All jobs.
+const KINDS: &[Kind] = &[
     Kind::of::<demo::Demo>(),
     Kind::of::<info::Info>(),
     Kind::of::<read::Read>(),
@@ -136,8 +140,7 @@ impl Job {
         let line = CommandLine::from_bytes(command_line).map_err(mistake(NOT_KNOWN))?;
         let names: Vec<_> = KINDS.iter().map(|kind| (kind.name, kind)).collect();
         let named = line.one_of("job", &names).map_err(mistake(NOT_KNOWN))?;
-        let [default, ..] = &KINDS;
-        let kind = named.unwrap_or(default);
+        let kind = named.unwrap_or(DEFAULT);
         let work = kind.read(&line).map_err(mistake(kind.name))?;
         let options = options::parse(&line).map_err(mistake(kind.name))?;
         let cache_coherent = options::cache_coherent(&line).map_err(mistake(kind.name))?;
@@ -165,7 +168,7 @@ impl Job {
             Ok(details) => {
                 let blank = if details.is_empty() { "" } else { " " };
                 println!("job {}: ok{blank}{details}", self.name);
-                power::exit(Verdict::Success)
+                power::exit(ExitCode::Success)
             }
             Err(failure) => fail(self.name, failure),
         }
@@ -174,7 +177,7 @@ impl Job {
 
 fn fail(name: &str, reason: impl fmt::Display) -> ! {
     println!("job {name}: failed: {reason}");
-    power::exit(Verdict::Failure)
+    power::exit(ExitCode::Failure)
 }
 
 /// Says that no job can be done, and ends the machine.

@@ -3,7 +3,7 @@
 //! QEMU's `virt` machine has SiFive's test device (`sifive,test0` in the device tree). Writing a finisher
 //! code to its first register ends QEMU (`hw/misc/sifive_test.c`): 0x5555 with status 0, and
 //! `status << 16 | 0x3333` with that status. Without the device there is still the firmware's power-off,
-//! but QEMU then exits with 0 whatever the verdict is.
+//! but QEMU then exits with 0 in any case.
 
 use core::fmt;
 
@@ -13,12 +13,11 @@ use ostd::{
     arch::{read_tsc, tsc_freq},
     io::IoMem,
     mm::VmIoOnce,
-    power::poweroff,
+    power::{ExitCode, poweroff},
 };
 use spin::Once;
 
 use super::io_memory;
-use crate::power::Verdict;
 
 /// The test device's registers. Acquired once and kept, as a panic is too late to map anything.
 static TEST_DEVICE: Once<IoMem> = Once::new();
@@ -78,27 +77,27 @@ impl core::error::Error for PowerError {}
 
 /// Powers the machine off. Takes no lock, allocates nothing, and may be called from any context; to be
 /// called with IRQs off, as it may take a second.
-pub fn off(verdict: Verdict) -> ! {
+pub fn off(code: ExitCode) -> ! {
     if let Some(device) = TEST_DEVICE.get()
-        && device.write_once(0, &finisher_code(verdict)).is_ok()
+        && device.write_once(0, &finisher_code(&code)).is_ok()
     {
         // QEMU ends a moment later. Asking the firmware within that moment would replace the exit status,
         // since it powers off through the same device.
         wait_one_second();
     }
     // Directly, as OSTD's own power-off is not there yet when OSTD itself panics while it starts.
-    match verdict {
-        Verdict::Success => sbi_rt::system_reset(sbi_rt::Shutdown, sbi_rt::NoReason),
-        Verdict::Failure => sbi_rt::system_reset(sbi_rt::Shutdown, sbi_rt::SystemFailure),
+    match code {
+        ExitCode::Success => sbi_rt::system_reset(sbi_rt::Shutdown, sbi_rt::NoReason),
+        ExitCode::Failure => sbi_rt::system_reset(sbi_rt::Shutdown, sbi_rt::SystemFailure),
     };
-    poweroff(verdict.into());
+    poweroff(code);
 }
 
 /// `FINISHER_PASS`, or `FINISHER_FAIL` with the exit status in the upper half.
-const fn finisher_code(verdict: Verdict) -> u32 {
-    match verdict {
-        Verdict::Success => 0x5555,
-        Verdict::Failure => 1 << 16 | 0x3333,
+const fn finisher_code(code: &ExitCode) -> u32 {
+    match code {
+        ExitCode::Success => 0x5555,
+        ExitCode::Failure => 1 << 16 | 0x3333,
     }
 }
 
@@ -117,8 +116,8 @@ mod tests {
 
     #[ktest]
     fn finisher_codes_are_those_of_qemu() {
-        assert_eq!(finisher_code(Verdict::Success), 0x5555);
-        assert_eq!(finisher_code(Verdict::Failure), 0x1_3333);
+        assert_eq!(finisher_code(&ExitCode::Success), 0x5555);
+        assert_eq!(finisher_code(&ExitCode::Failure), 0x1_3333);
     }
 
     #[ktest]

@@ -119,7 +119,7 @@ impl Operation {
         self.sector..self.sector + u64::from(self.sectors)
     }
 
-    /// Says that the two, both in flight, could come out one way or the other: they have a sector in common
+    /// Returns `true` if the two, both in flight, could come out one way or the other: they have a sector in common
     /// and one of them writes. A flush conflicts with nothing.
     pub fn conflicts_with(&self, other: &Self) -> bool {
         (self.kind == Kind::Write || other.kind == Kind::Write)
