@@ -16,10 +16,9 @@
 
 use alloc::{boxed::Box, format, string::String, sync::Arc, vec, vec::Vec};
 
-use super::{
-    Failure, Kind, Run,
-    verify::plan::{self, Kind as OpKind, Operation, Plan},
-};
+use plan::{Kind as OpKind, Operation, Plan};
+
+use super::{Failure, Kind, Run};
 use crate::{
     block::{
         self, BlockDevice, Buffer, Completion, CompletionQueue, Error, IfFull, Reaper, Request,
