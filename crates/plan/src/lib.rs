@@ -82,7 +82,7 @@ impl Iterator for Plan {
 
 impl ExactSizeIterator for Plan {}
 
-/// Why there is no such plan.
+/// There is no such plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlanError {
     /// There are no sectors to work on.
@@ -107,7 +107,7 @@ impl Error for PlanError {}
 pub struct Operation {
     /// Its place in the plan, from 0.
     pub index: u32,
-    /// What it does.
+    /// The kind of access.
     pub kind: Kind,
     /// The first sector; 0 for a flush.
     pub sector: u64,
@@ -121,7 +121,7 @@ impl Operation {
         self.sector..self.sector + u64::from(self.sectors)
     }
 
-    /// Whether the two, both in flight, could come out one way or the other: they have a sector in common
+    /// Says that the two, both in flight, could come out one way or the other: they have a sector in common
     /// and one of them writes. A flush conflicts with nothing.
     pub fn conflicts_with(&self, other: &Self) -> bool {
         (self.kind == Kind::Write || other.kind == Kind::Write)
@@ -142,7 +142,7 @@ impl fmt::Display for Operation {
     }
 }
 
-/// What an operation does.
+/// A kind of operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Reads sectors and checks them.
@@ -203,7 +203,7 @@ fn difference(seed: u64, index: u32, sector: u64, data: &[u8; SECTOR_SIZE]) -> O
         .map(|word| word * size_of::<u64>())
 }
 
-/// What `data` is, if it is not what `index` writes to `sector` and differs from that at `offset`.
+/// Names what `data` is, if it is not what `index` writes to `sector` and differs from that at `offset`.
 fn identify(
     seed: u64,
     index: u32,
@@ -230,17 +230,17 @@ fn identify(
     }
 }
 
-/// What a sector holds instead of what it should.
+/// The wrong contents of a sector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mismatch {
     /// Nothing but zeros.
     Zeros,
-    /// What another operation of this plan writes to this sector: a lost write, or a late one.
+    /// The data that another operation of this plan writes to this sector: a lost write, or a late one.
     OtherOperation {
         /// The other operation.
         index: u32,
     },
-    /// What this plan writes to another sector.
+    /// The data that this plan writes to another sector.
     OtherSector {
         /// The other sector.
         sector: u64,

@@ -14,7 +14,7 @@ use lab::{
 pub struct Closing<'a> {
     /// The whole line.
     pub line: &'a str,
-    /// Whether the job says that all was well.
+    /// The job says that all was well.
     pub ok: bool,
     /// The account, if the job came so far.
     pub counts: Option<Account>,

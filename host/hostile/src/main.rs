@@ -186,14 +186,15 @@ fn run(arguments: &Run) -> Result<bool> {
         append,
         transport: if arguments.legacy { Transport::Legacy } else { Transport::Modern },
         limit: Duration::from_secs(arguments.deadline),
-        results: workspace.target.join("hostile"),
+        workspace,
     };
     let mut report = Report::default();
     for mode in modes {
         let mode = arguments.when.apply(mode);
         stage.play(&mode, arguments.when.schedule(&mode), &mut report);
     }
-    report.finish(arguments.modes.is_empty(), &stage.results.join("report.json"))
+    let path = stage.workspace.target.join("hostile/report.json");
+    report.finish(arguments.modes.is_empty(), &path)
 }
 
 fn serve(mode: &Mode, when: &When, socket: &Path) -> Result<()> {

@@ -8,9 +8,11 @@ use std::{
 
 use anyhow::Result;
 use lab::{
+    place::Place,
     process,
     qemu::{Guest, Machine, Transport, escaped},
     replay::Workload,
+    workspace::Workspace,
 };
 use serde_json::{Value, json};
 
@@ -32,29 +34,29 @@ pub fn machine(mode: &Mode, socket: &Path, transport: Transport) -> Machine {
         .option("-device", format!("vhost-user-blk,chardev=c0,num-queues=1{}", mode.device))
 }
 
-/// What is the same for all modes.
+/// The surroundings that are the same for all modes.
 pub struct Stage {
     /// The program.
     pub qemu: PathBuf,
     /// The kernel's ELF file.
     pub kernel: PathBuf,
-    /// What the kernel is to do.
+    /// The job that the kernel is to do.
     pub workload: Workload,
-    /// What follows on its command line.
+    /// Further words of its command line.
     pub append: String,
     /// The machine's.
     pub transport: Transport,
     /// Behind this time QEMU is ended.
     pub limit: Duration,
-    /// Where logs and the report go.
-    pub results: PathBuf,
+    /// The repository, below whose target folder the logs go.
+    pub workspace: Workspace,
 }
 
 impl Stage {
     /// Plays a mode and enters the result.
     pub fn play(&self, mode: &Mode, schedule: Schedule, report: &mut Report) {
         let begin = Instant::now();
-        let log = self.results.join(format!("{}.log", mode.name));
+        let log = self.workspace.log("hostile", mode.name);
         let mut trace = Trace { log: &log, console: String::new(), facts: Value::Null };
         let result = self.run(mode, schedule, &mut trace);
         if result.is_ok() {
@@ -65,22 +67,21 @@ impl Stage {
     }
 
     fn run(&self, mode: &Mode, schedule: Schedule, trace: &mut Trace<'_>) -> Result<Ended> {
-        process::new_log(trace.log)?;
-        let folder = tempfile::tempdir()?;
-        let socket = folder.path().join("disk.sock");
-        let session = Session::open(*mode, schedule, &socket, folder.path())?;
+        let place = Place::new(&self.workspace, &self.kernel, trace.log)?;
+        let socket = place.file("disk.sock");
+        let session = Session::open(*mode, schedule, &socket, place.folder())?;
         let words = [&self.workload.command_line(), mode.options, &self.append];
         let command_line = words.map(str::trim).join(" ");
         let machine = machine(mode, &socket, self.transport).program(&self.qemu);
-        let qemu = machine.command(&Guest::new(&self.kernel, command_line.trim_end()));
-        let finished = process::run(qemu, self.limit, trace.log);
+        let qemu = machine.command(&Guest::new(&place.kernel, command_line.trim_end()));
+        let finished = process::run(qemu, self.limit, &place.log);
         // Also where QEMU could not be started.
         let (diary, disk, messages) = session.close();
         let finished = finished?;
         trace.console = finished.output;
         let (end, messages) = (finished.end, messages.join(" "));
         let account = format!("\n{end}\n{diary:#?}\nmessages from QEMU: {messages}\n");
-        process::append(trace.log, &account)?;
+        process::append(&place.log, &account)?;
         trace.facts = json!({
             "closing_line": closing(&trace.console).map(|closing| closing.line),
             "requests": diary.taken,

@@ -15,18 +15,18 @@ use crate::{
 /// The lines of the console that are shown when a run has failed.
 const TAIL: usize = 40;
 
-/// What is known about a run besides its verdict.
+/// The traces of a run besides its verdict.
 #[derive(Debug)]
 pub struct Trace<'a> {
     /// The file with everything.
     pub log: &'a Path,
-    /// What was printed, if it came so far.
+    /// The console, if it came so far.
     pub console: String,
     /// Figures for the report's JSON.
     pub facts: Value,
 }
 
-/// How the modes that were played came out.
+/// The results of the modes that were played.
 #[derive(Default)]
 pub struct Report {
     rows: Vec<Value>,

@@ -16,7 +16,7 @@ pub const NOT_PLAYABLE: &str = "not playable here (ktest)";
 const REFUSED: &str = "refused";
 const EMPTY: &str = "an empty disk";
 
-/// How a run ended, in a few words.
+/// The end of a run, in a few words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// See [`MEANINGS`], as for the others.
@@ -29,7 +29,7 @@ pub enum Ended {
         errors: u64,
         /// All operations.
         operations: u64,
-        /// How often the driver set the device up again.
+        /// The number of times that the driver set the device up again.
         resets: u64,
     },
 }

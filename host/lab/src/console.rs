@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// How the kernel says its job ended; always the last line on the console.
+/// The end of a job by the kernel's own word; always the last line on the console.
 #[derive(Debug, Eq, PartialEq)]
 pub struct Verdict<'a> {
     /// The name of the job.
@@ -26,7 +26,7 @@ impl<'a> Verdict<'a> {
     }
 }
 
-/// Why a console holds no verdict that can be believed.
+/// There is no verdict on a console that can be believed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum VerdictError {
     /// No line is one.
@@ -62,7 +62,7 @@ pub fn failed_operation(line: &str) -> Option<u32> {
     operation.split(' ').next()?.parse().ok()
 }
 
-/// Whether `word` is in `text`, in upper or lower case.
+/// Finds `word` in `text`, in upper or lower case.
 pub fn contains(text: &str, word: &str) -> bool {
     text.to_lowercase().contains(&word.to_lowercase())
 }

@@ -9,13 +9,13 @@ use std::{
 /// The unit of addresses on a virtio block device, whatever its block size.
 pub const SECTOR: usize = plan::SECTOR_SIZE;
 
-/// What the demo expects at the start of sector 0.
+/// The text that the demo expects at the start of sector 0.
 pub const GREETING: &[u8] = b"Hello World from Image!";
 
-/// What the demo writes to sector 1.
+/// The text that the demo writes to sector 1.
 pub const ANSWER: &[u8] = b"Hello, Virtio Block Device!";
 
-/// What is wrong with an image.
+/// An image cannot be used, or is not as it must be.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
     /// The file cannot be read.
@@ -39,7 +39,7 @@ pub enum ImageError {
     Differs {
         /// The file's name.
         name: String,
-        /// Where, and what it holds.
+        /// The first difference.
         source: Difference,
     },
     /// It holds something else than at first.
@@ -47,7 +47,7 @@ pub enum ImageError {
     Written {
         /// The file's name.
         name: String,
-        /// Where, and what it holds.
+        /// The first difference.
         source: Difference,
     },
     /// More than a sector was to be put into a sector.
@@ -58,7 +58,7 @@ pub enum ImageError {
     NoSector(usize),
 }
 
-/// How an image differs from what was expected.
+/// A difference between an image and the expected one.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Difference {
     /// It has another length.
@@ -72,7 +72,7 @@ pub enum Difference {
     /// Some bytes are others.
     #[error("{}", describe(*bytes, sectors, *first, expected, found))]
     Bytes {
-        /// How many.
+        /// Their number.
         bytes: usize,
         /// The sectors that they are in.
         sectors: Vec<usize>,
@@ -109,12 +109,12 @@ impl Image {
         &self.path
     }
 
-    /// What the image held when it was made.
+    /// The contents of the image when it was made.
     pub fn before(&self) -> &[u8] {
         &self.before
     }
 
-    /// What it holds now.
+    /// The contents of the image now.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What the programs of the host have in common: they build the kernel, boot it in QEMU, read what it
+//! The common part of the programs of the host: they build the kernel, boot it in QEMU, read what it
 //! prints, and look at its disks.
 //!
 //! ```text

@@ -1,4 +1,4 @@
-//! Where a case works: a folder of its own, the kernel to boot, and a log.
+//! The place in which a case works: a folder of its own, the kernel to boot, and a log.
 
 use std::{
     io,
@@ -15,7 +15,7 @@ use crate::{
     workspace::Workspace,
 };
 
-/// What a program other than the kernel may take. Each takes a fraction of a second.
+/// The time that a program other than the kernel may take. Each takes a fraction of a second.
 const TOOL_SECONDS: u64 = 60;
 
 /// The surroundings of one case. Dropping it removes the folder; kernel and log stay.
@@ -29,7 +29,7 @@ pub struct Place {
     patience: u32,
 }
 
-/// Why there is no place for a case.
+/// There is no place for a case.
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError {
     /// There is no folder for it.

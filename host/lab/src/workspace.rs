@@ -1,4 +1,4 @@
-//! Where things lie, and how cargo is called.
+//! The repository: its folders, and cargo in it.
 
 use std::{
     fs, io,
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::process::{self, ProcessError};
 
-/// How a kernel is compiled.
+/// A way to compile a kernel.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Profile {
     /// For finding mistakes.
@@ -36,7 +36,7 @@ pub struct Workspace {
     pub patience: u32,
 }
 
-/// Why the workspace is not there, or has no kernel.
+/// The workspace is not there, or has no kernel.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkspaceError {
     /// There is no cargo.
@@ -57,10 +57,10 @@ pub enum WorkspaceError {
     /// The kernel does not compile.
     #[error("the kernel does not build")]
     Build(#[source] ProcessError),
-    /// What was built is not there, or cannot be put aside.
+    /// The kernel that was built is not there, or cannot be put aside.
     #[error("cannot copy the kernel {}", path.display())]
     Copy {
-        /// What OSDK should have built.
+        /// The file that OSDK should have made.
         path: PathBuf,
         /// The reason.
         source: io::Error,

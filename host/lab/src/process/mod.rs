@@ -1,5 +1,6 @@
 //! Programs with a time limit, their output kept in a log file.
 
+mod error;
 mod family;
 mod log;
 
@@ -15,22 +16,25 @@ use std::{
 
 use wait_timeout::ChildExt as _;
 
-pub use self::log::{append, describe, new_log};
+pub use self::{
+    error::ProcessError,
+    log::{append, describe, new_log},
+};
 use crate::text;
 
 /// More output than this is a program gone wild: it is ended.
 const OUTPUT_LIMIT: usize = 64 << 20;
 
-/// How often the output of a program that is waited for is measured. Its end is noticed at once.
+/// The time between two looks at the output of a program that is waited for. Its end is noticed at once.
 const CHECK: Duration = Duration::from_millis(500);
 
-/// How often the output of a program that is watched is looked at.
+/// The time between two looks at the output of a program that is watched.
 const GLANCE: Duration = Duration::from_millis(1);
 
 /// The lines of output in a message about a failure.
 const TAIL: usize = 12;
 
-/// How a program ended.
+/// The end of a program.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum End {
     /// By itself, with this exit status (a signal counts as 128 + its number).
@@ -53,60 +57,10 @@ impl fmt::Display for End {
     }
 }
 
-/// Why a program did not do what it was started for.
-#[derive(Debug, thiserror::Error)]
-pub enum ProcessError {
-    /// There is no such program here.
-    #[error("cannot start {program}; `make doctor` says what is missing")]
-    Start {
-        /// Its name.
-        program: String,
-        /// The reason.
-        source: io::Error,
-    },
-    /// The log cannot be written or read.
-    #[error("cannot write {}", path.display())]
-    Log {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        source: io::Error,
-    },
-    /// The operating system does not tell how the program is.
-    #[error("cannot wait for a program")]
-    Wait(#[from] io::Error),
-    /// It ended with another exit status than 0, or was ended.
-    #[error("{end}{tail}")]
-    Failed {
-        /// How it ended.
-        end: End,
-        /// The last lines of its output.
-        tail: String,
-    },
-    /// It ended before something that it should have done first.
-    #[error("it ended before {what}: {end}{tail}")]
-    EndedBefore {
-        /// What it should have done.
-        what: String,
-        /// How it ended.
-        end: End,
-        /// The last lines of its output.
-        tail: String,
-    },
-    /// The time limit is over, and something has not been done.
-    #[error("the time is over before {what}{tail}")]
-    LateFor {
-        /// What should have been done.
-        what: String,
-        /// The last lines of its output.
-        tail: String,
-    },
-}
-
-/// What a program left behind.
+/// The end of a program, and its output.
 #[derive(Debug)]
 pub struct Finished {
-    /// How it ended.
+    /// Its end.
     pub end: End,
     /// Its standard output and standard error, in the order they were written.
     pub output: String,

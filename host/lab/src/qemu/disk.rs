@@ -26,7 +26,7 @@ pub struct Disk {
     faults: Vec<Fault>,
 }
 
-/// What is behind a disk.
+/// The medium behind a disk.
 #[derive(Clone, Debug)]
 enum Medium {
     /// A file on the host.

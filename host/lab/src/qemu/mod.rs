@@ -40,7 +40,7 @@ pub struct Machine {
     options: Vec<String>,
 }
 
-/// What a machine is to run.
+/// The software that a machine is to run.
 #[derive(Clone, Debug)]
 pub struct Guest<'a> {
     /// The kernel's file.

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-/// Why the conversation with the monitor does not go on.
+/// The conversation with the monitor does not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum MonitorError {
     /// Nobody answers at the socket.
@@ -30,7 +30,7 @@ pub enum MonitorError {
     Refused {
         /// The command.
         command: String,
-        /// What QEMU says about it.
+        /// The reason, in QEMU's words.
         reason: String,
     },
     /// It speaks another language than it should.

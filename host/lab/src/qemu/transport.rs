@@ -20,7 +20,7 @@ impl Transport {
         }
     }
 
-    /// What QEMU must be told for it.
+    /// QEMU's arguments for it.
     pub fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::Legacy => &[],

@@ -23,7 +23,7 @@ pub struct Vm {
     socket: PathBuf,
 }
 
-/// Why a running machine is lost.
+/// A running machine is lost.
 #[derive(Debug, thiserror::Error)]
 pub enum VmError {
     /// QEMU cannot be started or ended too early.

@@ -1,24 +1,25 @@
-//! What `job=verify` must have done, and what it must have left on the disk: its plan, replayed on the
-//! host.
+//! The plan of `job=verify`, replayed on the host: what the kernel must have done, and left on the disk.
 
 mod account;
+mod error;
 mod shadow;
 
 use std::collections::BTreeSet;
 
-use plan::{Kind, Operation, Plan, PlanError};
+use plan::{Kind, Operation, Plan};
 
 pub use self::{
     account::Account,
-    shadow::{BadSectors, Findings, Shadow, ShadowError},
+    error::{BadSectors, ReplayError, ShadowError},
+    shadow::{Findings, Shadow},
 };
 use crate::{
     console::{contains, failed_operation},
     image,
-    outcome::{Outcome, Unexpected},
+    outcome::Outcome,
 };
 
-/// How many failed operations the kernel names; it counts them all.
+/// The most failed operations that the kernel names; it counts them all.
 pub const NAMED: usize = 20;
 
 /// The parameters of a verify job.
@@ -28,7 +29,7 @@ pub struct Workload {
     pub seed: u64,
     /// The number of operations.
     pub count: u32,
-    /// How many of them are in flight at once.
+    /// The number of them in flight at once.
     pub depth: u32,
     /// The operations stay below this sector.
     pub span: u64,
@@ -36,7 +37,7 @@ pub struct Workload {
     pub max: u32,
 }
 
-/// What became of a write.
+/// The fate of a write.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Fate {
     /// It was done.
@@ -45,78 +46,6 @@ pub enum Fate {
     Possible,
     /// It left the disk alone.
     Undone,
-}
-
-/// Why a run of `job=verify` was not as its plan demands.
-#[derive(Debug, thiserror::Error)]
-pub enum ReplayError {
-    /// The parameters make no plan.
-    #[error("no such plan")]
-    NoPlan(#[from] PlanError),
-    /// The kernel or QEMU did not end as expected.
-    #[error(transparent)]
-    Unexpected(#[from] Unexpected),
-    /// The kernel says to have done something else than the plan says.
-    #[error("the plan says {key}={planned}, the kernel says {key}={said}")]
-    Count {
-        /// The name of the count.
-        key: &'static str,
-        /// By the plan.
-        planned: u64,
-        /// By the kernel.
-        said: u64,
-    },
-    /// Requests were submitted and never answered.
-    #[error("{0} requests were never answered")]
-    InFlight(u64),
-    /// Sectors were read, and not what was written.
-    #[error("wrong data was handed out as good in {0} sectors")]
-    Mismatches(u64),
-    /// The errors of all kinds are not the errors.
-    #[error("the errors by kind add up to {sum} instead of {errors}")]
-    Sum {
-        /// Of the errors by kind.
-        sum: u64,
-        /// All errors.
-        errors: u64,
-    },
-    /// An error of a kind that should not occur.
-    #[error("errors of the kind {0} should not occur")]
-    Kind(String),
-    /// More or fewer operations failed than should have.
-    #[error("{errors} operations failed instead of {expected}")]
-    Errors {
-        /// How many failed.
-        errors: u64,
-        /// How many should have.
-        expected: usize,
-    },
-    /// The kernel names more or fewer failures than there were.
-    #[error("{named} failed operations are named instead of {expected}")]
-    Named {
-        /// How many are named.
-        named: usize,
-        /// How many should be.
-        expected: usize,
-    },
-    /// A line says that an operation failed, and there is no such operation.
-    #[error("this is no failure of an operation of the plan: {0:?}")]
-    NoFailure(String),
-    /// An operation failed twice.
-    #[error("an operation failed twice: {0:?}")]
-    Twice(String),
-    /// An operation failed for another reason than it should have.
-    #[error("the reason should be an I/O error: {0:?}")]
-    Reason(String),
-    /// An operation failed that should not have.
-    #[error("this operation should not have failed: {0}")]
-    ShouldNotFail(Operation),
-    /// The disk cannot be compared.
-    #[error(transparent)]
-    Shadow(#[from] ShadowError),
-    /// The disk holds something else than it must.
-    #[error(transparent)]
-    BadSectors(#[from] BadSectors),
 }
 
 type Result<T> = std::result::Result<T, ReplayError>;
@@ -133,7 +62,7 @@ impl Workload {
         format!("job=verify seed={seed} count={count} qd={depth} span={span} max={max}")
     }
 
-    /// What is on the disk at first: noise, as much of it as the operations reach.
+    /// The contents of the disk at first: noise, as much of it as the operations reach.
     pub fn noise(&self) -> Vec<u8> {
         image::noise(self.span as usize, self.seed)
     }
@@ -182,7 +111,7 @@ impl Workload {
     ///
     /// # Errors
     ///
-    /// What is wrong.
+    /// The first thing that is wrong.
     pub fn check_account(&self, account: &Account) -> Result<()> {
         let (mut reads, mut writes, mut flushes) = (0, 0, 0);
         for operation in self.plan()? {
@@ -215,7 +144,7 @@ impl Workload {
     ///
     /// # Errors
     ///
-    /// What is wrong.
+    /// The first thing that is wrong.
     pub fn account(&self, outcome: &Outcome, kinds: &[&str]) -> Result<Account> {
         let verdict = outcome.verdict()?;
         let details = match verdict.result {
@@ -254,7 +183,7 @@ impl Workload {
         Ok(found)
     }
 
-    /// What may be on the disk, if this became of the writes.
+    /// The disk as it may be, if this became of the writes.
     ///
     /// # Errors
     ///
@@ -276,7 +205,7 @@ impl Workload {
     ///
     /// # Errors
     ///
-    /// What is wrong.
+    /// The first thing that is wrong.
     pub fn expect(
         &self,
         outcome: &Outcome,

@@ -1,4 +1,4 @@
-//! What may be on a disk: for every sector, the writes that could be the one to be found there.
+//! The possible contents of a disk: for every sector, the writes that could be the one to be found there.
 //!
 //! A write is certain (it was acknowledged, and nothing may undo it) or possible (it was under way,
 //! or not yet safe, when something happened). A sector must hold its newest certain write, or a
@@ -8,50 +8,11 @@ use std::fmt::Write as _;
 
 use plan::{Mismatch, Operation};
 
+use super::error::{BadSectors, ShadowError};
 use crate::image::SECTOR;
 
-/// How many bad sectors are described one by one.
+/// The most bad sectors that are described one by one.
 const TOLD: usize = 8;
-
-/// Why a disk cannot be compared with its shadow.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum ShadowError {
-    /// An operation works on sectors that the shadow does not have.
-    #[error("op {0} reaches beyond the disk")]
-    Beyond(u32),
-    /// The disk has another size than it had at first.
-    #[error("the disk has {found} bytes instead of {expected}")]
-    Size {
-        /// The bytes that it had.
-        expected: usize,
-        /// The bytes that it has.
-        found: usize,
-    },
-    /// The disk lacks sectors that operations may have written.
-    #[error("the disk has {found} sectors and the plan works on {planned}")]
-    TooShort {
-        /// The sectors of the shadow.
-        planned: usize,
-        /// Those of the disk.
-        found: usize,
-    },
-}
-
-/// There are sectors that are not as they must be.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error(
-    "of {sectors} sectors, {lost} have lost a write and {foreign} hold what was never written there{description}"
-)]
-pub struct BadSectors {
-    /// Sectors that were looked at.
-    pub sectors: u64,
-    /// Sectors that hold something older than their newest certain write.
-    pub lost: u64,
-    /// Sectors that hold what was never written there.
-    pub foreign: u64,
-    /// The first of them, each on a line of its own.
-    pub description: String,
-}
 
 type Result<T> = std::result::Result<T, ShadowError>;
 
@@ -66,11 +27,11 @@ pub struct Shadow {
 #[derive(Clone, Debug, Default)]
 struct History {
     writes: Vec<u32>,
-    /// How many of the writes there are up to the newest certain one, that one included.
+    /// The number of writes up to the newest certain one, that one included.
     certain: usize,
 }
 
-/// What a look at a disk has shown.
+/// The findings of a look at a disk.
 #[derive(Debug, Default)]
 pub struct Findings {
     /// Sectors that were looked at.
@@ -182,7 +143,7 @@ impl Shadow {
     }
 }
 
-/// What a sector holds.
+/// The contents of a sector.
 enum Content {
     Before,
     Write(u32),
@@ -190,7 +151,7 @@ enum Content {
 }
 
 impl Findings {
-    /// Whether every sector is as it may be.
+    /// Says that every sector is as it may be.
     pub fn good(&self) -> bool {
         self.lost == 0 && self.foreign == 0
     }

@@ -1,3 +1,5 @@
+use plan::PlanError;
+
 use super::*;
 use crate::{
     image::SECTOR,

@@ -2,13 +2,13 @@
 
 use anyhow::{Context, Result, ensure};
 use lab::{
-    image::{ANSWER, Image, SECTOR, lab_disk, noise},
+    image::{ANSWER, Image, lab_disk, noise},
     outcome::Outcome,
     qemu::Disk,
 };
 
 use super::{
-    Case,
+    Case, expect_dump,
     lab::{Lab, Machine},
 };
 
@@ -208,13 +208,5 @@ fn no_driver(lab: &Lab) -> Result<()> {
 
 /// Checks the dump of `job=read sector=3`.
 fn expect_read(outcome: &Outcome, image: &Image) -> Result<()> {
-    outcome.expect_ok("read")?;
-    let (address, bytes) = outcome.dump()?;
-    let start = 3 * SECTOR;
-    ensure!(address == start as u64, "the dump starts at {address:#x} instead of {start:#x}");
-    ensure!(
-        bytes == image.before()[start..start + SECTOR],
-        "the dump shows something else than the image holds"
-    );
-    Ok(())
+    expect_dump(outcome, image, 3, 1)
 }

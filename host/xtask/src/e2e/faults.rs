@@ -2,13 +2,13 @@
 
 use anyhow::{Result, ensure};
 use lab::{
-    image::{SECTOR, lab_disk, noise},
+    image::{lab_disk, noise},
     qemu::{Access, Disk, EIO, ENOSPC, Fault},
     replay::Workload,
 };
 use plan::Kind;
 
-use super::{Case, check_verify, lab::Lab};
+use super::{Case, check_verify, expect_dump, lab::Lab};
 
 pub const CASES: &[Case] = &[
     Case::both("fault-read-once", read_once),
@@ -91,13 +91,7 @@ fn recovery(lab: &Lab) -> Result<()> {
     bad.boot("job=read sector=101")?.expect_ok("read")?;
 
     let good = lab.machine().disk(Disk::new(&image)).boot("job=read sector=100")?;
-    good.expect_ok("read")?;
-    let (address, bytes) = good.dump()?;
-    let start = 100 * SECTOR;
-    ensure!(
-        address == start as u64 && bytes == image.before()[start..][..SECTOR],
-        "the dump is not what the image holds"
-    );
+    expect_dump(&good, &image, 100, 1)?;
     Ok(image.expect_unchanged()?)
 }
 

@@ -1,4 +1,4 @@
-//! What a case works with: a place of its own, disk images in it, and machines to boot.
+//! The surroundings of a case: a place of its own, disk images in it, and machines to boot.
 
 use std::{path::Path, time::Duration};
 
@@ -12,7 +12,7 @@ use lab::{
     workspace::Workspace,
 };
 
-/// What a boot may take if the case says nothing else. A boot takes less than a second; this is for
+/// The limit of a boot if the case says nothing else. A boot takes less than a second; this is for
 /// busy machines.
 const DEFAULT_LIMIT_SECONDS: u64 = 60;
 

@@ -18,7 +18,7 @@ mod verify;
 use std::path::Path;
 
 use ::lab::{
-    image::Image,
+    image::{Image, SECTOR},
     outcome::Outcome,
     qemu::Transport,
     replay::Workload,
@@ -133,5 +133,19 @@ fn check_verify(
 ) -> Result<()> {
     let failed = failed.iter().copied().collect();
     workload.expect(outcome, &failed, image.before(), &image.contents()?)?;
+    Ok(())
+}
+
+/// Checks that `job=read` has dumped these sectors as the image held them at first.
+fn expect_dump(outcome: &Outcome, image: &Image, sector: usize, count: usize) -> Result<()> {
+    outcome.expect_ok("read")?;
+    let (address, bytes) = outcome.dump()?;
+    let start = sector * SECTOR;
+    ensure!(address == start as u64, "the dump starts at {address:#x} instead of {start:#x}");
+    ensure!(bytes.len() == count * SECTOR, "the dump shows {} bytes", bytes.len());
+    ensure!(
+        image.before().get(start..start + bytes.len()) == Some(&bytes),
+        "the dump does not show what the image holds"
+    );
     Ok(())
 }

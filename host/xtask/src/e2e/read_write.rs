@@ -6,7 +6,7 @@ use lab::{
     qemu::Disk,
 };
 
-use super::{Case, lab::Lab};
+use super::{Case, expect_dump, lab::Lab};
 
 pub const CASES: &[Case] = &[
     Case::both("read-shows-the-image", read),
@@ -30,15 +30,7 @@ fn disk(lab: &Lab) -> Result<Image> {
 fn expect_read(lab: &Lab, image: &Image, sector: usize, count: usize) -> Result<()> {
     let command_line = format!("job=read sector={sector} count={count}");
     let outcome = lab.machine().disk(Disk::new(image)).boot(&command_line)?;
-    outcome.expect_ok("read")?;
-    let (address, bytes) = outcome.dump()?;
-    ensure!(address == (sector * SECTOR) as u64, "the dump starts at {address:#x}");
-    ensure!(bytes.len() == count * SECTOR, "the dump shows {} bytes", bytes.len());
-    ensure!(
-        bytes == image.before()[sector * SECTOR..][..bytes.len()],
-        "the dump does not show what the image holds"
-    );
-    Ok(())
+    expect_dump(&outcome, image, sector, count)
 }
 
 fn read(lab: &Lab) -> Result<()> {
