@@ -1,5 +1,5 @@
 # The one front door. Every target that needs something installed runs tools/setup.sh first.
-# What the targets do is written elsewhere: OSDK.toml (QEMU), xtask/ (tests), tools/ (set-up).
+# What the targets do is written elsewhere: OSDK.toml (QEMU), host/xtask/ (tests), tools/ (set-up).
 
 # OSDK builds a generated crate inside the target folder, and rustup finds the pinned toolchain only
 # from a folder below this one. So the target folder stays here, whatever the user's own settings are.

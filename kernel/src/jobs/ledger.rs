@@ -20,11 +20,9 @@ use block::{
     self, BlockDevice, Buffer, Completion, CompletionQueue, Error, IfFull, Reaper, Request,
     SECTOR_SIZE,
 };
+use plan::{Kind as OpKind, Operation, Plan};
 
-use super::{
-    Disk, Failure, Run, step,
-    verify::plan::{self, Kind as OpKind, Operation, Plan},
-};
+use super::{Disk, Failure, Run, step};
 use crate::{
     cmdline::{CmdlineError, CommandLine},
     console::println,

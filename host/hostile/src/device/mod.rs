@@ -1,0 +1,320 @@
+//! The device: takes requests from the queue, and answers them honestly or otherwise.
+
+pub mod config;
+pub mod disk;
+mod lies;
+mod request;
+mod used;
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use vhost_user_backend::{VringRwLock, VringT};
+use virtio_queue::QueueT;
+use vm_memory::{
+    Bytes, GuestAddressSpace, GuestMemoryAtomic, GuestMemoryError, GuestMemoryLoadGuard,
+    GuestMemoryMmap,
+};
+
+use self::{
+    config::Config,
+    disk::{Answer, Disk},
+    request::{Kind, Request},
+    used::UsedRing,
+};
+use crate::{
+    mode::{About, Lie, Mode},
+    wire::Wire,
+};
+
+type Memory = GuestMemoryLoadGuard<GuestMemoryMmap>;
+
+/// When lies are told.
+#[derive(Clone, Copy, Debug)]
+pub struct Schedule {
+    /// The number of the request from which on the mode lies; the first is number 0.
+    pub at: u64,
+    /// How often it lies.
+    pub times: u64,
+    /// The number of requests that the driver keeps in flight, where it can.
+    pub depth: u64,
+}
+
+/// What happened, for the judge.
+#[derive(Clone, Debug, Default)]
+pub struct Diary {
+    /// How often the driver set the queue up.
+    pub starts: u64,
+    /// The requests taken from the queue.
+    pub taken: u64,
+    /// Those that were answered honestly.
+    pub answered: u64,
+    /// Those of them that came behind the last lie.
+    pub answered_since: u64,
+    /// The lies told.
+    pub lies: u64,
+    /// The most requests in flight when a lie was told.
+    pub in_flight: u64,
+    /// The features that the driver acknowledged, as far as QEMU passes them on.
+    pub acknowledged: u64,
+    /// What no correct driver does.
+    pub complaints: Vec<String>,
+}
+
+/// The device's state. [`super::session`] calls it from the library's threads, one at a time.
+pub struct Device {
+    mode: Mode,
+    schedule: Schedule,
+    /// Also used by threads that change it while the driver reads it.
+    config: Arc<Mutex<Config>>,
+    disk: Disk,
+    memory: GuestMemoryAtomic<GuestMemoryMmap>,
+    wire: Wire,
+    /// The running queue.
+    ring: Option<UsedRing>,
+    /// Taken from the queue and not answered.
+    pending: VecDeque<Request>,
+    /// Takes requests and does nothing with them until it is reset.
+    mute: bool,
+    /// Never interrupts until it is reset.
+    quiet: bool,
+    /// Interrupts always, as it has destroyed what the driver said about that.
+    eager: bool,
+    /// What the device itself wrote over the available index.
+    scribbled: Option<u16>,
+    diary: Diary,
+    threads: Vec<JoinHandle<()>>,
+    ended: Arc<AtomicBool>,
+}
+
+impl Device {
+    /// A device that has not met its driver.
+    pub fn new(
+        mode: Mode,
+        schedule: Schedule,
+        memory: GuestMemoryAtomic<GuestMemoryMmap>,
+        wire: Wire,
+    ) -> Self {
+        let mut config = Config::honest();
+        (mode.config)(&mut config);
+        let mut diary = Diary::default();
+        if mode.lie == Lie::EarlyInterrupts {
+            wire.interrupt_early();
+            diary.lies = 1;
+        }
+        Self {
+            disk: Disk::new(config::SECTORS, config.serial),
+            mode,
+            schedule,
+            config: Arc::new(Mutex::new(config)),
+            memory,
+            wire,
+            ring: None,
+            pending: VecDeque::new(),
+            mute: false,
+            quiet: false,
+            eager: false,
+            scribbled: None,
+            diary,
+            threads: Vec::new(),
+            ended: Arc::default(),
+        }
+    }
+
+    /// What it says about itself.
+    pub fn config(&self) -> Arc<Mutex<Config>> {
+        self.config.clone()
+    }
+
+    /// Notes what the driver acknowledged.
+    pub fn acknowledged(&mut self, features: u64) {
+        self.diary.acknowledged |= features;
+    }
+
+    /// Notes what no correct driver, or library, does.
+    pub fn complain(&mut self, complaint: &str) {
+        self.diary.complaints.push(complaint.into());
+    }
+
+    /// The driver has reset the device: the queue is gone, and with it all that was on its way.
+    pub fn stop(&mut self) {
+        self.ring = None;
+        self.pending.clear();
+        (self.mute, self.quiet, self.eager) = (false, false, false);
+        self.scribbled = None;
+    }
+
+    /// The machine has ended: what remains is the account, and what is on the disk.
+    pub fn finish(&mut self) -> (Diary, Vec<u8>) {
+        self.ended.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                self.diary.complaints.push("a thread of the device panicked".into());
+            }
+        }
+        (self.diary.clone(), self.disk.bytes().to_vec())
+    }
+
+    /// Deals with a notification, or with the start of the queue.
+    pub fn work(&mut self, vring: &VringRwLock) {
+        let memory = self.memory.memory();
+        if let Err(error) = self.try_work(vring, &memory) {
+            self.diary.complaints.push(format!("the driver's memory cannot be reached: {error}"));
+        }
+    }
+
+    fn try_work(&mut self, vring: &VringRwLock, memory: &Memory) -> Result<(), GuestMemoryError> {
+        if self.ring.is_none() {
+            let state = vring.get_ref();
+            if !state.get_queue().ready() {
+                return Ok(());
+            }
+            self.ring = Some(UsedRing::of(state.get_queue()));
+            self.diary.starts += 1;
+        }
+        loop {
+            let fetched = self.fetch(vring, memory);
+            while let Some(request) = self.pending.pop_front() {
+                if self.mute {
+                    continue;
+                }
+                if self.is_due(&request) {
+                    self.diary.lies += 1;
+                    self.diary.answered_since = 0;
+                    self.tell(request, vring, memory)?;
+                } else {
+                    let answer = self.disk.execute(&request);
+                    self.deliver(&request, &answer, memory)?;
+                    self.diary.answered += 1;
+                    self.diary.answered_since += 1;
+                }
+            }
+            self.interrupt_if_wanted(vring, memory)?;
+            // Asks for the next notification, and looks once more for what came before that.
+            let more = vring.enable_notification().unwrap_or(false);
+            if !more || fetched == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether this is a request to lie about.
+    fn is_due(&self, request: &Request) -> bool {
+        let about = match self.mode.about {
+            About::Any => true,
+            About::Reads => request.kind == Kind::Read,
+            About::Writes => request.kind == Kind::Write,
+        };
+        // The request at hand has been counted.
+        let number = self.diary.taken - 1 - self.pending.len() as u64;
+        let times = self.schedule.times.min(self.mode.lie.most());
+        about && number >= self.schedule.at && self.diary.lies < times
+    }
+
+    /// Takes all that is available from the queue; says how much that was.
+    fn fetch(&mut self, vring: &VringRwLock, memory: &Memory) -> usize {
+        let mut fetched = 0;
+        loop {
+            let mut state = vring.get_mut();
+            let queue = state.get_queue_mut();
+            if self.scribbled.is_some() {
+                let index = queue.avail_idx(&**memory, Ordering::Acquire).map(|index| index.0);
+                if index.ok() == self.scribbled {
+                    // The driver has not written it since.
+                    return fetched;
+                }
+                self.scribbled = None;
+            }
+            let Some(chain) = queue.pop_descriptor_chain(memory.clone()) else { return fetched };
+            drop(state);
+            fetched += 1;
+            match Request::read(chain) {
+                Ok(mut request) => {
+                    let ring = self.ring.as_ref();
+                    request.table =
+                        ring.and_then(|ring| ring.table(memory, request.head).ok()).flatten();
+                    self.diary.taken += 1;
+                    self.pending.push_back(request);
+                }
+                Err(complaint) => self.diary.complaints.push(complaint.to_string()),
+            }
+        }
+    }
+
+    /// Waits until the driver has nothing more to send without an answer, so that a lie is told at a moment
+    /// of which everything is known. The request at hand is not among the pending ones.
+    fn gather(&mut self, vring: &VringRwLock, memory: &Memory) {
+        let mut rounds_without = 0;
+        // Requests that conflict wait for each other: then there are fewer, and patience tells.
+        while rounds_without < 20 && self.pending.len() as u64 + 1 < self.schedule.depth {
+            thread::sleep(Duration::from_millis(3));
+            rounds_without = if self.fetch(vring, memory) == 0 { rounds_without + 1 } else { 0 };
+        }
+        self.diary.in_flight = self.diary.in_flight.max(self.pending.len() as u64 + 1);
+    }
+
+    /// Writes an answer and an entry for it, and shows it to the driver.
+    fn deliver(
+        &mut self,
+        request: &Request,
+        answer: &Answer,
+        memory: &Memory,
+    ) -> Result<(), GuestMemoryError> {
+        self.write(request, answer, memory)?;
+        if let Some(ring) = &mut self.ring {
+            ring.put(memory, answer.id, answer.written)?;
+            ring.publish(memory)?;
+        }
+        Ok(())
+    }
+
+    /// Writes data and status of an answer, which the driver is not told.
+    fn write(
+        &self,
+        request: &Request,
+        answer: &Answer,
+        memory: &Memory,
+    ) -> Result<(), GuestMemoryError> {
+        let mut data = &answer.data[..];
+        for span in request.data_room() {
+            let (piece, rest) = data.split_at(data.len().min(span.length as usize));
+            memory.write_slice(piece, span.address)?;
+            data = rest;
+        }
+        match answer.status {
+            Some(status) => memory.write_obj(status, request.status()),
+            None => Ok(()),
+        }
+    }
+
+    fn interrupt_if_wanted(
+        &mut self,
+        vring: &VringRwLock,
+        memory: &Memory,
+    ) -> Result<(), GuestMemoryError> {
+        let Some(ring) = &mut self.ring else { return Ok(()) };
+        let wanted = ring.wants_interrupt(memory)? || self.eager;
+        if wanted && !self.quiet && !self.mute {
+            interrupt(vring);
+        }
+        Ok(())
+    }
+}
+
+/// Interrupts the driver, whether it wants that or not.
+fn interrupt(vring: &VringRwLock) {
+    // Without a queue there is no one to interrupt.
+    let _ = vring.signal_used_queue();
+}
+
+/// Locks what a thread that panicked may have held: there is nothing in it that could be half done.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

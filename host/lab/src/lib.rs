@@ -1,0 +1,27 @@
+//! The common part of the programs of the host: they build the kernel, boot it in QEMU, read what it
+//! prints, and look at its disks.
+//!
+//! ```text
+//!   workspace  the repository, cargo, the kernel built and put aside
+//!   place      the surroundings of one case: kernel, log, a folder of its own
+//!   process    a program with a time limit, its output in a log
+//!   qemu       machines and their disks; a running machine and its monitor
+//!   console    the forms of the lines that the kernel prints
+//!   outcome    how a machine ended, and what can be asked about it
+//!   image      disk images before and after
+//!   replay     what job=verify must have done and left on the disk
+//! ```
+//!
+//! Errors are typed here; the programs add what they were about.
+
+#![forbid(unsafe_code)]
+
+pub mod console;
+pub mod image;
+pub mod outcome;
+pub mod place;
+pub mod process;
+pub mod qemu;
+pub mod replay;
+pub mod text;
+pub mod workspace;

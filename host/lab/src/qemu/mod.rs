@@ -1,0 +1,189 @@
+//! QEMU: machines, their disks, and the guest in a running one.
+
+mod disk;
+mod instructions;
+mod monitor;
+mod stack;
+mod transport;
+mod vm;
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+pub use self::{
+    disk::{Access, Disk, EIO, ENOSPC, Fault, REPORT_ERRORS},
+    instructions::{RECORD, instructions},
+    monitor::{Monitor, MonitorError},
+    stack::{Stack, escaped},
+    transport::Transport,
+    vm::{Vm, VmError},
+};
+use crate::{
+    outcome::Outcome,
+    process::{self, ProcessError},
+};
+
+/// The program.
+pub const QEMU: &str = "qemu-system-riscv64";
+
+/// A virtual machine as one can buy it: processor, memory, transport, devices. It can be started any
+/// number of times.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    program: PathBuf,
+    memory_mib: u32,
+    shared_memory: bool,
+    transport: Transport,
+    options: Vec<String>,
+}
+
+/// The software that a machine is to run.
+#[derive(Clone, Debug)]
+pub struct Guest<'a> {
+    /// The kernel's file.
+    pub kernel: &'a Path,
+    /// The initial file system, for kernels that have one.
+    pub initrd: Option<&'a Path>,
+    /// The kernel command line.
+    pub command_line: String,
+}
+
+impl<'a> Guest<'a> {
+    /// The kernel of this repository with this command line.
+    pub fn new(kernel: &'a Path, command_line: &str) -> Self {
+        Self { kernel, initrd: None, command_line: command_line.to_owned() }
+    }
+}
+
+impl Machine {
+    /// The board `virt` with one CPU, 256 MiB of memory and no device.
+    pub fn new(transport: Transport) -> Self {
+        Self {
+            program: QEMU.into(),
+            memory_mib: 256,
+            shared_memory: false,
+            transport,
+            options: Vec::new(),
+        }
+    }
+
+    /// With another program than the one in the PATH.
+    pub fn program(mut self, program: &Path) -> Self {
+        self.program = program.to_owned();
+        self
+    }
+
+    /// With so much memory.
+    pub fn memory_mib(mut self, size: u32) -> Self {
+        self.memory_mib = size;
+        self
+    }
+
+    /// The memory is a file that a device in another process can map.
+    pub fn shared_memory(mut self) -> Self {
+        self.shared_memory = true;
+        self
+    }
+
+    /// With an option that has a value, such as `-smp 2`.
+    pub fn option(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.options.extend([name.to_owned(), value.into()]);
+        self
+    }
+
+    /// With these words behind all others.
+    pub fn options(mut self, words: impl IntoIterator<Item = String>) -> Self {
+        self.options.extend(words);
+        self
+    }
+
+    /// QEMU's arguments for the machine, without a guest.
+    pub fn arguments(&self) -> Vec<String> {
+        let size = self.memory_mib;
+        let mut arguments: Vec<String> = Vec::new();
+        let mut add = |words: &[&str]| arguments.extend(words.iter().map(|word| word.to_string()));
+        if self.shared_memory {
+            add(&["-machine", "virt,memory-backend=ram", "-object"]);
+            add(&[&format!("memory-backend-memfd,id=ram,size={size}M,share=on")]);
+        } else {
+            add(&["-machine", "virt"]);
+        }
+        add(&["-m", &format!("{size}M"), "-nographic", "-no-reboot"]);
+        add(self.transport.arguments());
+        arguments.extend(self.options.iter().cloned());
+        arguments
+    }
+
+    /// QEMU with this guest.
+    pub fn command(&self, guest: &Guest<'_>) -> Command {
+        let mut qemu = Command::new(&self.program);
+        qemu.args(self.arguments()).arg("-kernel").arg(guest.kernel);
+        if let Some(initrd) = guest.initrd {
+            qemu.arg("-initrd").arg(initrd);
+        }
+        qemu.args(["-append", &guest.command_line]);
+        qemu
+    }
+
+    /// Runs a guest until it switches off or `limit` is over; what is printed goes to the file `log`
+    /// too.
+    ///
+    /// # Errors
+    ///
+    /// QEMU cannot be started. How it ended is no error here.
+    pub fn run(
+        &self,
+        guest: &Guest<'_>,
+        limit: Duration,
+        log: &Path,
+    ) -> Result<Outcome, ProcessError> {
+        let finished = process::run(self.command(guest), limit, log)?;
+        Ok(Outcome::new(&guest.command_line, &finished))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(command: &Command) -> Vec<&str> {
+        command.get_args().filter_map(|word| word.to_str()).collect()
+    }
+
+    #[test]
+    fn a_machine_with_a_kernel() {
+        let machine = Machine::new(Transport::Modern).option("-smp", "2");
+        let guest = Guest::new(Path::new("kernel.elf"), "job=read sector=1");
+        let qemu = machine.command(&guest);
+        assert_eq!(qemu.get_program(), QEMU);
+        let expected = "-machine virt -m 256M -nographic -no-reboot -global virtio-mmio.force-legacy=false \
+                        -smp 2 -kernel kernel.elf -append";
+        let mut expected: Vec<&str> = expected.split(' ').collect();
+        // One word to QEMU.
+        expected.push("job=read sector=1");
+        assert_eq!(words(&qemu), expected);
+    }
+
+    #[test]
+    fn shared_memory_is_as_large_as_the_machine_s() {
+        let machine = Machine::new(Transport::Legacy).shared_memory().memory_mib(64);
+        let expected = "-machine virt,memory-backend=ram -object \
+                        memory-backend-memfd,id=ram,size=64M,share=on -m 64M -nographic -no-reboot";
+        assert_eq!(machine.arguments().join(" "), expected);
+    }
+
+    #[test]
+    fn a_guest_may_have_an_initial_file_system() {
+        let guest = Guest {
+            initrd: Some(Path::new("initrd")),
+            ..Guest::new(Path::new("vmlinux"), "quiet")
+        };
+        let qemu = Machine::new(Transport::Legacy).program(Path::new("/opt/qemu")).command(&guest);
+        assert_eq!(qemu.get_program(), "/opt/qemu");
+        let words = words(&qemu);
+        assert!(words.ends_with(&["-kernel", "vmlinux", "-initrd", "initrd", "-append", "quiet"]));
+    }
+}

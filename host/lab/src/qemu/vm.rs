@@ -1,0 +1,150 @@
+//! The kernel in a virtual machine that is watched while it runs, and can be killed at any moment.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{
+    Guest, Machine,
+    monitor::{Monitor, MonitorError},
+};
+use crate::{
+    outcome::{Outcome, Unexpected},
+    process::{Process, ProcessError},
+};
+
+/// A running virtual machine. Dropping it kills QEMU.
+#[derive(Debug)]
+pub struct Vm {
+    process: Process,
+    command_line: String,
+    socket: PathBuf,
+}
+
+/// A running machine is lost.
+#[derive(Debug, thiserror::Error)]
+pub enum VmError {
+    /// QEMU cannot be started or ended too early.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// Its monitor does not do as it is told.
+    #[error(transparent)]
+    Monitor(#[from] MonitorError),
+    /// It ended otherwise than it should.
+    #[error(transparent)]
+    Unexpected(#[from] Unexpected),
+    /// There is no place for its monitor.
+    #[error("cannot make a temporary folder")]
+    NoFolder(#[from] io::Error),
+}
+
+impl Vm {
+    /// Starts a machine. What is printed goes to the file `log` too; `socket` is a path for the monitor;
+    /// after `limit`, whoever waits for the machine gives up.
+    ///
+    /// # Errors
+    ///
+    /// QEMU cannot be started.
+    pub fn boot(
+        machine: &Machine,
+        guest: &Guest<'_>,
+        limit: Duration,
+        log: &Path,
+        socket: PathBuf,
+    ) -> Result<Self, ProcessError> {
+        Self::start(machine, guest, limit, log, socket, "off")
+    }
+
+    /// The same, but the machine begins only when there is somebody at its monitor.
+    ///
+    /// # Errors
+    ///
+    /// QEMU cannot be started, or its monitor not be reached.
+    pub fn boot_monitored(
+        machine: &Machine,
+        guest: &Guest<'_>,
+        limit: Duration,
+        log: &Path,
+        socket: PathBuf,
+    ) -> Result<(Self, Monitor), VmError> {
+        let mut vm = Self::start(machine, guest, limit, log, socket, "on")?;
+        match vm.monitor() {
+            Ok(monitor) => Ok((vm, monitor)),
+            Err(error) => {
+                // What QEMU says about its own end tells more than that there is no monitor.
+                vm.process.finish()?.expect_success()?;
+                Err(error)
+            }
+        }
+    }
+
+    fn start(
+        machine: &Machine,
+        guest: &Guest<'_>,
+        limit: Duration,
+        log: &Path,
+        socket: PathBuf,
+        wait: &str,
+    ) -> Result<Self, ProcessError> {
+        let mut qemu = machine.command(guest);
+        qemu.arg("-qmp").arg(format!("unix:{},server=on,wait={wait}", socket.display()));
+        let process = Process::start(qemu, limit, log)?;
+        Ok(Self { process, command_line: guest.command_line.clone(), socket })
+    }
+
+    /// Waits until the complete lines printed so far satisfy `enough`; `what` says in a message what
+    /// that means.
+    ///
+    /// # Errors
+    ///
+    /// QEMU has ended, or the time is over.
+    pub fn wait_until(
+        &mut self,
+        what: &str,
+        enough: impl Fn(&str) -> bool,
+    ) -> Result<(), ProcessError> {
+        self.process.wait_until(what, enough)
+    }
+
+    /// Waits until the kernel has found its disk, which is right before its job begins.
+    ///
+    /// # Errors
+    ///
+    /// QEMU has ended, or the time is over.
+    pub fn wait_for_disk(&mut self) -> Result<(), ProcessError> {
+        self.wait_until("the kernel had found its disk", |text| {
+            text.lines().any(|line| line.starts_with("disk 0: "))
+        })
+    }
+
+    /// Cuts the power: kills QEMU with SIGKILL. Returns the complete lines that the kernel had
+    /// printed.
+    ///
+    /// # Errors
+    ///
+    /// QEMU had ended by itself already.
+    pub fn cut_power(self) -> Result<String, ProcessError> {
+        self.process.kill()
+    }
+
+    /// A connection to QEMU's monitor.
+    ///
+    /// # Errors
+    ///
+    /// There is none before QEMU's end or the time limit.
+    pub fn monitor(&mut self) -> Result<Monitor, VmError> {
+        // QEMU makes the socket soon after its start.
+        self.process.retry(|left| Ok(Monitor::connect(&self.socket, left)?))
+    }
+
+    /// Waits for the end; after the time limit QEMU is killed.
+    ///
+    /// # Errors
+    ///
+    /// The operating system does not tell how QEMU is.
+    pub fn finish(self) -> Result<Outcome, ProcessError> {
+        Ok(Outcome::new(&self.command_line, &self.process.finish()?))
+    }
+}

@@ -1,0 +1,185 @@
+//! Stock Linux with fio in a small initial file system, made of Debian's packages.
+
+mod initramfs;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use lab::{
+    process::{self, End},
+    qemu::Guest,
+    workspace::Workspace,
+};
+use serde_json::Value;
+
+use super::{
+    load::Load,
+    machine::Machine,
+    ours::Amount,
+    sample::{Latency, Sample},
+};
+
+/// The I/O scheduler of the disk.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Scheduler {
+    /// What Linux chooses by itself: mq-deadline for a disk with one queue.
+    Default,
+    /// None.
+    None,
+}
+
+/// The Linux to compare with.
+pub struct Linux {
+    kernel: PathBuf,
+    initrd: PathBuf,
+    /// The packages and their versions.
+    pub versions: Vec<String>,
+    scheduler: Scheduler,
+}
+
+impl Linux {
+    /// Fetches what is missing and packs the initial file system.
+    ///
+    /// # Errors
+    ///
+    /// The reason, in words, why there is no Linux here.
+    pub fn prepare(workspace: &Workspace, log: &Path, scheduler: Scheduler) -> Result<Self> {
+        eprintln!("bench: looking for Linux (the first time its packages are fetched)");
+        let fetch = Command::new(workspace.root.join("tools/fetch-linux.sh"));
+        let finished = process::run(fetch, workspace.limit(900), log)?;
+        // The folder, or the reason why there is none.
+        let last = finished.output.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("");
+        ensure!(finished.end == End::Exited(0), "{last}");
+        let store = Path::new(last);
+        let initrd = workspace.target.join("bench/initrd");
+        initramfs::pack(&store.join("root"), &initrd)?;
+        let versions = fs::read_to_string(store.join("versions"))
+            .with_context(|| format!("{last} is incomplete, remove it"))?;
+        let versions = versions.lines().map(str::to_owned).collect();
+        Ok(Self { kernel: store.join("vmlinux"), initrd, versions, scheduler })
+    }
+
+    /// Linux with fio on its command line. A run by time has a warm-up before it.
+    pub fn guest(&self, load: Load, amount: Amount, scheduler: Scheduler) -> Guest<'_> {
+        let (warm, amount) = match amount {
+            Amount::Seconds(seconds) => {
+                ("--time_based,--runtime=1".to_owned(), format!("--time_based,--runtime={seconds}"))
+            }
+            Amount::Requests(count) => (String::new(), format!("--number_ios={count}")),
+        };
+        let scheduler = if scheduler == Scheduler::None { "none" } else { "" };
+        Guest {
+            kernel: &self.kernel,
+            initrd: Some(&self.initrd),
+            command_line: format!(
+                "quiet loglevel=3 fio={} warm={warm} amount={amount} scheduler={scheduler}",
+                arguments(load).join(","),
+            ),
+        }
+    }
+
+    /// One timed run.
+    pub fn run(&self, machine: &Machine, load: Load, seconds: u64) -> Result<Sample> {
+        let guest = self.guest(load, Amount::Seconds(seconds), self.scheduler);
+        sample(&machine.boot(&guest, load.medium, seconds)?, load)
+    }
+}
+
+/// fio's arguments: of what it offers, what came out fastest in Linux.
+///
+/// With one request at a time that is plain `pread`; with more it is io_uring with registered
+/// buffers, which collects whatever is complete and submits as many again, each with one call.
+pub fn arguments(load: Load) -> Vec<String> {
+    let Load { depth, block, .. } = load;
+    let mut arguments =
+        vec![format!("--rw={}", load.mode.name()), format!("--bs={block}"), "--norandommap".into()];
+    // Percentiles, like the mean, of the whole time: with batches the time after the submission
+    // says little.
+    arguments.extend(["--lat_percentiles=1".into(), "--clat_percentiles=0".into()]);
+    if depth == 1 {
+        arguments.push("--ioengine=psync".into());
+    } else {
+        arguments.extend([
+            "--ioengine=io_uring".into(),
+            "--fixedbufs".into(),
+            "--registerfiles".into(),
+            format!("--iodepth={depth}"),
+            format!("--iodepth_batch_submit={depth}"),
+            format!("--iodepth_batch_complete_max={depth}"),
+        ]);
+    }
+    arguments
+}
+
+fn sample(output: &str, load: Load) -> Result<Sample> {
+    let (_, rest) = output.split_once("bench: result").context("Linux did not get to the end")?;
+    let (result, _) = rest.split_once("bench: end").context("Linux did not get to the end")?;
+    // fio may say something before.
+    let json = result.find('{').map_or(result, |at| &result[at..]);
+    let figures: Value = serde_json::from_str(json.trim()).context("fio's result is no JSON")?;
+    let job = &figures["jobs"][0];
+    if job["error"] != 0 {
+        bail!("fio failed with error {}", job["error"]);
+    }
+    let way = &job[if load.mode.writes() { "write" } else { "read" }];
+    let number = |value: &Value, name: &str| {
+        value.as_f64().with_context(|| format!("fio's result has no {name}"))
+    };
+    let percentile = |name: &str| number(&way["lat_ns"]["percentile"][name], name);
+    let counts: Vec<f64> = output
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("bench: interrupts ")?.parse().ok())
+        .collect();
+    let requests = number(&way["total_ios"], "total_ios")?;
+    Ok(Sample {
+        iops: number(&way["iops"], "iops")?,
+        mib_s: number(&way["bw_bytes"], "bw_bytes")? / f64::from(1 << 20),
+        latency: Some(Latency {
+            mean: number(&way["lat_ns"]["mean"], "mean latency")? / 1e3,
+            p50: percentile("50.000000")? / 1e3,
+            p99: percentile("99.000000")? / 1e3,
+            p999: percentile("99.900000")? / 1e3,
+        }),
+        interrupts: match counts[..] {
+            [before, after] if requests > 0.0 => Some((after - before) / requests),
+            _ => None,
+        },
+        notifications: None,
+        accesses: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::load::{Medium, random_read};
+
+    #[test]
+    fn fio_output_is_understood() {
+        let output = r#"
+bench: interrupts 10
+bench: fio ended with status 0
+bench: interrupts 60
+bench: result
+fio: a remark
+{"jobs":[{"error":0,"read":{"iops":50.0,"bw_bytes":1048576,"total_ios":100,"lat_ns":{"mean":2500.0,
+"percentile":{"50.000000":1000,"99.000000":2000,"99.900000":3000}}}}]}
+bench: end"#;
+        let sample = sample(output, random_read(Medium::Null, 1)).unwrap();
+        assert_eq!((sample.iops, sample.mib_s, sample.interrupts), (50.0, 1.0, Some(0.5)));
+        let latency = Latency { mean: 2.5, p50: 1.0, p99: 2.0, p999: 3.0 };
+        assert_eq!(sample.latency, Some(latency));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let load = random_read(Medium::Null, 1);
+        assert!(sample("Kernel panic", load).is_err());
+        let failed = "bench: result\n{\"jobs\":[{\"error\":5}]}\nbench: end";
+        assert_eq!(sample(failed, load).unwrap_err().to_string(), "fio failed with error 5");
+    }
+}

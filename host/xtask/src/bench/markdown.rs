@@ -1,0 +1,242 @@
+//! `report.md`: the tables, and what one must know to read them.
+
+use std::fmt::Write as _;
+
+use super::{
+    Bench,
+    cells::{grouped, ratio, row, spread, table},
+    linux,
+    load::{Complete, Load, Medium, Mode, Subject, random_read, sequential_read},
+    raw,
+    sample::{Latency, Sample},
+    targets::{self, Bound},
+};
+
+/// The whole report.
+pub fn report(bench: &Bench) -> String {
+    let mut text = String::from("# This kernel, Linux and the bare host on the same disks\n");
+    for section in [targets_reached, speed, latency, counts, conditions, caveats] {
+        text.push('\n');
+        section(bench, &mut text);
+    }
+    if !bench.results.failures.is_empty() {
+        text.push_str("\n## Runs that failed\n\n");
+        for failure in &bench.results.failures {
+            let _ = writeln!(text, "- {}", failure.replace('\n', " "));
+        }
+    }
+    text
+}
+
+fn targets_reached(bench: &Bench, text: &mut String) {
+    table(text, "Figures to reach", &["figure", "to reach", "measured", "verdict"]);
+    for target in targets::all(bench) {
+        let (bound, unit) = match target.bound {
+            Bound::Times(times) => (format!("at least {times:.1} x Linux"), " x"),
+            Bound::AtMost(most) => (format!("at most {most}"), ""),
+        };
+        let found = match target.found {
+            Some(found) if found >= 100.0 => grouped(found),
+            Some(found) => format!("{found:.2}{unit}"),
+            None => "-".to_owned(),
+        };
+        let verdict = match target.reached() {
+            Some(true) => "reached",
+            Some(false) => "**not reached**",
+            None => "not measured",
+        };
+        row(text, &[target.figure, &bound, &found, verdict]);
+    }
+}
+
+/// Every load that was measured, with the ways of completion in which this kernel was.
+fn rows(bench: &Bench) -> Vec<(Load, Complete)> {
+    bench
+        .results
+        .all()
+        .filter_map(|(load, subject, _)| match subject {
+            Subject::Ours(complete) => Some((load, complete)),
+            _ => None,
+        })
+        .collect()
+}
+
+fn speed(bench: &Bench, text: &mut String) {
+    let columns = [
+        "load",
+        "this kernel",
+        "Linux",
+        "this kernel / Linux",
+        "host, no guest",
+        "of the host: this kernel, Linux",
+    ];
+    table(text, "Speed: median (lowest..highest); requests a second, where not MiB/s", &columns);
+    for (load, complete) in rows(bench) {
+        let ours = Subject::Ours(complete);
+        let unit = if load.mode == Mode::Read { ", MiB/s" } else { "" };
+        let figure = |subject| {
+            bench.results.figure(load, subject, |sample: &Sample| {
+                Some(if load.mode == Mode::Read { sample.mib_s } else { sample.iops })
+            })
+        };
+        let share = |subject| {
+            bench
+                .results
+                .ratio(load, subject, Subject::Host)
+                .map_or("-".to_owned(), |share| format!("{:.0} %", share.median * 100.0))
+        };
+        row(
+            text,
+            &[
+                format!("{load}, {}{unit}", complete.name()),
+                spread(figure(ours)),
+                spread(figure(Subject::Linux)),
+                ratio(bench.results.ratio(load, ours, Subject::Linux)),
+                spread(figure(Subject::Host)),
+                format!("{}, {}", share(ours), share(Subject::Linux)),
+            ],
+        );
+    }
+}
+
+fn latency(bench: &Bench, text: &mut String) {
+    let columns = [
+        "load",
+        "mean",
+        "50 %",
+        "99 %",
+        "99.9 %",
+        "interrupts per request",
+        "notifications, register accesses (this kernel)",
+    ];
+    table(
+        text,
+        "Latency in microseconds (medians of the timed runs): this kernel / Linux",
+        &columns,
+    );
+    for (load, complete) in rows(bench) {
+        let median = |subject, figure: &dyn Fn(&Sample) -> Option<f64>| {
+            bench.results.figure(load, subject, figure).map(|spread| spread.median)
+        };
+        let pair = |digits: usize, figure: &dyn Fn(&Sample) -> Option<f64>| {
+            let one = |subject| {
+                median(subject, figure)
+                    .map_or("-".to_owned(), |number| format!("{number:.digits$}"))
+            };
+            format!("{} / {}", one(Subject::Ours(complete)), one(Subject::Linux))
+        };
+        let own = |figure: fn(&Sample) -> Option<f64>| {
+            median(Subject::Ours(complete), &figure)
+                .map_or("-".to_owned(), |number| format!("{number:.2}"))
+        };
+        let time = |figure: fn(&Latency) -> f64| {
+            pair(0, &|sample: &Sample| sample.latency.as_ref().map(figure))
+        };
+        row(
+            text,
+            &[
+                format!("{load}, {}", complete.name()),
+                time(|latency| latency.mean),
+                time(|latency| latency.p50),
+                time(|latency| latency.p99),
+                time(|latency| latency.p999),
+                pair(3, &|sample| sample.interrupts),
+                [own(|sample| sample.notifications), own(|sample| sample.accesses)].join(", "),
+            ],
+        );
+    }
+}
+
+fn counts(bench: &Bench, text: &mut String) {
+    let columns = [
+        "load",
+        "instructions",
+        "by its own account",
+        "device registers",
+        "interrupt controller",
+        "notifications",
+    ];
+    table(text, "Counted per request, under -icount shift=0", &columns);
+    for line in &bench.counts {
+        let note = if line.no_scheduler { " without I/O scheduler" } else { "" };
+        row(
+            text,
+            &[
+                format!("{}, {}{note}", line.load, line.subject),
+                grouped(line.counts.instructions),
+                line.own_instructions.map_or("-".to_owned(), grouped),
+                format!("{:.3}", line.counts.registers),
+                format!("{:.3}", line.counts.interrupt_controller),
+                format!("{:.3}", line.counts.notifications),
+            ],
+        );
+    }
+}
+
+fn conditions(bench: &Bench, text: &mut String) {
+    let _ = writeln!(text, "## Conditions\n");
+    let processors = std::thread::available_parallelism().map_or(0, usize::from);
+    let _ = writeln!(
+        text,
+        "- Host: {}, {processors} processors; load averages before the first run: {}",
+        raw::processor(),
+        bench.host_load
+    );
+    let _ = writeln!(
+        text,
+        "- {}, TCG; {} rounds of {} s each after a warm-up",
+        bench.qemu, bench.rounds, bench.seconds
+    );
+    match &bench.linux {
+        Ok(linux) => {
+            let scheduler = if bench.no_scheduler {
+                "without I/O scheduler"
+            } else {
+                "with the I/O scheduler it chooses itself"
+            };
+            let _ = writeln!(text, "- Linux: {}; {scheduler}", linux.versions.join(", "));
+            for load in [
+                random_read(Medium::Null, 1),
+                random_read(Medium::Null, 32),
+                sequential_read(Medium::Null, 8),
+            ] {
+                let _ = writeln!(text, "  - `fio --direct=1 {}`", linux::arguments(load).join(" "));
+            }
+        }
+        Err(reason) => {
+            let _ = writeln!(text, "- Linux was left out: {reason:#}");
+        }
+    }
+    for &medium in bench.machine.media() {
+        let _ = writeln!(
+            text,
+            "- {medium}, both guests: `qemu-system-riscv64 {}`",
+            bench.machine.qemu(medium).arguments().join(" ")
+        );
+        let _ =
+            writeln!(text, "  - host: `qemu-img bench {}`", bench.machine.image(medium).join(" "));
+    }
+}
+
+fn caveats(_: &Bench, text: &mut String) {
+    text.push_str(CAVEATS);
+}
+
+const CAVEATS: &str = "\
+## What to keep in mind
+
+- The comparison is of whole paths. fio is a program in user space: system calls, the block layer and fio's own
+  bookkeeping are in Linux's figures. The bench job of this kernel runs in the kernel, right on the block device.
+- fio is set up as favourably for Linux as was found: one request at a time with `pread`; more with io_uring,
+  registered buffers, and batches. An I/O scheduler costs Linux instructions: the counts are given with and without.
+- QEMU emulates (TCG). Instructions cost about the same, leaving the guest costs much more than anything else;
+  on real hardware or with KVM the proportions are different.
+- Time on a shared host is noisy: 20 to 40 % between repetitions is usual, which is why there are rounds, medians
+  and the extremes. Ratios in parentheses are the lowest and highest within a round.
+- The counts are made by QEMU from outside, in the same way for both: the difference of two runs of different
+  length, from power on to power off. They hardly depend on the host. But QEMU records meanwhile, which makes the
+  device finish requests at the notification, before a guest can sleep. This kernel then finds them done; at depth 1
+  every other one interrupts, as the one before had asked for it. Linux takes an interrupt for each. How often
+  interrupts are needed otherwise, and what they cost in register accesses, is told by the timed runs.
+- On null-co no data is moved; `qemu-img bench` has no random places, a stride of 1 MiB and a block stands for them.
+";

@@ -1,0 +1,117 @@
+//! `report.json`: every single figure, and what is needed to understand it.
+
+use std::fs;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::{
+    Bench, linux,
+    load::{Load, Subject},
+    sample::Sample,
+    targets::{self, Bound},
+};
+
+/// The whole report as JSON.
+pub fn report(bench: &Bench) -> Result<String> {
+    let runs: Vec<Value> = bench
+        .results
+        .all()
+        .map(|(load, subject, samples)| {
+            json!({
+                "load": of_load(load),
+                "subject": of_subject(subject),
+                "fio": (subject == Subject::Linux).then(|| linux::arguments(load)),
+                "samples": samples.iter().map(of_sample).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    let counts: Vec<Value> = bench
+        .counts
+        .iter()
+        .map(|row| {
+            json!({
+                "load": of_load(row.load),
+                "subject": of_subject(row.subject),
+                "io_scheduler": !row.no_scheduler,
+                "instructions": row.counts.instructions,
+                "own_instructions": row.own_instructions,
+                "device_registers": row.counts.registers,
+                "interrupt_controller": row.counts.interrupt_controller,
+                "notifications": row.counts.notifications,
+            })
+        })
+        .collect();
+    let targets: Vec<Value> = targets::all(bench)
+        .iter()
+        .map(|target| {
+            let (bound, kind) = match target.bound {
+                Bound::Times(times) => (times, "times Linux, at least"),
+                Bound::AtMost(most) => (most, "at most"),
+            };
+            json!({
+                "figure": target.figure, "bound": bound, "kind": kind,
+                "found": target.found, "reached": target.reached(),
+            })
+        })
+        .collect();
+    let report = json!({
+        "qemu": bench.qemu,
+        "host_processor": processor(),
+        "host_processors": std::thread::available_parallelism().map_or(0, usize::from),
+        "host_load_averages": bench.host_load,
+        "linux": match &bench.linux {
+            Ok(linux) => json!(linux.versions),
+            Err(reason) => json!({ "left_out": format!("{reason:#}") }),
+        },
+        "linux_without_io_scheduler": bench.no_scheduler,
+        "arguments": bench.machine.media().iter().map(|medium| {
+            (medium.to_string(), json!({
+                "qemu-system-riscv64": bench.machine.qemu(*medium).arguments(),
+                "qemu-img bench": bench.machine.image(*medium),
+            }))
+        }).collect::<serde_json::Map<_, _>>(),
+        "rounds": bench.rounds,
+        "seconds": bench.seconds,
+        "runs": runs,
+        "counts": counts,
+        "targets": targets,
+        "failures": bench.results.failures,
+    });
+    Ok(serde_json::to_string_pretty(&report)? + "\n")
+}
+
+fn of_load(load: Load) -> Value {
+    let Load { medium, mode, block, depth } = load;
+    json!({ "disk": medium.to_string(), "mode": mode.name(), "bs": block, "qd": depth })
+}
+
+fn of_subject(subject: Subject) -> Value {
+    match subject {
+        Subject::Ours(complete) => json!({ "kernel": "ours", "complete": complete.name() }),
+        Subject::Linux => json!({ "kernel": "linux" }),
+        Subject::Host => json!({ "kernel": null }),
+    }
+}
+
+fn of_sample(sample: &Sample) -> Value {
+    json!({
+        "iops": sample.iops,
+        "mib_s": sample.mib_s,
+        "irqs": sample.interrupts,
+        "notifies": sample.notifications,
+        "mmio": sample.accesses,
+        "mean_us": sample.latency.map(|latency| latency.mean),
+        "p50_us": sample.latency.map(|latency| latency.p50),
+        "p99_us": sample.latency.map(|latency| latency.p99),
+        "p999_us": sample.latency.map(|latency| latency.p999),
+    })
+}
+
+/// The host's processor, as Linux calls it.
+pub fn processor() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    text.lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
+}

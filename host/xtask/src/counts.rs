@@ -1,0 +1,130 @@
+//! The guard of the fast path: it counts what a request costs, and does not time it.
+//!
+//! The release kernel reads from a disk that does nothing (null-co) under `-icount`, where QEMU
+//! counts the guest's instructions exactly. While QEMU also records what comes from outside, the disk's
+//! answers fall at the same instructions every time, so these counts are the same on every host; but they
+//! come so early that no read sleeps. So two guards let the disk answer when it will, and at depth 1 make it
+//! take its time: then every read sleeps and is woken.
+//!
+//! The limits are a little above what was measured when they were set: raise one only with a reason, and
+//! lower it when the driver gets better.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use lab::{
+    process,
+    qemu::{Guest, Machine, RECORD, Stack, Transport},
+    workspace::{Profile, Workspace},
+};
+
+use crate::{bench::figures, report::Suite};
+
+/// One run, and the most that an I/O of it may cost.
+struct Guard {
+    name: &'static str,
+    depth: u32,
+    /// Enough of them for the beginning and the end of the run not to count.
+    requests: u32,
+    latency_ns: u64,
+    recorded: bool,
+    instructions: f64,
+    notifications: f64,
+    interrupts: f64,
+    registers: f64,
+}
+
+const GUARDS: &[Guard] = &[
+    Guard {
+        name: "read-4k-depth-1",
+        depth: 1,
+        requests: 5_000,
+        latency_ns: 0,
+        recorded: true,
+        instructions: 2_300.0,
+        notifications: 1.0,
+        interrupts: 0.5,
+        registers: 3.5,
+    },
+    Guard {
+        name: "read-4k-depth-1-interrupts",
+        depth: 1,
+        requests: 5_000,
+        latency_ns: 200_000,
+        recorded: false,
+        instructions: 4_750.0,
+        notifications: 1.0,
+        interrupts: 1.0,
+        // Notification, interrupt status, acknowledgement; two claims and a completion at the PLIC.
+        registers: 6.0,
+    },
+    Guard {
+        name: "read-4k-depth-32",
+        depth: 32,
+        requests: 20_000,
+        latency_ns: 0,
+        recorded: true,
+        instructions: 1_200.0,
+        notifications: 1.0 / 30.0,
+        interrupts: 0.0,
+        registers: 1.0 / 30.0,
+    },
+    Guard {
+        name: "read-4k-depth-32-interrupts",
+        depth: 32,
+        requests: 20_000,
+        latency_ns: 0,
+        recorded: false,
+        instructions: 1_380.0,
+        notifications: 1.0 / 30.0,
+        interrupts: 0.06,
+        registers: 0.4,
+    },
+];
+
+/// Builds the release kernel and checks every guard.
+pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
+    if let Some(kernel) = suite.build_kernel(workspace, Profile::Release)? {
+        for guard in GUARDS {
+            let log = workspace.log("counts", guard.name);
+            process::new_log(&log)?;
+            suite.check(guard.name, Some(&log), || guard.check(workspace, &kernel, &log));
+        }
+    }
+    Ok(())
+}
+
+impl Guard {
+    fn check(&self, workspace: &Workspace, kernel: &Path, log: &Path) -> Result<()> {
+        let Self { depth, requests, latency_ns, .. } = self;
+        let disk = format!("driver=null-co,size=1073741824,latency-ns={latency_ns}");
+        let machine = Machine::new(Transport::Modern)
+            .option("-icount", if self.recorded { RECORD } else { "shift=0" })
+            .options(Stack::bottom(&disk).device_without_serial(""));
+        let job = format!(
+            "job=bench mode=randread bs=4096 qd={depth} count={requests} complete=irq icount=on"
+        );
+        let outcome = machine.run(&Guest::new(kernel, &job), workspace.limit(120), log)?;
+        outcome.expect_success()?;
+        let figures = figures(outcome.console())?;
+        let figure = |key: &str| figures[key].as_f64().with_context(|| format!("no figure {key}"));
+        println!(
+            "  an I/O costs {} instructions, {} notifications, {} interrupts, {} register accesses",
+            figure("instructions")?,
+            figure("notifies")?,
+            figure("irqs")?,
+            figure("mmio")?
+        );
+        for (key, limit) in [
+            ("instructions", self.instructions),
+            ("notifies", self.notifications),
+            ("irqs", self.interrupts),
+            ("mmio", self.registers),
+        ] {
+            let cost = figure(key)?;
+            // The odd request more, at the beginning and at the end; a limit of 0 means 0.
+            ensure!(cost <= limit * 1.01, "{key}: an I/O costs {cost}, the limit is {limit}");
+        }
+        Ok(())
+    }
+}

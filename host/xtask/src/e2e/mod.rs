@@ -1,0 +1,151 @@
+//! End-to-end cases: the real kernel in real QEMU, checked from the host.
+//!
+//! A case is a function that gets a [`Lab`] and boots as many machines in it as it likes. The
+//! tables `CASES` of the modules below name them; most run twice, against a legacy and against a
+//! modern device.
+
+mod command_line;
+mod demo;
+mod disks;
+mod faults;
+mod features;
+mod lab;
+mod limits;
+mod read_write;
+mod smp;
+mod verify;
+
+use std::path::Path;
+
+use ::lab::{
+    image::{Image, SECTOR},
+    outcome::Outcome,
+    qemu::Transport,
+    replay::Workload,
+    workspace::{Profile, Workspace},
+};
+use anyhow::{Result, ensure};
+
+use self::lab::Lab;
+use crate::report::Suite;
+
+/// One row of a table of cases.
+struct Case {
+    name: &'static str,
+    transports: &'static [Transport],
+    run: fn(&Lab) -> Result<()>,
+}
+
+impl Case {
+    /// Runs against a legacy and against a modern device.
+    const fn both(name: &'static str, run: fn(&Lab) -> Result<()>) -> Self {
+        Self { name, transports: &[Transport::Legacy, Transport::Modern], run }
+    }
+
+    /// Runs against a modern device only, because the transport makes no difference.
+    const fn once(name: &'static str, run: fn(&Lab) -> Result<()>) -> Self {
+        Self { name, transports: &[Transport::Modern], run }
+    }
+}
+
+/// The longest case comes first, so that the others run beside it and not after it.
+const TABLES: &[&[Case]] = &[
+    verify::CASES,
+    smp::CASES,
+    demo::CASES,
+    disks::CASES,
+    read_write::CASES,
+    features::CASES,
+    limits::CASES,
+    faults::CASES,
+    command_line::CASES,
+];
+
+/// A case against one transport.
+struct Job {
+    name: String,
+    transport: Transport,
+    run: fn(&Lab) -> Result<()>,
+}
+
+fn jobs(filter: Option<&str>) -> Vec<Job> {
+    TABLES
+        .iter()
+        .copied()
+        .flatten()
+        .flat_map(|case| {
+            case.transports.iter().map(|&transport| Job {
+                name: format!("{}.{transport}", case.name),
+                transport,
+                run: case.run,
+            })
+        })
+        .filter(|job| filter.is_none_or(|filter| job.name.contains(filter)))
+        .collect()
+}
+
+/// Prints the names of the cases.
+pub fn list(filter: Option<&str>) {
+    for job in jobs(filter) {
+        println!("{}", job.name);
+    }
+}
+
+/// Builds the kernel once and boots it for every case whose name contains `filter`.
+///
+/// # Errors
+///
+/// No case has such a name, or no log can be written.
+pub fn run(
+    workspace: &Workspace,
+    suite: &mut Suite,
+    filter: Option<&str>,
+    machines: Option<u8>,
+) -> Result<()> {
+    let jobs = jobs(filter);
+    ensure!(!jobs.is_empty(), "no case has {:?} in its name", filter.unwrap_or_default());
+    let Some(kernel) = suite.build_kernel(workspace, Profile::Dev)? else {
+        return Ok(());
+    };
+
+    suite.check_all(
+        &jobs,
+        machines.map(usize::from),
+        |job| job.name.clone(),
+        |name| workspace.log("e2e", name),
+        |job, log| run_one(workspace, &kernel, job, log),
+    );
+    Ok(())
+}
+
+fn run_one(workspace: &Workspace, kernel: &Path, job: &Job, log: &Path) -> Result<()> {
+    let lab = Lab::new(workspace, kernel, log, job.transport)?;
+    (job.run)(&lab)
+}
+
+/// Checks the kernel's account of a verify job and the disk: the operations in `failed` met an I/O
+/// error, and no others.
+fn check_verify(
+    workload: &Workload,
+    outcome: &Outcome,
+    image: &Image,
+    failed: &[u32],
+) -> Result<()> {
+    let failed = failed.iter().copied().collect();
+    workload.expect(outcome, &failed, image.before(), &image.contents()?)?;
+    Ok(())
+}
+
+/// Checks that `job=read` has dumped these sectors as the image held them at first.
+fn expect_dump(outcome: &Outcome, image: &Image, sector: usize, count: usize) -> Result<()> {
+    outcome.expect_ok("read")?;
+    let (address, bytes) = outcome.dump()?;
+    let start = sector * SECTOR;
+    ensure!(address == start as u64, "the dump starts at {address:#x} instead of {start:#x}");
+    ensure!(bytes.len() == count * SECTOR, "the dump shows {} bytes", bytes.len());
+    ensure!(
+        image.before().get(start..start + bytes.len()) == Some(&bytes),
+        "the dump does not show what the image holds"
+    );
+    Ok(())
+}

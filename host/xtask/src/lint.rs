@@ -1,0 +1,139 @@
+//! Formatting, clippy, and the promise of the kernel and its crates to be free of `unsafe`.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+use lab::{process, workspace::Workspace};
+
+use crate::report::Suite;
+
+/// Runs the checks that look at the source only.
+pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
+    let mut fmt = workspace.cargo();
+    fmt.args(["fmt", "--all", "--check"]);
+    run_cargo(workspace, suite, "fmt", fmt)?;
+
+    run_cargo(workspace, suite, "clippy-kernel", kernel_clippy(workspace, false))?;
+    run_cargo(workspace, suite, "clippy-kernel-tests", kernel_clippy(workspace, true))?;
+
+    let mut clippy = workspace.cargo();
+    clippy.args([
+        "clippy",
+        "--workspace",
+        "--exclude=kernel",
+        "--all-targets",
+        "--color=never",
+        "--",
+        "-Dwarnings",
+    ]);
+    run_cargo(workspace, suite, "clippy-host", clippy)?;
+
+    suite.check("kernel-without-unsafe", None, || {
+        no_unsafe(&workspace.root.join("kernel"))?;
+        // What the kernel is made of besides.
+        let crates = workspace.root.join("crates");
+        let entries =
+            fs::read_dir(&crates).with_context(|| format!("cannot list {}", crates.display()))?;
+        entries.into_iter().try_for_each(|entry| no_unsafe(&entry?.path()))
+    });
+    Ok(())
+}
+
+fn run_cargo(workspace: &Workspace, suite: &mut Suite, name: &str, cargo: Command) -> Result<()> {
+    let log = workspace.log("lint", name);
+    process::new_log(&log)?;
+    suite.check(name, Some(&log), || {
+        Ok(process::run(cargo, workspace.limit(900), &log)?.expect_success()?)
+    });
+    Ok(())
+}
+
+/// `cargo osdk clippy` adds what a kernel needs: its own `core` and `alloc`, and the `ktest`
+/// configuration on request.
+fn kernel_clippy(workspace: &Workspace, with_tests: bool) -> Command {
+    let mut cargo = workspace.cargo();
+    cargo.current_dir(workspace.root.join("kernel")).args(["osdk", "clippy"]);
+    if with_tests {
+        cargo.arg("--ktests");
+    }
+    // As two words: OSDK looks for the first and would add the host's architecture without it.
+    cargo.args(["--", "--target", "riscv64imac-unknown-none-elf", "--color=never"]);
+    cargo.args(["--", "-Dwarnings"]);
+    cargo
+}
+
+/// Checks that the root of the crate in a folder forbids unsafe code and that no file of it has the
+/// word outside comments.
+///
+/// The compiler enforces the attribute; this keeps the attribute itself from being dropped
+/// unnoticed.
+fn no_unsafe(folder: &Path) -> Result<()> {
+    let root = folder.join("src/lib.rs");
+    let text =
+        fs::read_to_string(&root).with_context(|| format!("cannot read {}", root.display()))?;
+    if !text.lines().any(|line| line.trim() == "#![forbid(unsafe_code)]") {
+        bail!("{} does not say #![forbid(unsafe_code)]", root.display());
+    }
+    for file in rust_files(&folder.join("src"))? {
+        let text =
+            fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        if let Some(line) = first_unsafe(&text) {
+            bail!("{}:{line}: unsafe code", file.display());
+        }
+    }
+    Ok(())
+}
+
+/// The number of the first line whose code, comments aside, has the word `unsafe`.
+fn first_unsafe(text: &str) -> Option<usize> {
+    let position = text.lines().position(|line| {
+        let code = line.split("//").next().unwrap_or_default();
+        code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "unsafe")
+    })?;
+    Some(position + 1)
+}
+
+fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in
+        fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?
+    {
+        let path = entry?.path();
+        if path.is_dir() {
+            files.extend(rust_files(&path)?);
+        } else if path.extension() == Some(OsStr::new("rs")) {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_counts_in_code_only() {
+        assert_eq!(first_unsafe("#![forbid(unsafe_code)]\n// unsafe\nlet x = 1; // unsafe"), None);
+        assert_eq!(first_unsafe("fn a() {}\nunsafe { b() }"), Some(2));
+        assert_eq!(first_unsafe("pub unsafe fn c() {}"), Some(1));
+    }
+
+    #[test]
+    fn a_root_without_the_attribute_is_refused() {
+        let kernel = tempfile::tempdir().unwrap();
+        fs::create_dir(kernel.path().join("src")).unwrap();
+        let root = kernel.path().join("src/lib.rs");
+        fs::write(&root, "#![no_std]\n").unwrap();
+        assert!(no_unsafe(kernel.path()).is_err());
+        fs::write(&root, "#![no_std]\n#![forbid(unsafe_code)]\n").unwrap();
+        no_unsafe(kernel.path()).unwrap();
+        fs::write(kernel.path().join("src/other.rs"), "unsafe impl Send for X {}").unwrap();
+        assert!(no_unsafe(kernel.path()).is_err());
+    }
+}

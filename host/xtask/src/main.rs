@@ -1,0 +1,133 @@
+//! Host-side tools of the lab.
+//!
+//! `cargo run -p xtask -- test` checks everything there is to check and ends with one line that
+//! says how many checks passed and failed; `cargo run -p xtask -- e2e FILTER` boots the kernel for
+//! the end-to-end cases only.
+
+mod bench;
+mod counts;
+mod e2e;
+mod figures;
+mod host;
+mod hostile;
+mod ktest;
+mod lint;
+mod report;
+mod selftest;
+mod soak;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use lab::workspace::Workspace;
+
+use crate::report::{Report, Run};
+
+#[derive(Parser)]
+#[command(about = "Host-side tools of the lab")]
+struct Cli {
+    /// Multiply every time limit by this, for a machine much slower than usual.
+    #[arg(long, global = true, default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
+    patience: u32,
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run every suite: lint, host, ktest, selftest, counts, e2e, hostile,
+    /// power-cuts, failing.
+    Test,
+    /// Check formatting, clippy's warnings and the absence of `unsafe` in the kernel.
+    Lint,
+    /// Run the unit tests of the host-side tools and of the crates below the kernel.
+    Host,
+    /// Run the kernel's unit tests in QEMU.
+    Ktest,
+    /// Prove that `cargo osdk test` fails when it should.
+    Selftest,
+    /// Count the instructions, notifications and interrupts that a request costs.
+    Counts,
+    /// Boot the kernel in QEMU for each end-to-end case.
+    E2e {
+        /// Only the cases whose name contains this.
+        filter: Option<String>,
+        /// How many virtual machines run at a time; by default one per processor, two at most.
+        #[arg(long, value_parser = clap::value_parser!(u8).range(1..=16))]
+        jobs: Option<u8>,
+        /// Print the names of the cases and run none.
+        #[arg(long)]
+        list: bool,
+    },
+    /// Cut the power of a few machines while the kernel writes, and look at their disks.
+    PowerCuts,
+    /// Boot the kernel with disks that fail, are slow, change their size or stand still.
+    Failing,
+    /// Run the long versions of the last two, and keep the figures.
+    Soak(soak::Extent),
+    /// Measure this kernel, Linux and the bare host under the same loads.
+    Bench(bench::Options),
+    /// Write the book's page of figures from the reports of ktest, hostile, soak and bench.
+    Figures,
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs what was asked for; says whether all of it passed.
+fn run(cli: &Cli) -> Result<bool> {
+    let workspace = Workspace::locate(cli.patience)?;
+    let lint: Run = &|suite| lint::run(&workspace, suite);
+    let host: Run = &|suite| host::run(&workspace, suite);
+    let ktest: Run = &|suite| ktest::run(&workspace, suite);
+    let selftest: Run = &|suite| selftest::run(&workspace, suite);
+    let counts: Run = &|suite| counts::run(&workspace, suite);
+    let e2e: Run = &|suite| e2e::run(&workspace, suite, None, None);
+    let hostile: Run = &|suite| hostile::run(&workspace, suite);
+    let power_cuts: Run =
+        &|suite| soak::power_cuts(&workspace, suite, soak::SHORT).map(|_totals| ());
+    let failing: Run =
+        &|suite| soak::failing_disks(&workspace, suite, soak::SHORT).map(|_figures| ());
+    let report = match &cli.task {
+        Task::Bench(options) => return bench::run(&workspace, options),
+        Task::Figures => return figures::write(&workspace).map(|()| true),
+        Task::Test => Report::of(&[
+            ("lint", lint),
+            ("host", host),
+            ("ktest", ktest),
+            ("selftest", selftest),
+            ("counts", counts),
+            ("e2e", e2e),
+            ("hostile", hostile),
+            ("power-cuts", power_cuts),
+            ("failing", failing),
+        ]),
+        Task::Lint => Report::of(&[("lint", lint)]),
+        Task::Host => Report::of(&[("host", host)]),
+        Task::Ktest => Report::of(&[("ktest", ktest)]),
+        Task::Selftest => Report::of(&[("selftest", selftest)]),
+        Task::Counts => Report::of(&[("counts", counts)]),
+        Task::PowerCuts => Report::of(&[("power-cuts", power_cuts)]),
+        Task::Failing => Report::of(&[("failing", failing)]),
+        Task::Soak(extent) => return soak::run(&workspace, *extent),
+        Task::E2e { list: true, filter, .. } => {
+            e2e::list(filter.as_deref());
+            return Ok(true);
+        }
+        Task::E2e { filter, jobs, .. } => {
+            Report::of(&[("e2e", &|suite| e2e::run(&workspace, suite, filter.as_deref(), *jobs))])
+        }
+    };
+    report.print();
+    Ok(report.passed())
+}

@@ -1,0 +1,192 @@
+//! Proof that `cargo osdk test` can be believed: it exits with 0 when tests passed, and never
+//! otherwise.
+//!
+//! On RISC-V it would exit with 0 whatever happened, were it not for the wrapper around QEMU that
+//! OSDK.toml names. So small kernels that fail in every way are made in a folder of their own, with
+//! the very same OSDK.toml, `tools/`, manifests and versions, and tested with the very same
+//! command.
+
+mod cases;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use lab::{
+    process::{self, End, Finished},
+    text,
+    workspace::{Workspace, cargo_in},
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use self::cases::{
+    CASES, Case,
+    Expected::{Fails, Passes},
+};
+use crate::report::Suite;
+
+/// Long enough for a boot on a slow machine, short enough to wait for.
+const HANG_LIMIT_SECONDS: u32 = 15;
+
+/// Makes the kernels and tests them.
+pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
+    let copy = copy_workspace(workspace).context("cannot make the workspace for the selftest")?;
+    let build = workspace.target.join("selftest/build");
+    let kernel = copy.path().join("kernel/src/lib.rs");
+    let mut check = |name, work: &dyn Fn(&Osdk) -> Result<()>| -> Result<()> {
+        let log = workspace.log("selftest", name);
+        process::new_log(&log)?;
+        suite.check(name, Some(&log), || {
+            work(&Osdk { workspace, root: copy.path(), build: &build, log: &log })
+        });
+        Ok(())
+    };
+    for case in CASES {
+        check(case.name, &|osdk| {
+            fs::write(&kernel, case.source())?;
+            judge(osdk, case)
+        })?;
+    }
+    check("tests-leave-the-kernel-as-it-was", &|osdk| {
+        fs::write(&kernel, CASES[0].source())?;
+        kernel_survives(osdk)
+    })?;
+    remove_leftovers(workspace, &build)?;
+    Ok(())
+}
+
+/// `cargo osdk` in the copy.
+struct Osdk<'a> {
+    workspace: &'a Workspace,
+    root: &'a Path,
+    build: &'a Path,
+    log: &'a Path,
+}
+
+impl Osdk<'_> {
+    fn run(&self, command: &str, filter: Option<&str>) -> Result<Finished> {
+        let mut cargo = cargo_in(self.root);
+        cargo.args(["osdk", command, "--target-arch=riscv64"]).args(filter);
+        // Apart from the kernel's own build, and the same for all cases: OSTD is compiled once.
+        cargo.env("CARGO_TARGET_DIR", self.build);
+        cargo.env("CARGO_INCREMENTAL", "0");
+        cargo.env("KTEST_TIMEOUT", (HANG_LIMIT_SECONDS * self.workspace.patience).to_string());
+        Ok(process::run(cargo, self.workspace.limit(600), self.log)?)
+    }
+}
+
+/// OSDK can write the unit tests over the kernel: see the first argument of QEMU in OSDK.toml.
+fn kernel_survives(osdk: &Osdk) -> Result<()> {
+    let name = osdk.workspace.kernel_name()?;
+    let kernel = osdk.build.join(format!("osdk/{name}/{name}-osdk-bin.qemu_elf"));
+    let build = || -> Result<Vec<u8>> {
+        osdk.run("build", None)?.expect_success()?;
+        fs::read(&kernel).with_context(|| format!("cannot read {}", kernel.display()))
+    };
+    let before = build()?;
+    osdk.run("test", None)?.expect_success()?;
+    ensure!(before == build()?, "`cargo osdk build` makes another kernel after `cargo osdk test`");
+    Ok(())
+}
+
+fn judge(osdk: &Osdk, case: &Case) -> Result<()> {
+    let finished = osdk.run("test", case.filter)?;
+    let End::Exited(status) = finished.end else {
+        bail!("cargo osdk test did not end by itself: {}", finished.end);
+    };
+    let output = text::plain(&finished.output);
+    match case.expected {
+        Passes(tests) => {
+            ensure!(status == 0, "exit status {status} instead of 0{}", text::tail(&output, 12));
+            let line = format!("ktest: {tests} passed, 0 failed");
+            ensure!(
+                output.lines().any(|l| l == line),
+                "no line {line:?}{}",
+                text::tail(&output, 12)
+            );
+        }
+        Fails(words) => {
+            ensure!(status != 0, "exit status 0 instead of a failure{}", text::tail(&output, 12));
+            ensure!(
+                output.contains(words),
+                "failed without saying {words:?}{}",
+                text::tail(&output, 12)
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Removes what no later run can use: the kernels, whose names depend on the temporary folder, and
+/// the logs of the tests that failed as they should.
+fn remove_leftovers(workspace: &Workspace, build: &Path) -> Result<()> {
+    let prefix = format!("{}_osdk_bin-", workspace.kernel_name()?.replace('-', "_"));
+    let deps = build.join("riscv64imac-unknown-none-elf/debug/deps");
+    // Neither folder exists if nothing was built, and what cannot be removed does no harm.
+    for entry in fs::read_dir(deps).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    let _ = fs::remove_dir_all(build.join("logs"));
+    Ok(())
+}
+
+/// A workspace in a new temporary folder with the manifests, versions, OSDK.toml and tools of this
+/// one, and stubs for sources.
+fn copy_workspace(workspace: &Workspace) -> Result<TempDir> {
+    let copy = tempfile::Builder::new().prefix("osdk-selftest-").tempdir()?;
+    let (from, to) = (&workspace.root, copy.path());
+    for name in ["Cargo.toml", "Cargo.lock", "OSDK.toml", "rust-toolchain.toml", "tools", ".cargo"]
+    {
+        if from.join(name).exists() {
+            copy_all(&from.join(name), &to.join(name))
+                .with_context(|| format!("cannot copy {name}"))?;
+        }
+    }
+    let packages =
+        workspace.metadata["packages"].as_array().context("cargo metadata names no packages")?;
+    for package in packages {
+        copy_all(
+            path_in(from, &package["manifest_path"])?,
+            &to.join(relative(from, &package["manifest_path"])?),
+        )?;
+        for target in package["targets"].as_array().into_iter().flatten() {
+            let stub = to.join(relative(from, &target["src_path"])?);
+            fs::create_dir_all(stub.parent().context("a source without a folder")?)?;
+            let is_library =
+                target["kind"].as_array().is_some_and(|kind| kind.contains(&"lib".into()));
+            // The kernel is built with the libraries that it depends on.
+            fs::write(stub, if is_library { "#![no_std]\n" } else { "fn main() {}\n" })?;
+        }
+    }
+    Ok(copy)
+}
+
+fn path_in<'a>(root: &Path, path: &'a Value) -> Result<&'a Path> {
+    let path = Path::new(path.as_str().context("cargo metadata has a path that is no text")?);
+    ensure!(path.starts_with(root), "{} lies outside the workspace", path.display());
+    Ok(path)
+}
+
+fn relative(root: &Path, path: &Value) -> Result<PathBuf> {
+    Ok(path_in(root, path)?.strip_prefix(root)?.to_owned())
+}
+
+fn copy_all(from: &Path, to: &Path) -> io::Result<()> {
+    if from.is_dir() {
+        fs::create_dir_all(to)?;
+        for entry in fs::read_dir(from)? {
+            let name = entry?.file_name();
+            copy_all(&from.join(&name), &to.join(&name))?;
+        }
+        return Ok(());
+    }
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::copy(from, to).map(|_| ())
+}

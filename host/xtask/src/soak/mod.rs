@@ -1,0 +1,185 @@
+//! Long runs against disks that fail: power cuts, and errors of all sorts.
+//!
+//! `xtask test` runs a short version of each suite with a fixed seed; `xtask soak` runs the long
+//! ones with a seed from the clock, unless it is given one, and keeps its figures as JSON.
+
+mod cuts;
+mod failing;
+mod report;
+
+use std::{
+    path::Path,
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use lab::{
+    place::Place,
+    workspace::{Profile, Workspace},
+};
+
+use self::{
+    cuts::Disk,
+    failing::{CASES, Figures, Trial},
+};
+use crate::report::{Report, Suite};
+
+/// How long a run is, and what it draws its numbers from.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Extent {
+    /// How often the power is cut.
+    #[arg(long, default_value_t = 200)]
+    pub cuts: u32,
+    /// How many requests the largest case of the failing disks makes.
+    #[arg(long, default_value_t = 500_000, value_parser = clap::value_parser!(u32).range(2_000..=10_000_000))]
+    pub requests: u32,
+    /// The seed of all random choices; by default it comes from the clock.
+    #[arg(long)]
+    pub seed: Option<u64>,
+}
+
+/// What `xtask test` runs.
+pub const SHORT: Extent = Extent { cuts: 20, requests: 20_000, seed: Some(1) };
+
+/// How many cuts a disk that ignores flushes gets at most until it is caught.
+const CHANCES: u64 = 8;
+
+/// A soak: both suites, and the report.
+pub fn run(workspace: &Workspace, extent: Extent) -> Result<bool> {
+    let seed = match extent.seed {
+        Some(seed) => seed,
+        None => {
+            // Short enough to be typed again.
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+            now.as_secs() % 1_000_000
+        }
+    };
+    let extent = Extent { seed: Some(seed), ..extent };
+    println!(
+        "the same again: cargo run -q -p xtask -- soak --cuts {} --requests {} --seed {seed}",
+        extent.cuts, extent.requests
+    );
+    let begin = Instant::now();
+    let cuts = Mutex::new(cuts::Totals::default());
+    let failing = Mutex::new(Figures::default());
+    let suites = Report::of(&[
+        ("power-cuts", &|suite| {
+            let totals = power_cuts(workspace, suite, extent)?;
+            *cuts.lock().unwrap_or_else(PoisonError::into_inner) = totals;
+            Ok(())
+        }),
+        ("failing", &|suite| {
+            let figures = failing_disks(workspace, suite, extent)?;
+            *failing.lock().unwrap_or_else(PoisonError::into_inner) = figures;
+            Ok(())
+        }),
+    ]);
+    let cuts = *cuts.lock().unwrap_or_else(PoisonError::into_inner);
+    let failing = *failing.lock().unwrap_or_else(PoisonError::into_inner);
+    report::write(
+        workspace,
+        &report::Soak { seed, passed: suites.passed(), begin, cuts, failing },
+    )?;
+    suites.print();
+    Ok(suites.passed())
+}
+
+/// Cuts the power again and again: nothing that was flushed may be lost. And it proves that losses
+/// would be noticed, by a disk that ignores flushes.
+pub fn power_cuts(
+    workspace: &Workspace,
+    suite: &mut Suite,
+    extent: Extent,
+) -> Result<cuts::Totals> {
+    let first = extent.seed.unwrap_or_default();
+    let Some(kernel) = suite.build_kernel(workspace, Profile::Dev)? else {
+        return Ok(cuts::Totals::default());
+    };
+    let log = workspace.log("power-cuts", "ignores-flushes");
+    suite.check("a-disk-that-ignores-flushes-is-caught", Some(&log), || {
+        for seed in seeds(first, CHANCES) {
+            let place = Place::new(workspace, &kernel, &log)?;
+            let cut = cuts::cut(&place, seed, Disk::IgnoresFlushes)?;
+            // It keeps less than it says, but nothing else.
+            if cut.findings.foreign > 0 {
+                cut.findings.expect_good()?;
+            }
+            if cut.findings.lost > 0 {
+                return Ok(());
+            }
+        }
+        bail!("nothing was missing after {CHANCES} power cuts")
+    });
+
+    let totals = Mutex::new(cuts::Totals::default());
+    let seeds: Vec<u64> = seeds(first, extent.cuts.into()).collect();
+    in_parallel(workspace, suite, "power-cuts", &kernel, &seeds, |place, seed| {
+        let cut = cuts::cut(place, *seed, Disk::Honest)?;
+        totals.lock().unwrap_or_else(PoisonError::into_inner).add(&cut);
+        Ok(cut.findings.expect_good()?)
+    });
+    let totals = totals.into_inner().unwrap_or_else(PoisonError::into_inner);
+    println!("{totals}");
+    Ok(totals)
+}
+
+fn seeds(first: u64, count: u64) -> impl Iterator<Item = u64> {
+    (0..count).map(move |number| first.wrapping_add(number))
+}
+
+/// Runs the cases with failing disks.
+pub fn failing_disks(workspace: &Workspace, suite: &mut Suite, extent: Extent) -> Result<Figures> {
+    let seed = extent.seed.unwrap_or_default();
+    let Some(kernel) = suite.build_kernel(workspace, Profile::Dev)? else {
+        return Ok(Figures::default());
+    };
+    let figures = Mutex::new(Figures::default());
+    let cases: Vec<&failing::Case> = CASES.iter().copied().flatten().collect();
+    in_parallel(workspace, suite, "failing", &kernel, &cases, |place, case| {
+        let found = (case.run)(&Trial { place, seed, requests: extent.requests })
+            .with_context(|| format!("seed {seed}, {} requests", extent.requests))?;
+        figures.lock().unwrap_or_else(PoisonError::into_inner).add(&found);
+        Ok(())
+    });
+    let figures = figures.into_inner().unwrap_or_else(PoisonError::into_inner);
+    println!("{figures}");
+    Ok(figures)
+}
+
+/// Runs one check for each of `items`, each in a place of its own.
+fn in_parallel<T: Named + Sync>(
+    workspace: &Workspace,
+    suite: &mut Suite,
+    name: &str,
+    kernel: &Path,
+    items: &[T],
+    run: impl Fn(&Place, &T) -> Result<()> + Sync,
+) {
+    suite.check_all(
+        items,
+        None,
+        T::name,
+        |case| workspace.log(name, case),
+        |item, log| run(&Place::new(workspace, kernel, log)?, item),
+    );
+}
+
+/// What a check is called.
+trait Named {
+    /// Its name, also that of its log.
+    fn name(&self) -> String;
+}
+
+impl Named for u64 {
+    fn name(&self) -> String {
+        format!("cut-{self}")
+    }
+}
+
+impl Named for &failing::Case {
+    fn name(&self) -> String {
+        self.name.to_owned()
+    }
+}

@@ -1,0 +1,82 @@
+//! The figures of a soak, as lines for people and as JSON in `target/soak/report.json`.
+
+use std::{fmt, fs, process::Command, time::Instant};
+
+use anyhow::{Context, Result};
+use lab::{process, qemu::QEMU, workspace::Workspace};
+use serde_json::{Value, json};
+
+use super::{cuts::Totals, failing::Figures};
+
+/// A soak that has ended.
+pub struct Soak {
+    /// What all random choices came from.
+    pub seed: u64,
+    /// Whether nothing failed.
+    pub passed: bool,
+    /// When it began.
+    pub begin: Instant,
+    /// Of the power cuts.
+    pub cuts: Totals,
+    /// Of the failing disks.
+    pub failing: Figures,
+}
+
+/// Writes the report, and says where it is.
+pub fn write(workspace: &Workspace, soak: &Soak) -> Result<()> {
+    let Soak { seed, passed, begin, cuts, failing } = soak;
+    let report = json!({
+        "passed": passed,
+        "seed": seed,
+        "seconds": begin.elapsed().as_secs(),
+        "commit": first_line(workspace, "git", &["describe", "--always", "--dirty", "--abbrev=40", "--match="]),
+        "qemu": first_line(workspace, QEMU, &["--version"]),
+        "power_cuts": {
+            "cuts": cuts.cuts,
+            "lost": cuts.lost,
+            "foreign": cuts.foreign,
+            "sectors_checked": cuts.sectors,
+            "writes_flushed": cuts.flushed,
+            "sectors_with_unflushed_writes_undone": cuts.undone,
+        },
+        "failing": {
+            "requests": failing.requests,
+            "errors": failing.errors,
+            "sectors_checked": failing.sectors,
+        },
+    });
+    let path = workspace.target.join("soak/report.json");
+    fs::create_dir_all(workspace.target.join("soak"))?;
+    fs::write(&path, format!("{report:#}\n"))
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    println!("\nfigures: {}", path.display());
+    Ok(())
+}
+
+/// What a program prints first; null if it cannot be run here.
+fn first_line(workspace: &Workspace, program: &str, arguments: &[&str]) -> Value {
+    let mut command = Command::new(program);
+    command.current_dir(&workspace.root).args(arguments);
+    process::first_line(command).ok().into()
+}
+
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} power cuts, {} sectors checked: of {} flushed writes {} sectors were lost, {} sectors \
+             held what was never written; in {} an unflushed write was undone",
+            self.cuts, self.sectors, self.flushed, self.lost, self.foreign, self.undone
+        )
+    }
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} requests answered, {} of them with an error where there was one; {} sectors checked",
+            self.requests, self.errors, self.sectors
+        )
+    }
+}
