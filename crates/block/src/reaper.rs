@@ -2,7 +2,10 @@
 
 use alloc::{boxed::Box, sync::Arc};
 
-use ostd::sync::Waker;
+use ostd::{
+    sync::{Waiter, Waker},
+    task::Task,
+};
 use wait::{Awaited, Patience, Waiting, wait};
 
 use super::{BlockDevice, Error, Request};
@@ -23,18 +26,21 @@ pub type CompletionQueue = wait::CompletionQueue<Completion>;
 
 /// Takes completions from a [`CompletionQueue`], waiting for them.
 ///
-/// All requests submitted with the queue must be to one disk, since that is the disk that is looked at
+/// It belongs to the task that made it. All requests submitted with the queue must be to one disk, since that is the disk that is looked at
 /// while waiting for them.
 pub struct Reaper<'a, D: BlockDevice + ?Sized> {
     queue: &'a CompletionQueue,
     disk: &'a D,
     patience: Patience,
+    /// `None` before tasks exist.
+    waiter: Option<Waiter>,
 }
 
 impl<'a, D: BlockDevice + ?Sized> Reaper<'a, D> {
     /// Takes the completions of `disk` from `queue`, waiting adaptively.
     pub fn new(queue: &'a CompletionQueue, disk: &'a D) -> Self {
-        Self { queue, disk, patience: Patience::default() }
+        let waiter = Task::current().is_some().then(|| Waiter::new_pair().0);
+        Self { queue, disk, patience: Patience::default(), waiter }
     }
 
     /// Waits in this way from now on.
@@ -74,5 +80,9 @@ impl<D: BlockDevice + ?Sized> Awaited for Reaper<'_, D> {
 
     fn waiting(&self) -> &Waiting {
         self.disk.waiting()
+    }
+
+    fn waiter(&self) -> Option<&Waiter> {
+        self.waiter.as_ref()
     }
 }

@@ -59,7 +59,7 @@ impl Request {
     ///
     /// [`Error::Empty`], [`Error::Misaligned`], [`Error::OutOfRange`], [`Error::ReadOnly`],
     /// [`Error::Unsupported`].
-    #[inline]
+    #[inline(always)]
     pub fn check(&self, disk: &Geometry) -> Result<u64, Error> {
         match self.operation {
             Operation::Read => disk.check(self.sector, self.data_bytes(disk)?),

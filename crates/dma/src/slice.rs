@@ -174,6 +174,28 @@ impl<T: Pod, D: DmaObject> DmaSlice<T, D> {
 }
 
 impl<T: Pod> DmaSlice<T, DmaCoherent> {
+    /// Writes the value with one access of the CPU.
+    #[inline]
+    pub fn write_once(&self, value: &T)
+    where
+        T: PodOnce,
+    {
+        // Cannot fail: the slot has room for one aligned `T`.
+        let _ = self.writer().write_once(value);
+    }
+
+    /// Writes the value in words of eight bytes, of which it must consist: for a structure of a few words
+    /// that is shorter than [`Self::write`], which copies bytes.
+    #[inline]
+    pub fn write_words(&self, value: &T) {
+        const { assert!(size_of::<T>().is_multiple_of(8) && align_of::<T>() >= 8) };
+        let mut writer = self.writer();
+        let (words, _) = value.as_bytes().as_chunks();
+        for word in words {
+            let _ = writer.write_once(&u64::from_ne_bytes(*word));
+        }
+    }
+
     /// Reads the value with one access of the CPU, which no device can come between.
     #[inline]
     pub fn read_once(&self) -> T

@@ -25,7 +25,7 @@ use super::{
     driver::{DeviceError, Driver, Next},
     features::Features,
     handshake::InitError,
-    queue::{Chain, Queue, Table, Used},
+    queue::{AddError, Chain, Queue, Table, Used},
     reset::ResetError,
     transport::Transport,
 };
@@ -117,6 +117,16 @@ impl<M> Caller<M> {
     }
 }
 
+/// A chain that is sent again: most are not, and the code of [`Queue::add`] is kept off their way.
+#[cold]
+fn add_again<M, N>(
+    queue: &mut Queue<M, Owed<N>>,
+    chain: Box<Chain<M>>,
+    note: N,
+) -> Result<(), (AddError, Box<Chain<M>>, Owed<N>)> {
+    queue.add(chain, Owed::Note(note))
+}
+
 impl<D: Driver> Inner<D> {
     /// Keeps a chain for later.
     #[inline]
@@ -139,6 +149,10 @@ impl<D: Driver> Inner<D> {
         let mut processed = Processed::default();
         let Self { queue: Some(queue), spare, callers, .. } = self else { return processed };
         let mut again = false;
+        // Arming includes a look.
+        if afterwards == Afterwards::Arm && !queue.enable_interrupts() {
+            return processed;
+        }
         let returned = queue.look().unwrap_or_else(|_| {
             processed.violated = true;
             0
@@ -161,7 +175,7 @@ impl<D: Driver> Inner<D> {
             match device.driver.answered(&mut chain, note, written, queue.free_segments()) {
                 Next::Done => device.recovery.good_answer(),
                 Next::Failed => chain.rewrite_table(),
-                Next::Again(note) => match queue.add(chain, Owed::Note(note)) {
+                Next::Again(note) => match add_again(queue, chain, note) {
                     Ok(()) => {
                         processed.answered -= 1;
                         again = true;

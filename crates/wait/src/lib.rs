@@ -19,6 +19,7 @@ mod tests;
 
 use alloc::sync::Arc;
 use core::{
+    cell::OnceCell,
     hint,
     sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
@@ -59,6 +60,11 @@ pub trait Awaited {
 
     /// The state of waiting for this device.
     fn waiting(&self) -> &Waiting;
+
+    /// A waiter of the current task that is kept from wait to wait, which spares making one for each.
+    fn waiter(&self) -> Option<&Waiter> {
+        None
+    }
 }
 
 /// Waits until `what` has been delivered.
@@ -67,18 +73,23 @@ pub trait Awaited {
 /// Not to be called in interrupt context or while holding a spin lock.
 pub fn wait<A: Awaited + ?Sized>(what: &A, patience: Patience) -> A::Output {
     let waiting = what.waiting();
-    let begin = (waiting.clock)();
+    let timed = matches!(patience, Patience::PollFor(_) | Patience::Adaptive);
+    let now = || if timed { (waiting.clock)() } else { 0 };
     let looks_for = match patience {
         Patience::Sleep => 0,
         Patience::Poll => u64::MAX,
         Patience::PollFor(ticks) => ticks,
         Patience::Adaptive => waiting.looks_for(),
     };
-    let can_sleep = !waiting.must_poll.load(Ordering::Relaxed) && Task::current().is_some();
-    let mut waiter = None;
+    let begin = now();
+    let new_waiter = OnceCell::new();
     loop {
-        if can_sleep && looks_for <= (waiting.clock)().wrapping_sub(begin) {
-            let waiter = waiter.get_or_insert_with(|| Waiter::new_pair().0);
+        if looks_for <= now().wrapping_sub(begin)
+            && !waiting.must_poll()
+            && Task::current().is_some()
+        {
+            let new = || new_waiter.get_or_init(|| Waiter::new_pair().0);
+            let waiter = what.waiter().unwrap_or_else(new);
             if what.arm(waiter.waker()) {
                 waiting.sleeps.fetch_add(1, Ordering::Relaxed);
                 waiter.wait();
@@ -86,7 +97,9 @@ pub fn wait<A: Awaited + ?Sized>(what: &A, patience: Patience) -> A::Output {
         }
         waiting.looks.fetch_add(1, Ordering::Relaxed);
         if let Some(output) = what.look() {
-            waiting.note((waiting.clock)().wrapping_sub(begin));
+            if patience == Patience::Adaptive {
+                waiting.note(now().wrapping_sub(begin));
+            }
             return output;
         }
         match Task::current() {

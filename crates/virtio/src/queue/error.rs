@@ -8,6 +8,7 @@ use super::{super::transport::TransportError, ChainError};
 
 /// Something that no correct device does; the queue is broken from then on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
 pub enum Violation {
     /// The used index claims more returned chains than are outstanding.
     UsedIndexJumped {

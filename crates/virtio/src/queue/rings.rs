@@ -64,7 +64,7 @@ impl Rings {
 
     /// Writes the `unwritten` entries of an indirect table, one bit each, out of `descriptors`, which
     /// follow one another; gives the descriptor that points to the table (section 2.7.5.3).
-    #[inline]
+    #[inline(always)]
     pub fn write_table(
         table: &DmaSlice<Table, DmaCoherent>,
         descriptors: &[Descriptor],
@@ -89,7 +89,7 @@ impl Rings {
 
     /// Puts the chain that starts at descriptor `head` into the available ring as number
     /// `position`, and tells that there is one more.
-    #[inline]
+    #[inline(always)]
     pub fn publish(&self, position: u16, head: u16) {
         let mut ring = self.memory.writer();
         let mut entry = ring.skip(self.layout.available).clone_exclusive();

@@ -20,7 +20,7 @@ impl<M, T> Queue<M, T> {
     /// # Errors
     ///
     /// The chain comes back untouched, with the reason.
-    #[inline]
+    #[inline(always)]
     pub fn add(
         &mut self,
         mut chain: Box<Chain<M>>,
@@ -41,7 +41,7 @@ impl<M, T> Queue<M, T> {
     }
 
     /// Writes the descriptors of a chain; gives the number of the first one in the ring.
-    #[inline]
+    #[inline(always)]
     fn describe(&mut self, chain: &mut Chain<M>) -> Result<u16, AddError> {
         match self.run {
             Run::Running => {}
@@ -73,6 +73,7 @@ impl<M, T> Queue<M, T> {
     }
 
     /// Writes the descriptors of a chain into the ring itself, where each takes a free place.
+    #[cold]
     fn describe_in_ring(&mut self, descriptors: &[Descriptor]) -> Result<u16, AddError> {
         let start = self.free_descriptors.len().checked_sub(descriptors.len());
         let free = start.and_then(|start| self.free_descriptors.get(start..));

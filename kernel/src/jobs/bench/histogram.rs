@@ -62,11 +62,11 @@ impl Histogram {
 
 /// Small values have a bucket each; above, the leading bits choose it.
 fn bucket(value: u64) -> usize {
-    // Spares the common case the counting of zeros, which the kernel's instruction set lacks.
-    if value < 2 * SPLIT {
-        return value as usize;
+    // The kernel's instruction set cannot count leading zeros, and the common values are small.
+    let mut shift = 0u32;
+    while value >> shift >= 2 * SPLIT {
+        shift += 1;
     }
-    let shift = (u64::BITS - value.leading_zeros()).saturating_sub(SPLIT_BITS + 1);
     (u64::from(shift) * SPLIT + (value >> shift)) as usize
 }
 

@@ -77,7 +77,7 @@ impl BlockDevice for VirtioBlk {
         // Step 1: slices for the request header and the response, and memory for the data.
         let mut request = self.device.take()?;
         let memory = request.memory_mut()?;
-        memory.prepare(RequestType::In, sector)?;
+        memory.prepare(RequestType::In, sector);
         memory.data.resize(data.len())?;
 
         // Step 2: the chain, in the order in which the device uses it.
@@ -111,7 +111,7 @@ impl BlockDevice for VirtioBlk {
         // Step 1: slices for the request header and the response, and memory with the data.
         let mut request = self.device.take()?;
         let memory = request.memory_mut()?;
-        memory.prepare(RequestType::Out, sector)?;
+        memory.prepare(RequestType::Out, sector);
         memory.data.resize(data.len())?;
         memory.data.write(0, data)?;
 

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use core::iter;
 
 use block::Error;
-use dma::{Buffer, DmaError, DmaSlice, DmaSliceAlloc};
+use dma::{Buffer, DmaSlice, DmaSliceAlloc};
 use int_to_c_enum::TryFromInt;
 use ostd::mm::dma::DmaCoherent;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -101,10 +101,10 @@ impl RequestMemory {
 
     /// Writes the header, and a response that no device gives.
     #[inline]
-    pub fn prepare(&self, request_type: RequestType, sector: u64) -> Result<(), DmaError> {
+    pub fn prepare(&self, request_type: RequestType, sector: u64) {
         let header = RequestHeader { request_type: request_type as u32, reserved: 0, sector };
-        self.header.write(&header)?;
-        self.response.write(&(ResponseStatus::NotReady as u8))
+        self.header.write_words(&header);
+        self.response.write_once(&(ResponseStatus::NotReady as u8));
     }
 
     /// Checks the device's answer: the response says that the request was done, and the device has

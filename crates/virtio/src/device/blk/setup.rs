@@ -105,8 +105,8 @@ impl VirtioBlk {
     fn device_id(&self) -> Result<Result<[u8; SERIAL_BYTES], Error>, DeviceError> {
         let mut request = self.device.take()?;
         let memory = request.memory_mut()?;
-        let prepared = memory.prepare(RequestType::GetId, 0);
-        if let Err(error) = prepared.and_then(|()| memory.data.resize(SERIAL_BYTES)) {
+        memory.prepare(RequestType::GetId, 0);
+        if let Err(error) = memory.data.resize(SERIAL_BYTES) {
             return Ok(Err(error.into()));
         }
         request.link(|memory, chain| {

@@ -71,6 +71,7 @@ pub(super) struct Owner {
 }
 
 impl Owner {
+    #[inline(always)]
     fn complete(self, request: Option<Box<Request>>, result: Result<(), Error>) {
         self.done.push(Completion { tag: self.tag, request, result });
     }
@@ -189,7 +190,7 @@ fn pieces(
 
 impl Blk {
     /// Puts a request into a spare chain and links as much of it as fits `room` segments.
-    #[inline]
+    #[inline(always)]
     fn begin(
         &self,
         chain: &mut Chain<RequestMemory>,
@@ -213,7 +214,7 @@ impl Blk {
     /// Describes the next step of the request: all of it, or as much as fits `room` segments and the
     /// device's limits. When a chain is to be sent again, its own descriptors have just become free, so
     /// that the next step always fits.
-    #[inline]
+    #[inline(always)]
     fn link_step(&self, chain: &mut Chain<RequestMemory>, room: usize) -> Result<(), Error> {
         if room < MIN_SEGMENTS {
             return Err(Error::WouldBlock);
@@ -222,7 +223,7 @@ impl Blk {
         let Some(request) = &memory.submitted.request else { return Err(Error::Empty) };
         let row = row(request.operation);
         let sector = request.sector + memory.submitted.done.get() / SECTOR_SIZE as u64;
-        memory.prepare(row.request_type, if row.names_sector { sector } else { 0 })?;
+        memory.prepare(row.request_type, if row.names_sector { sector } else { 0 });
         if row.has_range {
             self.link_range(chain, sector)
         } else {
@@ -230,7 +231,7 @@ impl Blk {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn link_data(
         &self,
         chain: &mut Chain<RequestMemory>,
@@ -316,12 +317,18 @@ impl Blk {
         if submitted.done.get() >= submitted.total.get() {
             return Some(Ok(()));
         }
-        self.link_step(chain, room).err().map(Err)
+        self.link_next_step(chain, room).err().map(Err)
+    }
+
+    /// Few requests need a second step: its code is kept off the way of the others.
+    #[cold]
+    fn link_next_step(&self, chain: &mut Chain<RequestMemory>, room: usize) -> Result<(), Error> {
+        self.link_step(chain, room)
     }
 }
 
 /// Lists what of the buffers one chain moves; returns the number of bytes.
-#[inline]
+#[inline(always)]
 fn list_data<'a>(
     segments: &mut Segments<'a>,
     buffers: &'a [Buffer],
