@@ -1,13 +1,17 @@
 #!/usr/bin/env bash
 # Gets the Linux that `make bench` compares with: Debian's kernel for riscv64, busybox and fio, from the mirror
 # and with the key that this machine's own apt sources name. Nothing is installed; everything lands in the
-# user's cache folder, once. The last line on standard output is the folder:
+# user's cache folder, once (remove it to have it fetched again). The last line on standard output is the folder:
 #
-#     vmlinux       the kernel
+#     vmlinux       the kernel, as an image or ELF file that QEMU boots
 #     root/         bin/busybox, bin/fio, lib/ with fio's libraries, modules/ with the virtio drivers
-#     versions      the packages and their versions
+#     versions      the packages, their versions, and Debian's release that they are from
 #
-# Exits 1 with a sentence on standard error where the packages cannot be had.
+# A mirror that is being updated may have a broken index for one release and whole ones for others. So Debian's
+# releases are tried in turn; all packages come from the same one. What came is checked.
+#
+# Exits 1 where the packages cannot be had, with one line on standard error for each reason and a last one with
+# all of them.
 set -euo pipefail
 
 # shellcheck source=tools/lib/common.sh
@@ -15,104 +19,179 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 # shellcheck source=tools/lib/apt.sh
 source "$ROOT/tools/lib/apt.sh"
 
-SUITE=trixie
+# The stable release first: its kernel is the one that is in use, and changes least from day to day.
+SUITES=(trixie forky sid)
 STORE=$CACHE/linux-riscv64
+PART=$STORE.part
 LIBRARIES=usr/lib/riscv64-linux-gnu
+# The drivers that the disk needs.
+MODULES=(virtio_mmio virtio_blk)
 
+REASONS=$(mktemp)
+trap 'rm -f "$REASONS"' EXIT
+
+# no_linux SENTENCE: ends the attempt.
 no_linux() {
-    echo "$1" >&2
+    echo "$1" | tee -a "$REASONS" >&2
     exit 1
 }
 
-if [[ -f $STORE/versions ]]; then
-    echo "$STORE"
-    exit
-fi
-
-if ! have_apt || ! is_debian; then
-    no_linux "Debian's packages are needed, and this system is not Debian"
-fi
-for tool in readelf xz; do
-    have "$tool" || no_linux "$tool is missing (packages binutils and xz-utils)"
-done
-
-private_apt
-trap close_private_apt EXIT
-# As if nothing were installed, on the other architecture.
-mkdir "$APT_DIR/state" "$APT_DIR/packages" "$APT_DIR/unpacked"
-touch "$APT_DIR/status"
-APT_PRIVATE+=(
-    -o APT::Architecture=riscv64
-    -o APT::Architectures=riscv64
-    -o "Dir::State=$APT_DIR/state"
-    -o "Dir::State::status=$APT_DIR/status"
-    -o Acquire::Languages=none
-)
-
 # --- Fetch. ---
 
-apt_stanza "$SUITE" >"$APT_DIR/sources/lab.sources" ||
-    no_linux "the apt sources of this machine have no entry for its own release, so the mirror is unknown"
-say "reading Debian's list of packages for riscv64 ($SUITE)"
-apt-get -q "${APT_PRIVATE[@]}" -o APT::Update::Error-Mode=any update >&2 ||
-    no_linux "apt-get cannot read the packages of $SUITE for riscv64 from this machine's mirror"
+# apt_of SUITE: from here on apt knows the packages of SUITE for riscv64 only, and nothing as installed.
+apt_of() {
+    private_apt
+    trap close_private_apt EXIT
+    mkdir "$APT_DIR/state" "$APT_DIR/packages" "$APT_DIR/unpacked"
+    touch "$APT_DIR/status"
+    APT_PRIVATE+=(
+        -o APT::Architecture=riscv64
+        -o APT::Architectures=riscv64
+        -o "Dir::State=$APT_DIR/state"
+        -o "Dir::State::status=$APT_DIR/status"
+        -o Acquire::Languages=none
+    )
+    apt_stanza "$1" >"$APT_DIR/sources/lab.sources"
+    # A broken list of something else than packages does no harm.
+    echo "Targets: Packages" >>"$APT_DIR/sources/lab.sources"
+    apt-get -q "${APT_PRIVATE[@]}" -o APT::Update::Error-Mode=any update ||
+        no_linux "$1: apt-get cannot read the list of packages for riscv64"
+}
 
-# The newest kernel is what linux-image-riscv64 depends on. It needs none of its own dependencies here.
-kernel=$(apt-cache "${APT_PRIVATE[@]}" depends linux-image-riscv64 |
-    sed -nE 's/^ *Depends: (linux-image-[0-9].*)$/\1/p') || kernel=""
-# Of what fio depends on only the libraries matter. What is missing in the end is found below.
-mapfile -t programs < <(apt-get -q "${APT_PRIVATE[@]}" --no-install-recommends --simulate install fio busybox-static |
-    sed -nE 's/^Inst ((lib|zlib)[^ ]*|fio|busybox-static) .*/\1/p')
-if [[ -z $kernel ]] || ((${#programs[@]} < 3)); then
-    no_linux "the mirror has no kernel or no fio for riscv64"
-fi
-say "fetching $kernel, busybox, fio and its libraries (about 150 MB)"
-(cd "$APT_DIR/packages" && apt-get -q "${APT_PRIVATE[@]}" download "$kernel" "${programs[@]}" >&2) ||
-    no_linux "the packages cannot be fetched from this machine's mirror"
+# dependencies PACKAGE PATTERN: the names among what PACKAGE depends on that match PATTERN.
+dependencies() {
+    apt-cache "${APT_PRIVATE[@]}" depends "$1" | sed -nE "s/^ *Depends: ($2)\$/\1/p"
+}
 
-# --- Unpack what is used. ---
-
-unpacked=$APT_DIR/unpacked
-for package in "$APT_DIR"/packages/*.deb; do
-    if [[ ${package##*/} == linux-image-* ]]; then
-        # Thousands of drivers stay behind.
-        dpkg --fsys-tarfile "$package" | tar -x -C "$unpacked" --wildcards \
-            './boot/vmlinu*' '*/virtio_mmio.ko*' '*/virtio_blk.ko*'
-    else
-        dpkg -x "$package" "$unpacked"
+# fetch SUITE: fetches the packages to $APT_DIR/packages and sets RELEASE to what `uname -r` will say.
+fetch() {
+    local kernel programs
+    # The newest kernel is what linux-image-riscv64 depends on. It may be one package, or three: the image, the
+    # modules, and one that depends on both. The other dependencies are for booting from a disk.
+    kernel=$(dependencies linux-image-riscv64 'linux-image-[0-9].*') || kernel=""
+    # Of what fio depends on only the libraries matter. What is missing in the end is found below.
+    mapfile -t programs < <(apt-get -q "${APT_PRIVATE[@]}" --no-install-recommends --simulate install fio busybox-static |
+        sed -nE 's/^Inst ((lib|zlib)[^ ]*|fio|busybox-static) .*/\1/p')
+    if [[ -z $kernel ]] || ((${#programs[@]} < 3)); then
+        no_linux "$1: there is no kernel or no fio for riscv64"
     fi
-done
+    RELEASE=${kernel#linux-image-}
+    mapfile -t -O "${#programs[@]}" programs < <(dependencies "$kernel" 'linux-(binary|modules)-.*')
+    say "fetching $kernel, busybox, fio and its libraries from $1 (about 150 MB)"
+    (cd "$APT_DIR/packages" && apt-get -q "${APT_PRIVATE[@]}" download "$kernel" "${programs[@]}") ||
+        no_linux "$1: the packages cannot be fetched"
+}
 
-part=$STORE.part
-rm -rf "$part"
-mkdir -p "$part/root/bin" "$part/root/lib" "$part/root/modules"
-cp "$unpacked"/boot/vmlinu* "$part/vmlinux"
-cp "$unpacked/usr/bin/busybox" "$unpacked/usr/bin/fio" "$part/root/bin"
-for module in virtio_mmio virtio_blk; do
-    file=$(find "$unpacked" -name "$module.ko*")
+# --- Unpack what is used, and check it. ---
+
+# unpack_kernel PACKAGE: unpacks a package of the kernel without the thousands of drivers that are not used here.
+unpack_kernel() {
+    local wanted
+    wanted=$(printf '|%s\\.ko[^/]*' "${MODULES[@]}")
+    wanted=$(dpkg-deb --fsys-tarfile "$1" | tar -t |
+        grep -E "^\./(boot/vmlinu[xz][^/]*|.*/(vmlinu[xz]|modules\.builtin|${wanted#|}))\$") || return 0
+    dpkg-deb --fsys-tarfile "$1" | tar -x -C "$APT_DIR/unpacked" --files-from=<(echo "$wanted")
+}
+
+# is_riscv FILE: succeeds if it is an ELF file for this architecture.
+is_riscv() { readelf -h "$1" 2>/dev/null | grep -qE 'Machine: +RISC-V'; }
+
+# add_kernel SUITE
+add_kernel() {
+    local files
+    mapfile -t files < <(find "$APT_DIR/unpacked" -type f -name 'vmlinu[xz]*')
+    ((${#files[@]} == 1)) ||
+        no_linux "$1: ${#files[@]} kernels were found in the packages of Linux $RELEASE instead of one"
+    # The header of an image that is not compressed has this magic number at 56.
+    is_riscv "${files[0]}" || [[ $(tail -c +57 "${files[0]}" | head -c 4 | od -An -tx1) == " 52 53 43 05" ]] ||
+        no_linux "$1: ${files[0]##*/} is neither an uncompressed image nor an ELF file for RISC-V, so QEMU cannot boot it"
+    cp "${files[0]}" "$PART/vmlinux"
+}
+
+# add_module SUITE NAME
+add_module() {
+    local file
+    file=$(find "$APT_DIR/unpacked" -path "*/$RELEASE/*" -name "$2.ko*" -print -quit)
     case $file in
-    "") ;; # built into this kernel
-    *.xz) xz --decompress --stdout "$file" >"$part/root/modules/$module.ko" ;;
-    *) cp "$file" "$part/root/modules/$module.ko" ;;
+    "")
+        grep -rqsF --include=modules.builtin "/$2.ko" "$APT_DIR/unpacked" ||
+            no_linux "$1: Linux $RELEASE has no $2, neither as a module nor built in"
+        return
+        ;;
+    *.xz) xz --decompress --stdout "$file" >"$PART/root/modules/$2.ko" ;;
+    *) cp "$file" "$PART/root/modules/$2.ko" ;;
     esac
-done
+    is_riscv "$PART/root/modules/$2.ko" || no_linux "$1: ${file##*/} is no module for RISC-V"
+}
 
-# collect PROGRAM: copies the libraries that it needs, and the ones that those need. All go into one folder.
+# collect SUITE PROGRAM: copies the libraries that it needs, and the ones that those need, into one folder.
 collect() {
     local name file
     while read -r name; do
-        [[ -e $part/root/lib/$name ]] && continue
-        file=$(find "$unpacked/$LIBRARIES" -name "$name" -print -quit)
-        [[ -n $file ]] || no_linux "fio needs $name, which is in none of the packages fetched"
-        cp -L "$file" "$part/root/lib/$name"
-        collect "$part/root/lib/$name"
-    done < <(readelf -d "$1" | sed -nE 's/.*\(NEEDED\).*\[(.*)\]$/\1/p')
+        [[ -e $PART/root/lib/$name ]] && continue
+        file=$(find "$APT_DIR/unpacked/$LIBRARIES" -name "$name" -print -quit)
+        [[ -n $file ]] || no_linux "$1: fio needs $name, which is in none of the packages fetched"
+        cp -L "$file" "$PART/root/lib/$name"
+        collect "$1" "$PART/root/lib/$name"
+    done < <(readelf -d "$2" | sed -nE 's/.*\(NEEDED\).*\[(.*)\]$/\1/p')
 }
-collect "$part/root/bin/fio"
 
-for package in "$APT_DIR"/packages/{linux-image,fio,busybox}*.deb; do
-    dpkg-deb -f "$package" Package Version | sed -E 's/^[^:]*: //' | paste -s -d ' '
-done >"$part/versions"
-rm -rf "$STORE"
-mv "$part" "$STORE"
+# attempt SUITE: everything, for one suite.
+attempt() {
+    local package name
+    say "reading Debian's list of packages for riscv64 ($1)"
+    apt_of "$1"
+    fetch "$1"
+    for package in "$APT_DIR"/packages/*.deb; do
+        if [[ ${package##*/} == linux-* ]]; then
+            unpack_kernel "$package"
+        else
+            dpkg -x "$package" "$APT_DIR/unpacked"
+        fi
+    done
+    rm -rf "$PART"
+    mkdir -p "$PART/root/bin" "$PART/root/lib" "$PART/root/modules"
+    add_kernel "$1"
+    for name in "${MODULES[@]}"; do
+        add_module "$1" "$name"
+    done
+    for name in busybox fio; do
+        is_riscv "$APT_DIR/unpacked/usr/bin/$name" || no_linux "$1: $name is no program for RISC-V"
+        cp "$APT_DIR/unpacked/usr/bin/$name" "$PART/root/bin"
+    done
+    collect "$1" "$PART/root/bin/fio"
+    for package in "$APT_DIR"/packages/{linux-image,fio,busybox}*.deb; do
+        echo "$(dpkg-deb -f "$package" Package) $(dpkg-deb -f "$package" Version) ($1)"
+    done >"$PART/versions"
+    rm -rf "$STORE"
+    mv "$PART" "$STORE"
+}
+
+if [[ ! -f $STORE/versions ]]; then
+    if ! have_apt || ! is_debian; then
+        no_linux "Debian's packages are needed, and this system is not Debian"
+    fi
+    for tool in readelf xz; do
+        have "$tool" || no_linux "$tool is missing (packages binutils and xz-utils)"
+    done
+    apt_stanza "${SUITES[0]}" >/dev/null ||
+        no_linux "the apt sources of this machine have no entry for its own release, so the mirror is unknown"
+    for suite in "${SUITES[@]}"; do
+        # Not as a condition: bash would go on after errors in it.
+        set +e
+        (
+            set -e
+            attempt "$suite"
+        ) >&2
+        status=$?
+        set -e
+        ((status == 0)) && break
+        grep -q "^$suite: " "$REASONS" || echo "$suite: a command failed" >>"$REASONS"
+    done
+    if ((status != 0)); then
+        echo "Linux cannot be had from this machine's mirror: $(paste -s -d ';' "$REASONS" | sed 's/;/; /g')" >&2
+        exit 1
+    fi
+    say "Linux is from Debian's $suite"
+fi
 echo "$STORE"
