@@ -100,7 +100,7 @@ impl<M> Chain<M> {
     /// # Errors
     ///
     /// [`ChainError`]; the chain cannot be sent then.
-    #[inline]
+    #[inline(always)]
     pub fn link(
         &mut self,
         describe: impl for<'a> FnOnce(&'a M, &mut Segments<'a>),

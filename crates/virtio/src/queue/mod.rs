@@ -75,6 +75,7 @@ pub struct Queue<M, T> {
     last_notify_check: u16,
     event_idx: bool,
     indirect: bool,
+    max_segments: usize,
     /// Legacy devices may count as written what they only read, or nothing (section 2.7.8.1).
     ignores_length: bool,
     run: Run,
@@ -125,6 +126,11 @@ impl<M, T> Queue<M, T> {
             Some(log2) => 1u16 << log2,
             None => return Err(SetupError::NoSuchQueue { index }),
         };
+        let indirect = features.contains(Features::RING_INDIRECT_DESC);
+        // No chain may be longer than the queue, not even in an indirect table (section
+        // 2.7.5.3.1). A queue of 2 is the exception: devices take 3 from an indirect table all
+        // the same, and without that it would be of no use to anyone.
+        let max_segments = MAX_SEGMENTS.min(size.max(if indirect { 3 } else { 0 }).into());
         let rings = Rings::alloc(size).map_err(SetupError::Memory)?;
         transport.enable_queue(index, &rings.addresses()).map_err(SetupError::Transport)?;
         Ok(Self {
@@ -139,7 +145,8 @@ impl<M, T> Queue<M, T> {
             seen_used: 0,
             last_notify_check: 0,
             event_idx: features.contains(Features::RING_EVENT_IDX),
-            indirect: features.contains(Features::RING_INDIRECT_DESC),
+            indirect,
+            max_segments,
             ignores_length: transport.version() == Version::Legacy,
             transport,
             run: Run::Running,
@@ -194,12 +201,9 @@ impl<M, T> Queue<M, T> {
     }
 
     /// How many segments a chain can have when the queue is empty.
+    #[inline]
     pub fn max_segments(&self) -> usize {
-        // No chain may be longer than the queue, not even in an indirect table (section
-        // 2.7.5.3.1). A queue of 2 is the exception: devices take 3 from an indirect table all
-        // the same, and without that it would be of no use to anyone.
-        let size = usize::from(self.size());
-        if self.indirect { MAX_SEGMENTS.min(size.max(3)) } else { MAX_SEGMENTS.min(size) }
+        self.max_segments
     }
 }
 

@@ -100,7 +100,7 @@ impl RequestMemory {
     }
 
     /// Writes the header, and a response that no device gives.
-    #[inline]
+    #[inline(always)]
     pub fn prepare(&self, request_type: RequestType, sector: u64) {
         let header = RequestHeader { request_type: request_type as u32, reserved: 0, sector };
         self.header.write_words(&header);
