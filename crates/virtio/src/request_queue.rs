@@ -370,4 +370,4 @@ impl<D: Driver> RequestQueue<D> {
 
 /// Looks at the used ring within one interrupt, each of which takes no more than the chains that are
 /// outstanding.
-const MAX_LOOKS: usize = 16;
+pub(crate) const MAX_LOOKS: usize = 16;
