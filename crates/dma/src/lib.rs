@@ -20,13 +20,14 @@ mod slice;
 mod tests;
 
 use core::{
+    alloc::Layout,
     fmt::{self, Debug},
     ops::Range,
     sync::atomic::{AtomicBool, Ordering},
 };
 
 use ostd::mm::{
-    Daddr, FrameAllocOptions, HasDaddr, HasSize, VmIo,
+    Daddr, FrameAllocOptions, HasDaddr, HasSize, PAGE_SIZE, VmIo,
     dma::{DmaCoherent, DmaDirection, DmaStream, FromAndToDevice, FromDevice, ToDevice},
 };
 
@@ -55,6 +56,7 @@ fn is_cache_coherent() -> bool {
 ///
 /// [`DmaError::NoMemory`].
 pub fn alloc_coherent(pages: usize) -> Result<DmaCoherent, DmaError> {
+    check_size(pages)?;
     DmaCoherent::alloc(pages, is_cache_coherent()).map_err(|_| DmaError::NoMemory)
 }
 
@@ -66,8 +68,17 @@ pub fn alloc_coherent(pages: usize) -> Result<DmaCoherent, DmaError> {
 pub fn alloc_stream(pages: usize) -> Result<DmaStream, DmaError> {
     // Mapped and not allocated by `DmaStream`: where devices are not coherent and the CPU cannot write its
     // caches back, a mapped stream is copied at each synchronisation, an allocated one is not cached at all.
+    check_size(pages)?;
     let pages = FrameAllocOptions::new().alloc_segment(pages).map_err(|_| DmaError::NoMemory)?;
     DmaStream::map(pages.into(), is_cache_coherent()).map_err(|_| DmaError::NoMemory)
+}
+
+/// Refuses a number of pages that no machine can have: OSTD 0.18.0 panics where their bytes cannot be counted.
+fn check_size(pages: usize) -> Result<(), DmaError> {
+    match Layout::array::<[u8; PAGE_SIZE]>(pages) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(DmaError::NoMemory),
+    }
 }
 
 /// Why DMA memory could not be had or used.

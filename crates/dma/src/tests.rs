@@ -2,10 +2,7 @@
 
 use alloc::vec::Vec;
 
-use ostd::{
-    mm::{PAGE_SIZE, dma::ToDevice},
-    prelude::ktest,
-};
+use ostd::{mm::dma::ToDevice, prelude::ktest};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::*;
@@ -128,7 +125,9 @@ fn direction_is_known_and_kept() {
 #[ktest]
 fn buffers_hold_what_they_are_given() {
     assert_eq!(Buffer::alloc(0).err(), Some(DmaError::Empty));
-    assert_eq!(Buffer::alloc(usize::MAX).err(), Some(DmaError::NoMemory));
+    for bytes in [usize::MAX, isize::MAX as usize, 1 << 62, 1 << 40] {
+        assert_eq!(Buffer::alloc(bytes).err(), Some(DmaError::NoMemory), "{bytes}");
+    }
     let buffer = Buffer::alloc(9 * 512).unwrap();
     assert_eq!(buffer.len(), 9 * 512);
     buffer.write(9 * 512 - 2, &[1, 2]).unwrap();
