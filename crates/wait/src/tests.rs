@@ -164,7 +164,7 @@ fn completions_come_out_in_order_and_make_room() {
 #[ktest]
 fn a_push_wakes_all_who_sleep_and_counts_them_off() {
     let (queue, waiting) = (CompletionQueue::new(2), Waiting::new());
-    let woken = Arc::new(SpinLock::new(0));
+    let woken: Arc<SpinLock<u32>> = Arc::new(SpinLock::new(0));
     for _ in 0..2 {
         let (queue, waiting, woken) = (queue.clone(), waiting.clone(), woken.clone());
         let sleep = move || {
