@@ -3,8 +3,12 @@
 //! A device shares memory with the kernel and answers its register reads, and nothing forces it to be
 //! correct. What the drivers owe their user all the same: no panic, no work without end, no
 //! memory freed that the device can still reach, no data handed out that was not checked, and an answer to
-//! every request. [`rig`] and [`registers`] play each way to do wrong that is known, one test
-//! for each row of the table; [`fuzz`] plays what nobody has thought of.
+//! every request.
+//!
+//! [`fake`] is a device of any kind for all unit tests, and a disk on top of it. [`rig`] and [`registers`]
+//! play each way to do wrong that is known, one test for each row of the table; [`fuzz`] plays what nobody
+//! has thought of. All that a row says of rings, registers and resets goes for every kind of device, as one
+//! floor drives them all; it is shown with a disk.
 //!
 //! | row | the device... | test |
 //! |---|---|---|
@@ -21,7 +25,7 @@
 //! | 11 | interrupt storm | [`rows_interrupt::row_11_interrupt_storm`], `row_11_*` |
 //! | 12 | never completes a request | [`rows_answer::row_12_request_never_completed`], `row_12_*` |
 //! | 13 | interrupts before DRIVER_OK | [`rows_interrupt::row_13_interrupt_before_driver_ok`] |
-//! | 14 | overwrites descriptors and available ring | [`rows_used_ring::row_14_descriptors_and_available_ring_overwritten`] |
+//! | 14 | overwrites descriptors and available ring | [`rows_used_ring::row_14_descriptors_and_available_ring_overwritten`], `row_14_*` |
 //! | 15 | changes data between two reads | [`rows_used_ring::row_15_shared_data_changes_between_two_reads`] |
 //! | 16 | config changes during a read | [`rows_config::row_16_configuration_changes_while_it_is_read`], `row_16_*` |
 //! | 17 | capacity 0 | [`rows_config::row_17_capacity_0`] |
@@ -44,11 +48,15 @@
 //! as `make hostile` has. And a device that says that it has been reset, but goes on writing, cannot be held
 //! back by any driver; that takes an IOMMU.
 
+pub(crate) mod fake;
 mod fuzz;
+mod posted;
 mod registers;
 mod rig;
 mod rows_answer;
 mod rows_config;
 mod rows_interrupt;
+mod rows_rng;
 mod rows_transport;
 mod rows_used_ring;
+mod transport_tests;

@@ -7,22 +7,22 @@ use ostd::{
     mm::{HasSize, PodOnce, VmIoOnce},
     sync::{LocalIrqDisabled, SpinLock},
 };
-use ostd_pod::Pod;
 
 use super::{
-    super::{
-        blk::VirtioBlk,
-        fake::{DeviceQueue, FakeDisk, all_disk_features},
-        init::{Features, InitError},
-        mmio::{MmioTransport, Registers, SlotError},
-        options::Options,
-        transport::{
-            DeviceStatus, InterruptStatus, Transport,
-            Version::{Legacy, Modern},
-            sealed::Sealed,
-        },
-    },
+    fake::{DeviceQueue, FakeDisk, all_disk_features},
     rig::SECTORS,
+};
+use crate::{
+    device::blk::VirtioBlk,
+    features::Features,
+    handshake::InitError,
+    options::Options,
+    transport::{
+        DeviceStatus, InterruptStatus, Transport,
+        Version::{Legacy, Modern},
+        mmio::{MmioTransport, Registers, SlotError},
+        sealed::Sealed,
+    },
 };
 
 /// Offsets of registers that the tests lie about or look at.
@@ -133,11 +133,12 @@ impl Slot {
         match offset {
             register::MAGIC_VALUE => 0x7472_6976,
             register::VERSION if transport.version() == Legacy => 1,
-            register::VERSION | register::DEVICE_ID => 2,
+            register::VERSION => 2,
+            register::DEVICE_ID => transport.device_id(),
             0x010 => (transport.device_features() >> (32 * selected(0x014))) as u32,
             register::QUEUE_SIZE_MAX => transport.queue_size_max(selected(0x030) as u16),
             register::QUEUE_PFN | register::QUEUE_READY => transport.queue_ready(0).into(),
-            register::INTERRUPT_STATUS => transport.interrupt_status().bits(),
+            register::INTERRUPT_STATUS => transport.state.lock().interrupt.bits(),
             register::STATUS => match transport.status().bits() {
                 0 => 0,
                 status => status | self.table.lock().more_status,
@@ -180,7 +181,10 @@ impl Slot {
                 self.enable([address(0x080), address(0x090), address(0x0a0)]);
             }
             0x050 => transport.notify(value as u16),
-            0x064 => transport.acknowledge_interrupt(InterruptStatus::from_bits_retain(value)),
+            0x064 => {
+                let causes = InterruptStatus::from_bits_retain(value);
+                transport.state.lock().interrupt.remove(causes);
+            }
             register::STATUS => transport.set_status(DeviceStatus::from_bits_retain(value)),
             _ => {}
         }
@@ -240,7 +244,9 @@ impl VmIoOnce for Slot {
 
     fn write_once<T: PodOnce>(&self, offset: usize, value: &T) -> Result<(), ostd::Error> {
         self.table.lock().accesses += 1;
-        self.write(offset, u32::from_first_bytes(value.as_bytes()));
+        let mut word = [0; 4];
+        word[..size_of::<T>()].copy_from_slice(value.as_bytes());
+        self.write(offset, u32::from_le_bytes(word));
         Ok(())
     }
 }

@@ -3,22 +3,23 @@
 
 use alloc::{vec, vec::Vec};
 
+use block::{BlockDevice, CompletionQueue, Error, IfFull, Operation, SECTOR_SIZE};
 use ostd::prelude::ktest;
 
 use super::{
-    super::{
-        fake::{DeviceMemory, Fault, pattern},
-        init::{Features, InitError},
-        reset::ResetError,
-        transport::{
-            DeviceStatus, InterruptStatus,
-            Version::{Legacy, Modern},
-        },
-    },
+    fake::{DeviceMemory, Fault, pattern},
     registers::{Slot, register},
     rig::{INDEX_JUMPED, Mode, Rig, everywhere, read_request},
 };
-use crate::block::{BlockDevice, CompletionQueue, Error, IfFull, Operation, SECTOR_SIZE};
+use crate::{
+    features::Features,
+    handshake::InitError,
+    reset::ResetError,
+    transport::{
+        DeviceStatus, InterruptStatus,
+        Version::{Legacy, Modern},
+    },
+};
 
 #[ktest]
 fn row_08_status_byte_never_written() {
@@ -108,24 +109,28 @@ fn row_25_reset_that_never_ends_at_run_time() {
     for mode in [Mode::Polled, Mode::Interrupt] {
         let rig = Rig::modern(mode);
         let (done, _) = rig.held(2);
-        let addresses: Vec<_> =
-            rig.disk.lost().iter().flat_map(|chain| chain.buffers.clone()).collect();
+        let chains = rig.disk.lost();
         let rings = rig.disk.transport.with_queue(|queue| queue.device_area);
         rig.disk.transport.state.lock().ignores_reset = true;
         rig.tell(|queue| queue.write_used_index(1000));
-        let reaper = done.reaper(&*rig.driver);
-        for _ in 0..2 {
-            let answer = reaper.next().unwrap();
-            assert_eq!(answer.result, Err(INDEX_JUMPED));
-            assert!(answer.request.buffers.is_empty(), "the device may still write to them");
-        }
-        drop(reaper);
+        let reaper = rig.reaper(&done);
+        let mut tags: Vec<_> = core::iter::from_fn(|| reaper.next())
+            .map(|answer| {
+                assert_eq!(answer.result, Err(INDEX_JUMPED));
+                assert!(answer.request.is_none(), "the device may still write to its buffers");
+                answer.tag
+            })
+            .collect();
+        tags.sort_unstable();
+        assert_eq!(tags, [0, 1], "each owner is told");
         rig.assert_dead();
         // All that the device knows of stays, even when the driver goes.
         let Rig { disk, driver, .. } = rig;
         drop(driver);
-        for buffer in addresses {
-            assert!(DeviceMemory::read(buffer.address, &mut [0]));
+        for chain in chains {
+            assert!(chain.is_in_memory());
+            let (table, _) = chain.table.expect("the device knows indirect tables");
+            assert!(DeviceMemory::read(table, &mut [0; 16]));
         }
         assert!(DeviceMemory::read(rings, &mut [0]));
         disk.find_lost();
@@ -138,7 +143,7 @@ fn row_26_device_needs_a_reset() {
         let rig = Rig::new(version, Features::RING_EVENT_IDX, Mode::Interrupt, 30_000);
         let needs_reset = || {
             rig.disk.transport.state.lock().status.insert(DeviceStatus::DEVICE_NEEDS_RESET);
-            rig.disk.interrupt(InterruptStatus::CONFIGURATION_CHANGE);
+            rig.disk.transport.interrupt(InterruptStatus::CONFIGURATION_CHANGE);
         };
         for in_flight in [0, 1, 4] {
             let before = rig.starts();

@@ -2,22 +2,22 @@
 
 use alloc::sync::Arc;
 
+use block::{BlockDevice, Error, SECTOR_SIZE};
 use ostd::prelude::ktest;
 
 use super::{
-    super::{
-        blk::VirtioBlk,
-        fake::{FakeDisk, Fault, all_disk_features},
-        init::InitError,
-        options::Options,
-        transport::{
-            DeviceStatus, InterruptStatus,
-            Version::{Legacy, Modern},
-        },
-    },
+    fake::{FakeDisk, Fault, all_disk_features},
     rig::{Mode, SECTORS, everywhere},
 };
-use crate::block::{BlockDevice, Error, SECTOR_SIZE};
+use crate::{
+    device::blk::VirtioBlk,
+    handshake::InitError,
+    options::Options,
+    transport::{
+        DeviceStatus, InterruptStatus,
+        Version::{Legacy, Modern},
+    },
+};
 
 /// Offsets in the configuration space, in bytes.
 const CAPACITY: usize = 0;
@@ -44,18 +44,21 @@ fn row_16_configuration_changes_while_it_is_read() {
     let disk = disk();
     disk.transport.state.lock().unsteady = 10;
     let driver = start(&disk).unwrap();
-    assert_eq!((driver.info().capacity, disk.transport.state.lock().unsteady), (SECTORS, 0));
+    assert_eq!(
+        (driver.info().geometry.capacity, disk.transport.state.lock().unsteady),
+        (SECTORS, 0)
+    );
 
     // At run time, where it never ends: what was known stays, and the interrupt handler does not.
     disk.connect(&driver);
     disk.transport.set_config(CAPACITY, &7u64.to_le_bytes());
     disk.transport.state.lock().unsteady = 1000;
-    disk.interrupt(InterruptStatus::CONFIGURATION_CHANGE);
-    assert_eq!(driver.info().capacity, SECTORS);
+    disk.transport.interrupt(InterruptStatus::CONFIGURATION_CHANGE);
+    assert_eq!(driver.info().geometry.capacity, SECTORS);
     assert!(disk.transport.state.lock().unsteady > 900);
     disk.transport.state.lock().unsteady = 3;
-    disk.interrupt(InterruptStatus::CONFIGURATION_CHANGE);
-    assert_eq!(driver.info().capacity, 7);
+    disk.transport.interrupt(InterruptStatus::CONFIGURATION_CHANGE);
+    assert_eq!(driver.info().geometry.capacity, 7);
     driver.read_block(6, &mut [0; SECTOR_SIZE]).unwrap();
 }
 
@@ -122,7 +125,7 @@ fn row_19_block_size_that_cannot_be() {
     }
     let disk = disk();
     disk.transport.set_config(BLK_SIZE, &4096u32.to_le_bytes());
-    assert_eq!(start(&disk).unwrap().info().block_size, 4096);
+    assert_eq!(start(&disk).unwrap().info().geometry.block_size, 4096);
 }
 
 #[ktest]
@@ -132,7 +135,7 @@ fn row_29_capacity_shrinks_while_running() {
         let shrink = |capacity: u64| {
             rig.disk.transport.set_config(CAPACITY, &capacity.to_le_bytes());
             if rig.mode == Mode::Interrupt {
-                rig.disk.interrupt(InterruptStatus::CONFIGURATION_CHANGE);
+                rig.disk.transport.interrupt(InterruptStatus::CONFIGURATION_CHANGE);
             }
         };
         shrink(32);

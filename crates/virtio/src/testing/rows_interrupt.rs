@@ -2,22 +2,21 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use block::{BlockDevice, SECTOR_SIZE};
 use ostd::{
     log::{LevelFilter, Log, Record, inject_logger, max_level, set_max_level},
     prelude::ktest,
 };
 
 use super::{
-    super::{
-        VirtioDevice,
-        fake::{FakeDisk, all_disk_features},
-        options::Options,
-        transport::{InterruptStatus, Version::Modern},
-    },
+    fake::{FakeDisk, all_disk_features},
     registers::{Slot, register},
     rig::{Mode, Rig, SECTORS, everywhere},
 };
-use crate::block::{BlockDevice, SECTOR_SIZE};
+use crate::{
+    options::Options,
+    transport::{InterruptStatus, Version::Modern},
+};
 
 #[ktest]
 fn row_10_interrupt_with_nothing_to_report() {
@@ -28,7 +27,7 @@ fn row_10_interrupt_with_nothing_to_report() {
         {
             let (done, _) = rig.held(1);
             rig.disk.transport.state.lock().interrupt.insert(cause);
-            rig.driver.handle_interrupt();
+            rig.driver.device().handle_interrupt();
             assert_eq!(done.open(), 1, "nothing has been answered");
             rig.disk.finish_lost();
             assert_eq!(rig.answers(&done), [Ok(())]);
@@ -40,7 +39,7 @@ fn row_10_interrupt_with_nothing_to_report() {
     let slot = Slot::modern();
     let driver = slot.driver().unwrap();
     slot.lie(register::INTERRUPT_STATUS, 0xffff_fffc);
-    driver.handle_interrupt();
+    driver.device().handle_interrupt();
     driver.read_block(0, &mut [0; SECTOR_SIZE]).unwrap();
 }
 
@@ -80,7 +79,7 @@ fn row_11_interrupt_storm() {
             for round in 0..STORM as u64 {
                 // With a new capacity each time there is something to say each time.
                 slot.disk.transport.set_config(0, &(SECTORS - round % 2).to_le_bytes());
-                slot.disk.interrupt(cause);
+                slot.disk.transport.interrupt(cause);
                 if round % 1000 == 0 {
                     driver.read_block(0, &mut [0; SECTOR_SIZE]).unwrap();
                 }
@@ -97,7 +96,7 @@ fn row_11_storm_while_somebody_sleeps() {
     let rig = Rig::modern(Mode::Interrupt);
     let (done, _) = rig.held(2);
     for _ in 0..1000 {
-        rig.disk.interrupt(InterruptStatus::USED_BUFFER);
+        rig.disk.transport.interrupt(InterruptStatus::USED_BUFFER);
     }
     assert_eq!(done.open(), 2);
     rig.disk.finish_lost();
@@ -127,7 +126,7 @@ fn row_13_interrupt_before_driver_ok() {
     let driver = disk.driver(&Options::default()).unwrap();
     // What was raised before the line was connected arrives with the connection.
     disk.connect(&driver);
-    disk.interrupt(InterruptStatus::empty());
+    disk.transport.interrupt(InterruptStatus::empty());
     assert!(disk.transport.state.lock().interrupt.is_empty());
     driver.read_block(0, &mut [0; SECTOR_SIZE]).unwrap();
     // So does one in the middle of a restart.
@@ -137,7 +136,7 @@ fn row_13_interrupt_before_driver_ok() {
     rig.disk.transport.state.lock().interrupt = InterruptStatus::all();
     rig.tell(|queue| queue.write_used_index(1000));
     assert!(rig.answers(&done)[0].is_err());
-    rig.disk.interrupt(InterruptStatus::all());
+    rig.disk.transport.interrupt(InterruptStatus::all());
     rig.assert_restarted(before);
     rig.assert_idle();
 }

@@ -96,7 +96,8 @@ fn execute(device: &FakeTransport, chain: DeviceChain, answer: Answer, next: &mu
     let room = chain.writable_length() as usize;
     let (id, written) = match answer {
         Answer::Bytes(count) => {
-            let bytes: Vec<_> = (0..count.min(room)).map(|_| core::mem::replace(next, *next + 1)).collect();
+            let bytes: Vec<_> =
+                (0..count.min(room)).map(|_| core::mem::replace(next, *next + 1)).collect();
             chain.write(0, &bytes);
             (chain.head.into(), bytes.len() as u32)
         }

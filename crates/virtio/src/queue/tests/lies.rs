@@ -8,14 +8,13 @@ fn a_scribbling_device_confuses_only_itself() {
     for tag in 0..2 {
         bench.add(1, 2, tag);
     }
-    let chains: Vec<_> =
-        (0..2).map(|_| bench.transport.with_queue(|queue| queue.take()).unwrap()).collect();
+    let chains = [bench.take(), bench.take()];
     bench.transport.with_queue(|queue| queue.scribble());
     for chain in chains {
         bench.transport.with_queue(|queue| queue.give_back(chain.head, 16));
     }
     assert_eq!((bench.pop().unwrap().tag, bench.pop().unwrap().tag), (0, 1));
-    assert_eq!(bench.queue.free.iter().collect::<BTreeSet<_>>().len(), 8);
+    bench.assert_empty();
 }
 
 /// One outstanding chain with 8 writable bytes at `head`, and a lie about it.
@@ -26,15 +25,17 @@ fn lie(tell: impl FnOnce(&mut DeviceQueue, u16)) -> Violation {
         let head = queue.take().unwrap().head;
         tell(queue, head);
     });
-    let violation = bench.queue.pop().unwrap_err();
+    let violation = bench.try_pop().unwrap_err();
     // Broken for good, also for those who want to add.
     assert_eq!(bench.queue.pop().unwrap_err(), violation);
-    let (error, ..) = bench.queue.add(bench.words(1, 1), 1).unwrap_err();
+    assert_eq!(bench.queue.look(), Err(violation));
+    assert_eq!(bench.queue.violation(), Some(violation));
+    let (error, ..) = bench.queue.add(bench.pool.chain(1, 1), 1).unwrap_err();
     assert_eq!(error, AddError::Broken(violation));
     // What was outstanding is still owned, and comes back after a reset.
     let before = bench.pool.available();
     assert_eq!(stop(&mut bench.queue), (Ok(()), [0].into()));
-    assert_eq!(bench.pool.available(), before + 2);
+    assert_eq!(bench.pool.available().0, before.0 + 2);
     violation
 }
 
@@ -84,18 +85,12 @@ fn the_used_index_must_not_go_back_behind_what_it_has_shown() {
 
 #[ktest]
 fn a_legacy_device_s_lengths_mean_nothing() {
-    let transport = FakeTransport::new(Version::Legacy, 0);
-    let mut queue = Queue::new(transport.clone(), 0, Features::empty(), 8).unwrap();
-    let pool: DmaSliceAlloc<u64, _> =
-        DmaSliceAlloc::new(DmaCoherent::alloc(1, CACHE_COHERENT).unwrap());
+    let mut bench = bench_of(Version::Legacy, 8, Features::empty());
     for written in [0, 8, 4711] {
-        let words = Words { read: Vec::new(), write: pool.alloc().into_iter().collect() };
-        queue.add(words, ()).unwrap();
-        transport.with_queue(|queue| {
-            let head = queue.take().unwrap().head;
-            queue.give_back(head, written);
-        });
-        assert_eq!(queue.pop().unwrap().unwrap().written, 8);
+        bench.add(0, 1, 0);
+        let head = bench.take().head;
+        bench.transport.with_queue(|queue| queue.give_back(head, written));
+        assert_eq!(bench.pop().unwrap().written, 8);
     }
 }
 
@@ -107,6 +102,6 @@ fn the_same_chain_twice_is_a_violation() {
     let head = bench.turn();
     bench.pop().unwrap();
     bench.transport.with_queue(|queue| queue.give_back(head, 0));
-    let violation = bench.queue.pop().unwrap_err();
+    let violation = bench.try_pop().unwrap_err();
     assert_eq!(violation, Violation::NotOutstanding { id: head.into() });
 }

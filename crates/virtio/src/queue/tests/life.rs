@@ -30,14 +30,16 @@ fn dropping_a_queue_never_frees_what_the_device_can_reach() {
     let mut bench = bench(8, INDIRECT);
     bench.add(1, 1, 0);
     let available = bench.pool.available();
-    let (rings, chain) =
-        bench.transport.with_queue(|queue| (queue.descriptors, queue.take().unwrap()));
+    let (rings, chain) = (bench.transport.with_queue(|queue| queue.descriptors), bench.take());
     let Bench { transport, queue, pool } = bench;
     drop(queue);
     // The device goes on as if nothing had happened, and finds its memory where it was.
     chain.write(0, &[1; 8]);
     assert_eq!(pool.available(), available);
     assert!(DeviceMemory::read(rings, &mut [0; 16]));
+    let (table, _) = chain.table.unwrap();
+    drop(pool);
+    assert!(chain.is_in_memory() && DeviceMemory::read(table, &mut [0; 16]));
     transport.with_queue(|queue| queue.give_back(chain.head, 8));
 }
 
@@ -57,9 +59,9 @@ fn a_device_that_does_not_reset_keeps_its_memory() {
     assert_eq!(bench.pool.available(), available);
     let index = 0;
     assert_eq!(bench.queue.restart(), Err(SetupError::InUse { index }));
-    let (error, ..) = bench.queue.add(bench.words(1, 1), 1).unwrap_err();
+    let (error, ..) = bench.queue.add(bench.pool.chain(1, 1), 1).unwrap_err();
     assert_eq!(error, AddError::Stopped);
-    bench.queue.free();
+    bench.queue.release();
     assert!(DeviceMemory::read(rings, &mut [0; 16]));
 }
 
@@ -71,7 +73,7 @@ fn a_stopped_queue_frees_its_rings_and_a_running_one_does_not() {
         if stopped {
             assert_eq!(stop(&mut bench.queue).0, Ok(()));
         }
-        bench.queue.free();
+        bench.queue.release();
         assert_eq!(DeviceMemory::read(rings, &mut [0; 16]), !stopped);
     }
 }
@@ -88,12 +90,12 @@ fn a_stopped_queue_starts_again_from_nothing() {
             bench.turn();
             bench.pop().unwrap();
             bench.transport.with_queue(|queue| queue.write_used_index(100));
-            assert!(bench.queue.pop().is_err());
+            assert!(bench.try_pop().is_err());
             assert_eq!(stop(&mut bench.queue), (Ok(()), [1].into()));
-            assert_eq!(bench.queue.pop().unwrap().map(|used| used.tag), None);
+            assert_eq!(bench.pop().map(|used| used.tag), None);
             bench.transport.state.lock().driver_features = features.bits();
             bench.queue.restart().unwrap();
-            assert_eq!((bench.queue.outstanding(), bench.queue.free.len()), (0, 4));
+            bench.assert_empty();
             bench.add(1, 1, round);
             assert!(bench.queue.should_notify());
             bench.turn();

@@ -1,25 +1,18 @@
-//! A block device behind a [`FakeTransport`]: executes requests on a vector, or fails them as told.
+//! A block device on a [`FakeTransport`]: executes requests on a vector, or fails them as told.
 
-use alloc::{
-    collections::VecDeque,
-    sync::{Arc, Weak},
-    vec,
-    vec::Vec,
-};
+use alloc::{collections::VecDeque, sync::Arc, vec, vec::Vec};
+use core::mem;
 
+use block::SECTOR_SIZE;
 use ostd::sync::{LocalIrqDisabled, SpinLock};
 
-use super::{
-    super::{
-        VirtioDevice,
-        blk::{BlkFeatures, VirtioBlk},
-        init::InitError,
-        options::Options,
-        transport::{InterruptStatus, Version},
-    },
-    DeviceChain, FakeTransport,
+use super::{DeviceBuffer, DeviceChain, DeviceMemory, DeviceQueue, FakeTransport};
+use crate::{
+    device::blk::{self, BlkFeatures, VirtioBlk},
+    handshake::InitError,
+    options::Options,
+    transport::{InterruptStatus, Version},
 };
-use crate::block::SECTOR_SIZE;
 
 /// What the disk does wrong with one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,17 +33,22 @@ pub enum Fault {
 pub struct FakeDisk {
     pub transport: Arc<FakeTransport>,
     inner: SpinLock<Inner, LocalIrqDisabled>,
-    /// Whom to interrupt.
-    driver: SpinLock<Weak<VirtioBlk>, LocalIrqDisabled>,
+}
+
+/// A request as the device got it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Type and sector.
+    pub header: (u32, u64),
+    /// The segments, each with its length and with whether the device writes it.
+    pub segments: Vec<(u32, bool)>,
 }
 
 struct Inner {
     data: Vec<u8>,
     faults: VecDeque<Option<Fault>>,
-    /// Type and sector of every request, in the order of execution.
-    log: Vec<(u32, u64)>,
-    /// The number of data buffers of each.
-    segments: Vec<usize>,
+    /// Every request, in the order of execution.
+    log: Vec<Received>,
     kept: Vec<DeviceChain>,
     interrupts: usize,
 }
@@ -59,6 +57,7 @@ impl FakeDisk {
     /// A disk of `sectors` sectors that offers `features`.
     pub fn new(version: Version, features: u64, sectors: u64) -> Arc<Self> {
         let transport = FakeTransport::new(version, features);
+        transport.state.lock().device_id = blk::DEVICE_ID;
         transport.set_config(0, &sectors.to_le_bytes());
         transport.set_config(12, &126u32.to_le_bytes()); // seg_max
         transport.set_config(20, &512u32.to_le_bytes()); // blk_size
@@ -71,11 +70,9 @@ impl FakeDisk {
                 data: (0..sectors as usize * SECTOR_SIZE).map(|i| (i / 7) as u8).collect(),
                 faults: VecDeque::new(),
                 log: Vec::new(),
-                segments: Vec::new(),
                 kept: Vec::new(),
                 interrupts: 0,
             }),
-            driver: SpinLock::new(Weak::new()),
         });
         let device = Arc::downgrade(&disk);
         disk.transport.on_notify(move || {
@@ -91,10 +88,9 @@ impl FakeDisk {
         VirtioBlk::new(self.transport.clone(), options).map(Arc::new)
     }
 
-    /// Leads interrupts to the driver; they arrive within the notification that causes them.
-    pub fn connect(&self, driver: &Arc<VirtioBlk>) {
-        *self.driver.lock() = Arc::downgrade(driver);
-        driver.use_interrupts();
+    /// Leads interrupts to the driver: see [`FakeTransport::connect`].
+    pub fn connect(&self, driver: &VirtioBlk) {
+        self.transport.connect(&driver.device());
     }
 
     /// What to do wrong with the coming requests, in order; `None` is nothing.
@@ -108,14 +104,19 @@ impl FakeDisk {
         self.inner.lock().data[start..start + count * SECTOR_SIZE].to_vec()
     }
 
-    /// Type and sector of the requests since this was last called.
-    pub fn take_log(&self) -> Vec<(u32, u64)> {
-        core::mem::take(&mut self.inner.lock().log)
+    /// The requests since they were last taken.
+    pub fn take_requests(&self) -> Vec<Received> {
+        mem::take(&mut self.inner.lock().log)
     }
 
-    /// The number of data buffers of each request since this was last called.
+    /// As [`Self::take_requests`], type and sector only.
+    pub fn take_log(&self) -> Vec<(u32, u64)> {
+        self.take_requests().into_iter().map(|request| request.header).collect()
+    }
+
+    /// As [`Self::take_requests`], the number of data segments only.
     pub fn take_segments(&self) -> Vec<usize> {
-        core::mem::take(&mut self.inner.lock().segments)
+        self.take_requests().into_iter().map(|request| request.segments.len() - 2).collect()
     }
 
     /// How often it has interrupted.
@@ -131,31 +132,22 @@ impl FakeDisk {
         }
         if self.transport.try_with_queue(|queue| queue.should_interrupt()) == Some(true) {
             self.inner.lock().interrupts += 1;
-            self.interrupt(InterruptStatus::USED_BUFFER);
-        }
-    }
-
-    /// Raises the interrupt.
-    pub fn interrupt(&self, cause: InterruptStatus) {
-        self.transport.state.lock().interrupt.insert(cause);
-        let driver = self.driver.lock().upgrade();
-        if let Some(driver) = driver {
-            driver.handle_interrupt();
+            self.transport.interrupt(InterruptStatus::USED_BUFFER);
         }
     }
 
     /// Returns the requests that were lost, as if they had only been slow.
     pub fn find_lost(&self) {
-        let kept = core::mem::take(&mut self.inner.lock().kept);
+        let kept = mem::take(&mut self.inner.lock().kept);
         for chain in kept {
             self.execute(chain, None);
         }
-        self.interrupt(InterruptStatus::USED_BUFFER);
+        self.transport.interrupt(InterruptStatus::USED_BUFFER);
     }
 
     /// Executes the requests that were lost, and interrupts only if the driver wants that.
     pub fn finish_lost(&self) {
-        let kept = core::mem::take(&mut self.inner.lock().kept);
+        let kept = mem::take(&mut self.inner.lock().kept);
         for chain in kept {
             self.execute(chain, None);
         }
@@ -177,13 +169,25 @@ impl FakeDisk {
             self.inner.lock().kept.push(chain);
             return;
         }
+        let (request_type, sector) = match parse(&chain) {
+            Ok(request) => request,
+            Err(mistake) => {
+                // It has only itself to blame for what it does not understand.
+                let own_fault = |queue: &mut DeviceQueue| {
+                    queue.give_back(chain.head, 0);
+                    queue.has_scribbled()
+                };
+                assert_eq!(self.transport.try_with_queue(own_fault), Some(true), "{mistake}");
+                return;
+            }
+        };
         let input = chain.readable();
-        let request_type = u32::from_le_bytes(input[0..4].try_into().unwrap());
-        let sector = u64::from_le_bytes(input[8..16].try_into().unwrap());
         let output = chain.writable_length() as usize - 1;
         let mut inner = self.inner.lock();
-        inner.log.push((request_type, sector));
-        inner.segments.push(chain.buffers.len() - 2);
+        inner.log.push(Received {
+            header: (request_type, sector),
+            segments: chain.buffers.iter().map(|buffer| (buffer.length, buffer.writable)).collect(),
+        });
         let start = sector as usize * SECTOR_SIZE;
         let mut status = 0u8;
         match request_type {
@@ -196,7 +200,7 @@ impl FakeDisk {
                 let count = u32::from_le_bytes(input[24..28].try_into().unwrap()) as usize;
                 inner.data[sector * SECTOR_SIZE..(sector + count) * SECTOR_SIZE].fill(0);
             }
-            _ => status = 2,
+            _ => unreachable!("no such type of request"),
         }
         drop(inner);
         if let Some(Fault::Status(answer)) = fault {
@@ -218,6 +222,39 @@ impl FakeDisk {
             }
             _ => queue.give_back(chain.head, written),
         });
+    }
+}
+
+/// Reads the header, and checks that each segment has the length and the direction that its request asks
+/// for (section 5.2.6; a legacy device relies on these segments, section 2.7.4.3).
+fn parse(chain: &DeviceChain) -> Result<(u32, u64), &'static str> {
+    let [header, data @ .., status] = &chain.buffers[..] else {
+        return Err("a request has a header and a status");
+    };
+    let all_data = |writable| data.iter().all(|buffer| buffer.writable == writable);
+    let bytes: u64 = data.iter().map(|buffer| u64::from(buffer.length)).sum();
+    if (header.length, header.writable) != (16, false) {
+        return Err("the device reads a header of 16 bytes");
+    }
+    if (status.length, status.writable) != (1, true) {
+        return Err("the device writes a status of one byte");
+    }
+    if !chain.is_in_memory() {
+        return Err("the request names memory that is not for devices");
+    }
+    let whole_sectors = bytes > 0 && bytes.is_multiple_of(SECTOR_SIZE as u64);
+    let request_type = DeviceMemory::u32(header.address);
+    let right = match request_type {
+        0 => all_data(true) && whole_sectors,
+        1 => all_data(false) && whole_sectors,
+        4 => data.is_empty(),
+        8 => matches!(data, [DeviceBuffer { length: 20, writable: true, .. }]),
+        11 | 13 => matches!(data, [DeviceBuffer { length: 16, writable: false, .. }]),
+        _ => return Err("no such type of request"),
+    };
+    match right {
+        true => Ok((request_type, DeviceMemory::u64(header.address + 8))),
+        false => Err("the data has not the length or the direction of its request"),
     }
 }
 

@@ -1,27 +1,38 @@
-//! A virtio device for the unit tests: registers in a struct, and a device's side of the queues that
+//! A virtio device for the unit tests: registers in a struct, and a device's side of the queue that
 //! works on the same memory as the driver's.
 //!
 //! [`FakeTransport`] is what the driver holds. [`DeviceQueue`] plays the device: it takes available
-//! chains, reads and writes their memory, and returns them, in any order and with any lie.
+//! chains, reads and writes their memory, and returns them, in any order and with any lie. Both know
+//! no kind of device; [`FakeDisk`] is one on top of them.
 
+mod chain;
 mod disk;
 mod memory;
 mod queue;
 mod words;
 
-use alloc::{sync::Arc, vec, vec::Vec};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use alloc::{
+    sync::{Arc, Weak},
+    vec,
+    vec::Vec,
+};
+use core::{
+    mem,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use ostd::sync::{LocalIrqDisabled, SpinLock};
 
 pub use self::{
-    disk::{FakeDisk, Fault, all_disk_features, pattern},
+    chain::{DeviceBuffer, DeviceChain},
+    disk::{FakeDisk, Fault, Received, all_disk_features, pattern},
     memory::DeviceMemory,
-    queue::{DeviceChain, DeviceQueue},
-    words::Words,
+    queue::DeviceQueue,
+    words::{Words, WordsPool},
 };
-use super::{
-    init::Features,
+use crate::{
+    device::VirtioDevice,
+    features::Features,
     queue::QueueAddresses,
     transport::{
         DeviceStatus, InterruptStatus, Transport, TransportError, Version, sealed::Sealed,
@@ -34,12 +45,24 @@ pub struct FakeTransport {
     pub state: SpinLock<State, LocalIrqDisabled>,
     pub notifications: AtomicUsize,
     on_notify: SpinLock<Option<OnNotify>, LocalIrqDisabled>,
+    /// Whom to interrupt.
+    driver: SpinLock<Option<Weak<dyn VirtioDevice>>, LocalIrqDisabled>,
 }
 
 type OnNotify = Arc<dyn Fn() + Send + Sync>;
 
+/// The notifications that were wrong, by the device's own account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Notifications {
+    /// Owed to the device, and not given.
+    pub missed: usize,
+    /// Given, and not owed.
+    pub not_owed: usize,
+}
+
 /// What the registers would hold, and how the device misbehaves.
 pub struct State {
+    pub device_id: u32,
     pub status: DeviceStatus,
     /// Every status that the driver wrote, in order.
     pub status_log: Vec<DeviceStatus>,
@@ -52,13 +75,15 @@ pub struct State {
     pub queue_size_max: u32,
     pub ready: bool,
     pub queue: Option<DeviceQueue>,
+    /// Of the queues that are no more.
+    notifications: Notifications,
     pub interrupt: InterruptStatus,
     pub refuses_features: bool,
     pub ignores_reset: bool,
 }
 
 impl FakeTransport {
-    /// A device with one queue that offers `features`, and VERSION_1 if it is modern.
+    /// A device of no kind with one queue, which offers `features`, and VERSION_1 if it is modern.
     pub fn new(version: Version, features: u64) -> Arc<Self> {
         let version_1 = match version {
             Version::Legacy => 0,
@@ -67,6 +92,7 @@ impl FakeTransport {
         Arc::new(Self {
             version,
             state: SpinLock::new(State {
+                device_id: 0x7fff,
                 status: DeviceStatus::empty(),
                 status_log: Vec::new(),
                 offered: features | version_1,
@@ -77,13 +103,30 @@ impl FakeTransport {
                 queue_size_max: 256,
                 ready: false,
                 queue: None,
+                notifications: Notifications::default(),
                 interrupt: InterruptStatus::empty(),
                 refuses_features: false,
                 ignores_reset: false,
             }),
             notifications: AtomicUsize::new(0),
             on_notify: SpinLock::new(None),
+            driver: SpinLock::new(None),
         })
+    }
+
+    /// Leads interrupts to the driver; they arrive within what causes them.
+    pub fn connect(&self, driver: &Arc<dyn VirtioDevice>) {
+        *self.driver.lock() = Some(Arc::downgrade(driver));
+        driver.use_interrupts();
+    }
+
+    /// Raises the interrupt.
+    pub fn interrupt(&self, cause: InterruptStatus) {
+        self.state.lock().interrupt.insert(cause);
+        let driver = self.driver.lock().as_ref().and_then(Weak::upgrade);
+        if let Some(driver) = driver {
+            driver.handle_interrupt();
+        }
     }
 
     /// Runs `action` within each notification, as a device that is always quicker than the driver.
@@ -94,6 +137,18 @@ impl FakeTransport {
     /// How often the driver has notified the device.
     pub fn notification_count(&self) -> usize {
         self.notifications.load(Ordering::Relaxed)
+    }
+
+    /// Checks that the driver has given all notifications that it owed (sections 2.7.10 and 2.7.13.4),
+    /// and no others.
+    ///
+    /// # Panics
+    ///
+    /// If not.
+    pub fn assert_notified(&self) {
+        let mut state = self.state.lock();
+        state.close_account();
+        assert_eq!(state.notifications, Notifications::default());
     }
 
     /// Changes the configuration space, as a device does at run time.
@@ -120,6 +175,18 @@ impl FakeTransport {
     }
 }
 
+impl State {
+    /// Adds the account of the queue to that of those before it.
+    fn close_account(&mut self) {
+        if let Some(queue) = &mut self.queue {
+            queue.account();
+            let Notifications { missed, not_owed } = mem::take(&mut queue.notifications);
+            self.notifications.missed += missed;
+            self.notifications.not_owed += not_owed;
+        }
+    }
+}
+
 impl core::fmt::Debug for FakeTransport {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("FakeTransport")
@@ -134,7 +201,7 @@ impl Transport for FakeTransport {
     }
 
     fn device_id(&self) -> u32 {
-        2
+        self.state.lock().device_id
     }
 
     fn vendor_id(&self) -> u32 {
@@ -152,6 +219,7 @@ impl Transport for FakeTransport {
             if state.ignores_reset {
                 return;
             }
+            state.close_account();
             state.ready = false;
             state.queue = None;
         }
@@ -181,6 +249,13 @@ impl Transport for FakeTransport {
         self.config(offset).map(u32::from_le_bytes)
     }
 
+    fn set_config_u8(&self, offset: usize, value: u8) -> Result<(), TransportError> {
+        let mut state = self.state.lock();
+        let field = state.config.get_mut(offset);
+        *field.ok_or(TransportError::ConfigOutOfRange { offset })? = value;
+        Ok(())
+    }
+
     fn config_generation(&self) -> Option<u32> {
         let mut state = self.state.lock();
         if state.unsteady > 0 {
@@ -208,21 +283,20 @@ impl Transport for FakeTransport {
 
     fn notify(&self, _index: u16) {
         self.notifications.fetch_add(1, Ordering::Relaxed);
+        {
+            let mut state = self.state.lock();
+            match &mut state.queue {
+                Some(queue) => queue.notified(),
+                None => state.notifications.not_owed += 1,
+            }
+        }
         let action = self.on_notify.lock().clone();
         if let Some(action) = action {
             action();
         }
     }
 
-    fn interrupt_status(&self) -> InterruptStatus {
-        self.state.lock().interrupt
-    }
-
-    fn acknowledge_interrupt(&self, causes: InterruptStatus) {
-        self.state.lock().interrupt.remove(causes);
-    }
-
-    fn register_accesses(&self) -> u64 {
-        0
+    fn acknowledge_interrupt(&self) -> InterruptStatus {
+        mem::replace(&mut self.state.lock().interrupt, InterruptStatus::empty())
     }
 }

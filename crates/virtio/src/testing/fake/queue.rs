@@ -2,106 +2,8 @@
 
 use alloc::{vec, vec::Vec};
 
-use ostd::mm::PAGE_SIZE;
-
-use super::{super::queue::QueueAddresses, DeviceMemory};
-
-/// One buffer of a chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DeviceBuffer {
-    pub address: u64,
-    pub length: u32,
-    pub writable: bool,
-}
-
-/// A chain that the driver has made available.
-#[derive(Clone, Debug)]
-pub struct DeviceChain {
-    pub head: u16,
-    pub indirect: bool,
-    pub buffers: Vec<DeviceBuffer>,
-}
-
-impl DeviceChain {
-    /// All that the device may read.
-    pub fn readable(&self) -> Vec<u8> {
-        let mut all = Vec::new();
-        for buffer in self.buffers.iter().filter(|buffer| !buffer.writable) {
-            let mut bytes = vec![0; buffer.length as usize];
-            assert!(DeviceMemory::read(buffer.address, &mut bytes));
-            all.extend(bytes);
-        }
-        all
-    }
-
-    /// How many bytes the device may write.
-    pub fn writable_length(&self) -> u32 {
-        self.buffers.iter().filter(|buffer| buffer.writable).map(|buffer| buffer.length).sum()
-    }
-
-    /// How many bytes the device may read.
-    pub fn readable_length(&self) -> u32 {
-        self.buffers.iter().filter(|buffer| !buffer.writable).map(|buffer| buffer.length).sum()
-    }
-
-    /// Reads from byte `offset` of what the device may read on; `out` lies within one buffer.
-    pub fn read_at(&self, offset: u32, out: &mut [u8]) {
-        self.read_of(false, offset, out);
-    }
-
-    /// Reads from byte `offset` of what the device may write on; `out` lies within one buffer.
-    pub fn read_written(&self, offset: u32, out: &mut [u8]) {
-        self.read_of(true, offset, out);
-    }
-
-    fn read_of(&self, writable: bool, mut offset: u32, out: &mut [u8]) {
-        for buffer in self.buffers.iter().filter(|buffer| buffer.writable == writable) {
-            if offset < buffer.length {
-                assert!(offset as usize + out.len() <= buffer.length as usize);
-                assert!(DeviceMemory::read(buffer.address + u64::from(offset), out));
-                return;
-            }
-            offset -= buffer.length;
-        }
-        panic!("the chain ends {offset} bytes before that");
-    }
-
-    /// Writes over what the device is only to read, from the second buffer on.
-    pub fn overwrite(&self, byte: u8) {
-        for buffer in self.buffers.iter().skip(1).filter(|buffer| !buffer.writable) {
-            assert!(DeviceMemory::write(buffer.address, &[byte; 8]));
-        }
-    }
-
-    /// Checks that all of the chain is DMA memory in use.
-    ///
-    /// # Panics
-    ///
-    /// Where it is not.
-    pub fn check_memory(&self) {
-        for DeviceBuffer { address, length, .. } in &self.buffers {
-            let last = address + u64::from(*length) - 1;
-            for at in (*address..last).step_by(PAGE_SIZE).chain([last]) {
-                assert!(DeviceMemory::read(at, &mut [0]), "no DMA memory at {at:#x}");
-            }
-        }
-    }
-
-    /// Writes `data` from byte `offset` of what the device may write on.
-    pub fn write(&self, offset: usize, data: &[u8]) {
-        let mut start = 0;
-        for buffer in self.buffers.iter().filter(|buffer| buffer.writable) {
-            let end = start + buffer.length as usize;
-            let from = offset.max(start);
-            let to = (offset + data.len()).min(end);
-            if from < to {
-                let part = &data[from - offset..to - offset];
-                assert!(DeviceMemory::write(buffer.address + (from - start) as u64, part));
-            }
-            start = end;
-        }
-    }
-}
+use super::{DeviceBuffer, DeviceChain, DeviceMemory, Notifications};
+use crate::queue::QueueAddresses;
 
 /// A queue as the device knows it.
 #[derive(Debug)]
@@ -115,6 +17,14 @@ pub struct DeviceQueue {
     pub next_used: u16,
     /// The used index when interrupts were last considered.
     signalled: u16,
+    /// Whether the device has written over descriptors, and may find any nonsense there.
+    scribbled: bool,
+    /// The wish that the driver has to notify by: the available index that is to pass (EVENT_IDX), or
+    /// `None` for no notifications.
+    wish: Option<u16>,
+    /// The available index up to which notifications are accounted for.
+    accounted: u16,
+    pub notifications: Notifications,
 }
 
 impl DeviceQueue {
@@ -142,6 +52,10 @@ impl DeviceQueue {
             next_available: 0,
             next_used: 0,
             signalled: 0,
+            scribbled: false,
+            wish: Some(0),
+            accounted: 0,
+            notifications: Notifications::default(),
         }
     }
 
@@ -179,39 +93,60 @@ impl DeviceQueue {
     }
 
     /// Takes the next available chain.
+    ///
+    /// # Panics
+    ///
+    /// Where its descriptors break a rule, unless the device has written over descriptors itself.
     pub fn take(&mut self) -> Option<DeviceChain> {
+        self.account();
         let head = self.waiting().next()?;
         self.next_available = self.next_available.wrapping_add(1);
         if self.event_idx {
             // Notify for the one after those taken so far.
             self.set_avail_event(self.next_available);
         }
-        let mut chain = DeviceChain { head, indirect: false, buffers: Vec::new() };
-        self.walk(&mut chain, self.descriptors, head, self.size);
+        let mut chain = DeviceChain { head, table: None, buffers: Vec::new() };
+        if let Err(mistake) = self.walk(&mut chain, self.descriptors, head, self.size) {
+            assert!(self.scribbled, "the chain from descriptor {head}: {mistake}");
+            chain.buffers.clear();
+        }
         Some(chain)
     }
 
-    fn walk(&self, chain: &mut DeviceChain, table: u64, first: u16, entries: u16) {
+    fn walk(
+        &self,
+        chain: &mut DeviceChain,
+        table: u64,
+        first: u16,
+        entries: u16,
+    ) -> Result<(), &'static str> {
         let mut number = first;
         for _ in 0..entries {
-            assert!(number < entries, "descriptor {number} of {entries}");
+            if number >= entries {
+                return Err("a descriptor beyond the end of the table");
+            }
             let at = table + 16 * u64::from(number);
             let (address, length) = (DeviceMemory::u64(at), DeviceMemory::u32(at + 8));
             let (flags, next) = (DeviceMemory::u16(at + 12), DeviceMemory::u16(at + 14));
+            if flags & !7 != 0 {
+                return Err("flags that there are not");
+            }
             if flags & 4 != 0 {
-                assert!(!chain.indirect, "a table within a table");
-                assert_eq!((flags, length % 16), (4, 0));
-                chain.indirect = true;
-                self.walk(chain, address, 0, (length / 16) as u16);
+                if chain.table.is_some() || flags != 4 || length % 16 != 0 {
+                    return Err("an indirect table where none can be");
+                }
+                let entries = (length / 16) as u16;
+                chain.table = Some((address, entries));
+                self.walk(chain, address, 0, entries)?;
             } else {
                 chain.buffers.push(DeviceBuffer { address, length, writable: flags & 2 != 0 });
             }
             if flags & 1 == 0 {
-                return;
+                return Ok(());
             }
             number = next;
         }
-        panic!("the chain from descriptor {first} does not end");
+        Err("it does not end")
     }
 
     /// Returns a chain; the driver sees it when it reads the used index.
@@ -245,14 +180,51 @@ impl DeviceQueue {
     }
 
     /// Asks to be notified when the available index passes `event` (EVENT_IDX).
-    pub fn set_avail_event(&self, event: u16) {
+    pub fn set_avail_event(&mut self, event: u16) {
+        self.account();
+        self.wish = Some(event);
         let at = self.device_area + 4 + 8 * u64::from(self.size);
         assert!(DeviceMemory::write(at, &event.to_le_bytes()));
     }
 
     /// Asks for no notifications, or for them again (without EVENT_IDX).
-    pub fn set_no_notify(&self, no_notify: bool) {
+    pub fn set_no_notify(&mut self, no_notify: bool) {
+        self.account();
+        if !self.event_idx {
+            self.wish = if no_notify { None } else { Some(0) };
+        }
         assert!(DeviceMemory::write(self.device_area, &u16::from(no_notify).to_le_bytes()));
+    }
+
+    /// Whether the chains that were made available since this was last asked are worth a notification,
+    /// by the wish of the device (sections 2.7.10 and 2.7.13.4).
+    fn is_owed(&mut self) -> bool {
+        let (new, old) = (self.available_index(), self.accounted);
+        if new.wrapping_sub(old) > self.size {
+            // The device has written over the index.
+            return false;
+        }
+        self.accounted = new;
+        match self.wish {
+            None => false,
+            Some(_) if !self.event_idx => new != old,
+            Some(event) => event.wrapping_sub(old) < new.wrapping_sub(old),
+        }
+    }
+
+    /// The driver notifies.
+    pub fn notified(&mut self) {
+        if !self.is_owed() {
+            self.notifications.not_owed += 1;
+        }
+    }
+
+    /// The device finds by itself what is new. The driver, which does nothing at this moment, must have
+    /// notified for it.
+    pub fn account(&mut self) {
+        if self.is_owed() {
+            self.notifications.missed += 1;
+        }
     }
 
     /// The used index whose passing the driver wants to be interrupted for (EVENT_IDX).
@@ -273,10 +245,22 @@ impl DeviceQueue {
         }
     }
 
-    /// Overwrites everything that the driver wrote: descriptors and available ring.
-    pub fn scribble(&self) {
+    /// Overwrites everything that the driver wrote to the rings: descriptors and available ring.
+    pub fn scribble(&mut self) {
+        self.account();
         let junk = vec![0xa5; 16 * usize::from(self.size)];
         assert!(DeviceMemory::write(self.descriptors, &junk));
         assert!(DeviceMemory::write(self.driver_area, &junk[..4 + 2 * usize::from(self.size)]));
+    }
+
+    /// Changes the entries of the indirect table of a chain that it had.
+    pub fn scribble_table(&mut self, chain: &DeviceChain, change: impl FnOnce(&mut [[u8; 16]])) {
+        self.scribbled = true;
+        chain.change_table(change);
+    }
+
+    /// Whether the device has written over descriptors.
+    pub fn has_scribbled(&self) -> bool {
+        self.scribbled
     }
 }

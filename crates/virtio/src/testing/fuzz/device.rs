@@ -1,4 +1,4 @@
-//! The random device: its state, and what it can do.
+//! The random disk: its state, and what it can do.
 
 use alloc::{
     collections::VecDeque,
@@ -11,14 +11,13 @@ use fastrand::Rng;
 use ostd::sync::{LocalIrqDisabled, SpinLock};
 
 use super::{
-    super::super::{
-        VirtioDevice,
-        blk::VirtioBlk,
-        fake::DeviceQueue,
-        init::Features,
-        transport::{DeviceStatus, InterruptStatus, Version},
-    },
+    super::fake::DeviceQueue,
     ledger::{Job, Ledger, PLACE, kind},
+};
+use crate::{
+    device::{VirtioDevice, blk::VirtioBlk},
+    features::Features,
+    transport::{DeviceStatus, InterruptStatus, Version},
 };
 
 /// The most registers that one call of the driver may touch, where the reset is not ignored.
@@ -29,7 +28,7 @@ pub struct Device {
     pub(super) version: Version,
     pub inner: SpinLock<Inner, LocalIrqDisabled>,
     /// Whom to interrupt.
-    driver: SpinLock<Weak<VirtioBlk>, LocalIrqDisabled>,
+    driver: SpinLock<Option<Weak<dyn VirtioDevice>>, LocalIrqDisabled>,
     /// Whether it is raising interrupts now; one at a time.
     raising: AtomicBool,
 }
@@ -139,14 +138,15 @@ impl Device {
                 },
                 raise: 0,
             }),
-            driver: SpinLock::new(Weak::new()),
+            driver: SpinLock::new(None),
             raising: AtomicBool::new(false),
         })
     }
 
     /// Leads interrupts to the driver.
-    pub fn connect(&self, driver: &Arc<VirtioBlk>) {
-        *self.driver.lock() = Arc::downgrade(driver);
+    pub fn connect(&self, driver: &VirtioBlk) {
+        let driver = driver.device();
+        *self.driver.lock() = Some(Arc::downgrade(&driver));
         driver.use_interrupts();
     }
 
@@ -163,7 +163,7 @@ impl Device {
         if self.raising.swap(true, Ordering::Relaxed) {
             return;
         }
-        let driver = self.driver.lock().upgrade();
+        let driver = self.driver.lock().as_ref().and_then(Weak::upgrade);
         loop {
             let mut inner = self.inner.lock();
             if inner.raise == 0 {

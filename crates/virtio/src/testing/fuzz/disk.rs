@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 
+use block::{BlockDevice, Error};
 use fastrand::Rng;
 use ostd::{
     arch::{read_tsc, tsc_freq},
@@ -10,21 +11,19 @@ use ostd::{
 };
 
 use super::{
-    super::super::{
-        VirtioDevice,
-        blk::{BlkFeatures, VirtioBlk},
-        fake::DeviceMemory,
-        init::Features,
-        options::Options,
-        transport::{DeviceStatus, Version},
-    },
+    super::fake::DeviceMemory,
     Outcome,
     device::{Device, Plan},
     ledger::PLACE,
     run,
     user::{PLACES, User},
 };
-use crate::block::{BlockDevice, Error};
+use crate::{
+    device::blk::{BlkFeatures, VirtioBlk},
+    features::Features,
+    options::Options,
+    transport::{DeviceStatus, Version},
+};
 
 /// Random devices that let themselves be reset.
 #[ktest]
@@ -150,7 +149,7 @@ impl Case {
             30..35 => self.user.submit_batch(),
             35..80 => self.device.act(self.rng.u32(1..6)),
             80..95 => _ = self.device.bounded(|| driver.poll()),
-            95..98 => self.device.bounded(|| driver.tick()),
+            95..98 => self.device.bounded(|| driver.device().tick()),
             // A task is about to sleep, until something is answered.
             _ if self.interrupts && !self.sleeps => {
                 let waker = Waiter::new_pair().1;
@@ -228,7 +227,7 @@ impl Case {
         self.device.inner.lock().taken.clear();
         let until = read_tsc() + 20 * tsc_freq();
         while self.user.in_flight() > 0 {
-            self.user.driver.tick();
+            self.user.driver.device().tick();
             self.user.reap();
             assert!(read_tsc() < until, "a deadline that does not pass");
         }

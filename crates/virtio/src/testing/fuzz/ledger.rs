@@ -5,8 +5,9 @@
 
 use alloc::vec::Vec;
 
-use super::super::super::fake::DeviceChain;
-use crate::block::SECTOR_SIZE;
+use block::SECTOR_SIZE;
+
+use super::super::fake::DeviceChain;
 
 /// The sectors of one place.
 pub const PLACE: u64 = 64;
@@ -57,7 +58,7 @@ impl Job {
     ///
     /// When the chain breaks a rule or names memory that is not for devices.
     pub fn new(chain: DeviceChain) -> Self {
-        chain.check_memory();
+        assert!(chain.is_in_memory(), "memory that is not for devices");
         let mut header = [0; 16];
         chain.read_at(0, &mut header);
         let number = |range: core::ops::Range<usize>| {

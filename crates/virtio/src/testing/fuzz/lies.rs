@@ -1,16 +1,16 @@
-//! What the random device does next: its work, or one of many ways to do wrong.
+//! What the random disk does next: its work, or one of many ways to do wrong.
 
 use core::sync::atomic::Ordering;
 
 use super::{
-    super::super::{
-        blk::BlkFeatures,
-        fake::DeviceMemory,
-        transport::{DeviceStatus, InterruptStatus},
-    },
+    super::fake::DeviceMemory,
     STEP,
     device::{Inner, Registers},
     ledger::{Job, PLACE, kind},
+};
+use crate::{
+    device::blk::BlkFeatures,
+    transport::{DeviceStatus, InterruptStatus},
 };
 
 impl Inner {
@@ -176,8 +176,8 @@ impl Inner {
             4 | 5 => self.write_index(next.wrapping_add(near)),
             6 => self.write_index(next.wrapping_sub(near)),
             7 => self.write_index(far),
-            8 => self.queue.iter().for_each(|queue| queue.set_avail_event(far)),
-            _ => self.queue.iter().for_each(|queue| queue.set_no_notify(near % 2 == 0)),
+            8 => self.queue.iter_mut().for_each(|queue| queue.set_avail_event(far)),
+            _ => self.queue.iter_mut().for_each(|queue| queue.set_no_notify(near % 2 == 0)),
         }
     }
 
@@ -245,7 +245,7 @@ impl Inner {
         if self.rng.bool() {
             // What it wants to know of the rings it takes first, not to confuse itself.
             while self.take() {}
-            self.queue.iter().for_each(|queue| queue.scribble());
+            self.queue.iter_mut().for_each(|queue| queue.scribble());
             return;
         }
         let byte = self.rng.u8(..);

@@ -6,8 +6,9 @@
 //! all the while. The same seed gives the same case, step by step; the seeds are fixed. When a
 //! case fails, its seed and step stand on the console, and [`REPLAY`] runs it alone.
 //!
-//! [`sleepers`] is about tasks that sleep; [`queue`] checks the virtqueue against an oracle that predicts every answer. [`disk`] checks what
-//! the block device owes its user:
+//! [`queue`] checks the virtqueue, which all drivers share, against an oracle that predicts every answer;
+//! [`sleepers`] is about tasks that sleep. The others are a random disk: [`device`] and [`lies`] are what it
+//! does, [`user`] is who uses it, and [`disk`] checks what the block device owes its user:
 //!
 //! - no panic, and no work without end: each call of the driver touches a bounded number of registers;
 //! - every request that was taken gets one answer and no more;
@@ -24,6 +25,7 @@
 
 mod device;
 mod disk;
+mod leaked;
 mod ledger;
 mod lies;
 mod queue;
@@ -36,9 +38,7 @@ use core::{
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
-use ostd::mm::PAGE_SIZE;
-
-use crate::console::println;
+use ostd::{mm::PAGE_SIZE, prelude::println};
 
 /// Set this to the seed of a case that failed, and run its test alone, with
 /// `cargo osdk test --target-arch=riscv64 NAME`.
@@ -145,8 +145,11 @@ impl Drop for Case<'_> {
         let Self { name, seed } = self;
         let step = STEP.load(Ordering::Relaxed);
         println!(
-            "\nfuzz: {name} failed with seed {seed} at device step {step}; \
+            "\nfuzz: {} failed with seed {} at device step {}; \
              to run that case alone, set REPLAY to the seed in {}",
+            name,
+            seed,
+            step,
             file!()
         );
     }

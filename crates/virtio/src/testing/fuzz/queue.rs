@@ -1,22 +1,21 @@
 //! The virtqueue against a random device, and against an oracle: a few lines from the
 //! specification that look at the same shared memory and say what the queue must answer.
 
-use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, sync::Arc, vec::Vec};
 use core::sync::atomic::Ordering;
 
 use fastrand::Rng;
-use ostd::{mm::dma::DmaCoherent, prelude::ktest};
+use ostd::prelude::ktest;
 
 use super::{
-    super::super::{
-        fake::{DeviceChain, DeviceQueue, FakeTransport, Words},
-        init::Features,
-        queue::{AddError, Queue, Token, Violation},
-        transport::{DeviceStatus, Transport, Version},
-    },
+    super::fake::{DeviceChain, DeviceQueue, FakeTransport, Words, WordsPool},
     Outcome, STEP, run,
 };
-use crate::dma::{CACHE_COHERENT, DmaSliceAlloc};
+use crate::{
+    features::Features,
+    queue::{AddError, Chain, Queue, Violation},
+    transport::{DeviceStatus, Transport, Version},
+};
 
 #[ktest]
 fn fuzz_queue() {
@@ -29,9 +28,12 @@ struct Case {
     malice: u32,
     transport: Arc<FakeTransport>,
     queue: Queue<Words, u32>,
-    pool: DmaSliceAlloc<u64, DmaCoherent>,
+    pool: WordsPool,
+    /// What the pool had before any chain was made.
+    available: (usize, usize),
     /// Chains that are not in the queue.
-    spare: Vec<Words>,
+    #[expect(clippy::vec_box, reason = "a chain moves into the queue and back, as one word")]
+    spare: Vec<Box<Chain<Words>>>,
     chains: usize,
     oracle: Oracle,
     /// What the device has taken and not returned.
@@ -42,8 +44,9 @@ struct Case {
 
 /// What the driver must think.
 struct Oracle {
-    /// By the number of the first descriptor: tag, token, and how much is the device's to write.
-    outstanding: BTreeMap<u32, (u32, Token, u32)>,
+    /// By the number of the first descriptor: tag, number of the chain, and how much is the device's to
+    /// write.
+    outstanding: BTreeMap<u32, (u32, u16, u32)>,
     size: u32,
     legacy: bool,
     next_used: u16,
@@ -52,8 +55,8 @@ struct Oracle {
 }
 
 impl Oracle {
-    /// What the used index says now: whether something was returned.
-    fn look(&mut self, device: &DeviceQueue) -> Result<bool, Violation> {
+    /// What the used index says now: how many were returned and not taken.
+    fn look(&mut self, device: &DeviceQueue) -> Result<u16, Violation> {
         let index = device.used_index();
         let (returned, known) =
             (index.wrapping_sub(self.next_used), self.seen_used.wrapping_sub(self.next_used));
@@ -62,19 +65,19 @@ impl Oracle {
             return Err(Violation::UsedIndexJumped { returned, outstanding });
         }
         self.seen_used = index;
-        Ok(returned > 0)
+        Ok(returned)
     }
 
-    /// What is returned next: tag, token and length.
-    fn pop(&mut self, device: &DeviceQueue) -> Result<Option<(u32, Token, u32)>, Violation> {
-        if self.next_used == self.seen_used && !self.look(device)? {
+    /// What is taken next of that which was seen: tag, number of the chain, and length.
+    fn pop(&mut self, device: &DeviceQueue) -> Result<Option<(u32, u16, u32)>, Violation> {
+        if self.next_used == self.seen_used {
             return Ok(None);
         }
         let (id, written) = device.used_entry(self.next_used);
         if id >= self.size {
             return Err(Violation::UnknownId { id });
         }
-        let Some(&(tag, token, writable)) = self.outstanding.get(&id) else {
+        let Some(&(tag, place, writable)) = self.outstanding.get(&id) else {
             return Err(Violation::NotOutstanding { id });
         };
         if written > writable && !self.legacy {
@@ -82,7 +85,7 @@ impl Oracle {
         }
         self.outstanding.remove(&id);
         self.next_used = self.next_used.wrapping_add(1);
-        Ok(Some((tag, token, if self.legacy { writable } else { written })))
+        Ok(Some((tag, place, if self.legacy { writable } else { written })))
     }
 }
 
@@ -97,13 +100,12 @@ impl Case {
         transport.state.lock().driver_features = features.bits();
         let wanted = 1 << rng.u16(0..6);
         let queue = Queue::new(transport.clone(), 0, features, wanted).unwrap();
-        let pool: DmaSliceAlloc<u64, _> =
-            DmaSliceAlloc::new(DmaCoherent::alloc(2, CACHE_COHERENT).unwrap());
-        let mut chain = |_| {
-            let (read, write) = (rng.usize(0..=3), rng.usize(0..=3));
-            Words::new(&pool, read, write)
-        };
-        let spare: Vec<_> = (0..queue.size() + 4).map(&mut chain).collect();
+        let chains = usize::from(queue.size()) + 4;
+        let tables = features.contains(Features::RING_INDIRECT_DESC).then_some(chains);
+        let pool = WordsPool::new(1024, tables);
+        let available = pool.available();
+        let spare: Vec<_> =
+            (0..chains).map(|_| pool.chain(rng.usize(0..=3), rng.usize(0..=3))).collect();
         Self {
             malice: [0, 5, 30, 100, 300, 700][rng.usize(0..6)],
             rng,
@@ -118,7 +120,8 @@ impl Case {
             transport,
             queue,
             pool,
-            chains: spare.len(),
+            available,
+            chains,
             spare,
             taken: Vec::new(),
             next_tag: 0,
@@ -130,7 +133,8 @@ impl Case {
         while self.outcome.steps < steps {
             match self.rng.u32(0..100) {
                 0..30 => self.add(),
-                30..60 => self.pop(),
+                30..45 => self.look(),
+                45..60 => self.pop(),
                 60..64 => self.arm(),
                 64..66 => _ = self.queue.should_notify(),
                 66 => self.restart(),
@@ -140,12 +144,12 @@ impl Case {
             self.check();
         }
         self.restart();
-        let Self { mut queue, pool, spare, .. } = self;
+        let Self { mut queue, pool, available, spare, .. } = self;
         assert_eq!(spare.len(), self.chains, "chains are missing");
         drop(spare);
-        assert_eq!(pool.available(), 2 * 4096 / 8, "slices are missing");
+        assert_eq!(pool.available(), available, "slices are missing");
         queue.stop(|_, _| unreachable!("nothing is outstanding")).unwrap();
-        queue.free();
+        queue.release();
         self.outcome
     }
 
@@ -153,30 +157,44 @@ impl Case {
     fn check(&self) {
         let outstanding = self.oracle.outstanding.len();
         assert_eq!(self.queue.outstanding(), outstanding);
-        assert_eq!(self.queue.outstanding_tags().count(), outstanding);
+        assert_eq!(self.queue.outstanding_since().count(), outstanding);
         assert_eq!(self.spare.len() + outstanding, self.chains);
-        assert_eq!(self.queue.is_broken(), self.oracle.broken.is_some());
-        if outstanding == 0 && !self.queue.is_broken() {
-            assert_eq!(self.queue.room(), self.queue.max_segments());
+        assert_eq!(self.queue.violation(), self.oracle.broken);
+        let room = self.queue.free_segments();
+        match self.oracle.broken {
+            Some(_) => assert_eq!(room, 0),
+            None if outstanding == 0 => assert_eq!(room, self.queue.max_segments()),
+            None => {}
         }
     }
 
     fn add(&mut self) {
-        let Some(words) = self.spare.pop() else { return };
-        let (segments, writable) = (words.count(), words.writable());
-        let (room, most) = (self.queue.room(), self.queue.max_segments());
+        let Some(mut chain) = self.spare.pop() else { return };
+        match self.rng.u32(0..8) {
+            // What it consists of may change in between, or what the device left of it be given up.
+            0 => {
+                let mut other = self.pool.chain(self.rng.usize(0..=2), self.rng.usize(0..=2));
+                core::mem::swap(chain.memory_mut(), other.memory_mut());
+                _ = Words::link(&mut chain);
+            }
+            1 => chain.rewrite_table(),
+            _ => {}
+        }
+        let (segments, place) = (chain.memory().count(), chain.place());
+        let writable = chain.memory().writable();
+        let (room, most) = (self.queue.free_segments(), self.queue.max_segments());
         self.next_tag += 1;
-        match self.queue.add(words, self.next_tag) {
-            Ok(token) => {
+        match self.queue.add(chain, self.next_tag) {
+            Ok(()) => {
                 assert!(segments <= room && self.oracle.broken.is_none());
                 let head = self.transport.with_queue(|device| device.newest()).into();
-                let chain = (self.next_tag, token, writable);
+                let chain = (self.next_tag, place, writable);
                 assert!(self.oracle.outstanding.insert(head, chain).is_none(), "{head} is in use");
                 self.outcome.requests += 1;
             }
-            Err((error, words, tag)) => {
-                assert_eq!((words.count(), tag), (segments, self.next_tag));
-                self.spare.insert(0, words);
+            Err((error, chain, tag)) => {
+                assert_eq!((chain.place(), tag), (place, self.next_tag));
+                self.spare.insert(0, chain);
                 match error {
                     AddError::Full => assert!(segments > room && segments <= most),
                     AddError::Broken(violation) => {
@@ -189,16 +207,31 @@ impl Case {
         }
     }
 
-    fn pop(&mut self) {
-        let expected = match self.oracle.broken {
+    /// What the oracle says of the device, unless that has broken the queue already.
+    fn ask<R>(
+        &mut self,
+        ask: impl FnOnce(&mut Oracle, &DeviceQueue) -> Result<R, Violation>,
+    ) -> Result<R, Violation> {
+        let answer = match self.oracle.broken {
             Some(violation) => Err(violation),
-            None => self.transport.with_queue(|device| self.oracle.pop(device)),
+            None => self.transport.with_queue(|device| ask(&mut self.oracle, device)),
         };
-        self.oracle.broken = expected.err();
+        self.oracle.broken = answer.as_ref().err().copied();
+        answer
+    }
+
+    fn look(&mut self) {
+        let expected = self.ask(Oracle::look);
+        assert_eq!(self.queue.look(), expected);
+    }
+
+    fn pop(&mut self) {
+        let expected = self.ask(Oracle::pop);
         let popped = self.queue.pop().map(|used| {
             used.map(|used| {
-                self.spare.push(used.memory);
-                (used.tag, used.token, used.written)
+                let answer = (used.tag, used.chain.place(), used.written);
+                self.spare.push(used.chain);
+                answer
             })
         });
         assert_eq!(popped, expected);
@@ -210,16 +243,7 @@ impl Case {
         if self.rng.bool() {
             return self.queue.disable_interrupts();
         }
-        let expected = match self.oracle.broken {
-            Some(_) => true,
-            None => match self.transport.with_queue(|device| self.oracle.look(device)) {
-                Ok(returned) => returned,
-                Err(violation) => {
-                    self.oracle.broken = Some(violation);
-                    true
-                }
-            },
-        };
+        let expected = self.ask(Oracle::look) != Ok(0);
         assert_eq!(self.queue.enable_interrupts(), expected);
     }
 
@@ -227,8 +251,8 @@ impl Case {
     fn restart(&mut self) {
         let mut tags = Vec::new();
         let spare = &mut self.spare;
-        let stopped = self.queue.stop(|words, tag| {
-            spare.push(words.expect("the device was reset"));
+        let stopped = self.queue.stop(|chain, tag| {
+            spare.push(chain.expect("the device was reset"));
             tags.push(tag);
         });
         assert_eq!(stopped, Ok(()));
@@ -236,6 +260,7 @@ impl Case {
         let mut expected: Vec<_> = self.oracle.outstanding.values().map(|chain| chain.0).collect();
         expected.sort_unstable();
         assert_eq!(tags, expected, "all that was outstanding, and each once");
+        assert_eq!(self.queue.look(), Ok(0));
         assert_eq!(self.queue.pop().map(|used| used.is_some()), Ok(false));
         assert!(!self.queue.enable_interrupts());
         self.transport.set_status(DeviceStatus::DRIVER_OK);

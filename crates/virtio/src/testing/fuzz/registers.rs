@@ -1,15 +1,13 @@
-//! The registers of the random device, as the driver sees them.
+//! The registers of the random disk, as the driver sees them.
 
-use super::{
-    super::super::{
-        fake::DeviceQueue,
-        init::Features,
-        queue::QueueAddresses,
-        transport::{
-            DeviceStatus, InterruptStatus, Transport, TransportError, Version, sealed::Sealed,
-        },
+use super::{super::fake::DeviceQueue, device::Device};
+use crate::{
+    device::blk,
+    features::Features,
+    queue::QueueAddresses,
+    transport::{
+        DeviceStatus, InterruptStatus, Transport, TransportError, Version, sealed::Sealed,
     },
-    device::Device,
 };
 
 impl Sealed for Device {}
@@ -26,7 +24,7 @@ impl Transport for Device {
     }
 
     fn device_id(&self) -> u32 {
-        2
+        blk::DEVICE_ID
     }
 
     fn vendor_id(&self) -> u32 {
@@ -80,6 +78,14 @@ impl Transport for Device {
         self.config(offset).map(u32::from_le_bytes)
     }
 
+    fn set_config_u8(&self, offset: usize, value: u8) -> Result<(), TransportError> {
+        self.access(|inner| {
+            let field = inner.registers.config.get_mut(offset);
+            *field.ok_or(TransportError::ConfigOutOfRange { offset })? = value;
+            Ok(())
+        })
+    }
+
     fn config_generation(&self) -> Option<u32> {
         self.access(|inner| {
             if inner.registers.unsteady > 0 {
@@ -112,16 +118,11 @@ impl Transport for Device {
         self.act(steps);
     }
 
-    fn interrupt_status(&self) -> InterruptStatus {
-        self.access(|inner| inner.registers.interrupt)
-    }
-
-    fn acknowledge_interrupt(&self, causes: InterruptStatus) {
+    fn acknowledge_interrupt(&self) -> InterruptStatus {
+        // Two accesses: what is raised between the two stays.
+        let causes = self.access(|inner| inner.registers.interrupt);
         self.access(|inner| inner.registers.interrupt.remove(causes));
-    }
-
-    fn register_accesses(&self) -> u64 {
-        self.inner.lock().accesses
+        causes
     }
 }
 

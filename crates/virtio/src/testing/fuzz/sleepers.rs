@@ -7,6 +7,7 @@
 use alloc::{sync::Arc, vec, vec::Vec};
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use block::{BlockDevice, Error, SECTOR_SIZE};
 use fastrand::Rng;
 use ostd::{
     prelude::ktest,
@@ -15,16 +16,12 @@ use ostd::{
 
 use super::{
     super::{
-        super::{
-            fake::{Fault, pattern},
-            init::Features,
-            transport::Version,
-        },
+        fake::{Fault, pattern},
         rig::{Mode, Rig},
     },
     Outcome, run,
 };
-use crate::block::{BlockDevice, Error, SECTOR_SIZE};
+use crate::{features::Features, transport::Version};
 
 /// Tasks that use the disk at once.
 const TASKS: u64 = 4;
@@ -74,7 +71,9 @@ fn case(seed: u64) -> Outcome {
         Task::yield_now();
     }
     assert_eq!(wrong.load(Ordering::Relaxed), 0);
+    assert!(rig.driver.statistics().sleeps > TASKS * TURNS, "hardly anybody slept");
     rig.disk.forget_lost();
+    rig.disk.transport.assert_notified();
     let restarts = rig.starts() as u64 - 1;
     let died = rig.driver.flush() == Err(Error::Dead);
     let Rig { disk, driver, .. } = rig;

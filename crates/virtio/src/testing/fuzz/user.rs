@@ -2,20 +2,18 @@
 
 use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
 
-use fastrand::Rng;
-use ostd::mm::PAGE_SIZE;
-
-use super::{
-    super::super::{blk::VirtioBlk, init::Features, queue::MAX_SEGMENTS},
-    device::{Device, Inner},
-    ledger::{PLACE, mark},
-};
-use crate::block::{
+use block::{
     BlockDevice, Buffer, Completion, CompletionQueue, Error, IfFull, Operation, Request,
     SECTOR_SIZE,
 };
+use fastrand::Rng;
 
-const RING_INDIRECT_DESC: u64 = Features::RING_INDIRECT_DESC.bits();
+use super::{
+    device::Device,
+    leaked::Leaked,
+    ledger::{PLACE, mark},
+};
+use crate::device::blk::VirtioBlk;
 
 /// How many requests can be in flight.
 pub const PLACES: usize = 24;
@@ -40,27 +38,30 @@ pub struct User {
     pub leaked: Leaked,
 }
 
-/// What the driver has left to a device that does not let go of it, apart from the queue itself.
-#[derive(Default)]
-pub struct Leaked {
-    chains: usize,
-    /// Pages of the requests' own buffers.
-    buffers: usize,
-    /// Whether there was one of the ranges to discard among it.
-    range: bool,
-}
-
 struct Place {
     /// Not here while a request has them, and after the device has kept them for good.
     buffers: Vec<Buffer>,
-    in_flight: Option<u64>,
+    in_flight: Option<InFlight>,
+}
+
+/// A request in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct InFlight {
+    tag: u64,
+    operation: Operation,
+}
+
+impl InFlight {
+    fn of(request: &Request) -> Self {
+        Self { tag: request.tag, operation: request.operation }
+    }
 }
 
 impl User {
     pub fn new(rng: Rng, device: Arc<Device>, driver: Arc<VirtioBlk>, has_flush: bool) -> Self {
         let buffers = |place| {
             let sectors: &[usize] = BUFFERS[place % BUFFERS.len()];
-            sectors.iter().map(|sectors| Buffer::alloc(*sectors).unwrap()).collect()
+            sectors.iter().map(|sectors| Buffer::alloc(sectors * SECTOR_SIZE).unwrap()).collect()
         };
         Self {
             rng,
@@ -130,11 +131,11 @@ impl User {
         &mut self.places[(tag % PLACES as u64) as usize]
     }
 
-    fn accepted(&mut self, tag: u64) {
+    fn accepted(&mut self, request: InFlight) {
         self.requests += 1;
-        let place = self.place(tag);
+        let place = self.place(request.tag);
         assert!(place.in_flight.is_none());
-        place.in_flight = Some(tag);
+        place.in_flight = Some(request);
     }
 
     /// Takes a request that was not submitted apart again.
@@ -148,13 +149,13 @@ impl User {
     /// Submits one request.
     pub fn submit(&mut self) {
         let Some(request) = self.request() else { return };
-        let tag = request.tag;
+        let in_flight = InFlight::of(&request);
         let (driver, done) = (&self.driver, &self.done);
         // It may complete, and the device may hear of it, before this returns.
         match self.device.bounded(|| driver.submit(request, done, IfFull::Fail)) {
-            Ok(()) => self.accepted(tag),
+            Ok(()) => self.accepted(in_flight),
             Err(rejected) => {
-                assert_eq!(rejected.request.tag, tag);
+                assert_eq!(rejected.request.tag, in_flight.tag);
                 assert!(may_refuse(rejected.error), "{:?}", rejected.error);
                 self.refused(*rejected.request);
             }
@@ -171,19 +172,19 @@ impl User {
             let operation = if self.rng.bool() { Operation::Read } else { Operation::Write };
             requests.push_back(self.request_of(operation, place));
         }
-        let tags: Vec<_> = requests.iter().map(|request| request.tag).collect();
+        let all: Vec<_> = requests.iter().map(|request| InFlight::of(request)).collect();
         let (driver, done) = (&self.driver, &self.done);
         let submitted = match self.device.bounded(|| driver.submit_batch(&mut requests, done)) {
             Ok(submitted) => submitted,
             Err(rejected) => {
                 assert!(may_refuse(rejected.error), "{:?}", rejected.error);
-                let submitted = tags.len() - requests.len() - 1;
-                assert_eq!(rejected.request.tag, tags[submitted]);
+                let submitted = all.len() - requests.len() - 1;
+                assert_eq!(rejected.request.tag, all[submitted].tag);
                 self.refused(*rejected.request);
                 submitted
             }
         };
-        tags.iter().take(submitted).for_each(|tag| self.accepted(*tag));
+        all.iter().take(submitted).for_each(|request| self.accepted(*request));
         requests.into_iter().for_each(|request| self.refused(*request));
     }
 
@@ -202,31 +203,27 @@ impl User {
         count
     }
 
-    fn check(&mut self, Completion { request, result }: Completion) {
-        let tag = request.tag;
-        let place = self.place(tag);
-        assert_eq!(place.in_flight.take(), Some(tag), "an answer that is not due");
-        match result {
-            Ok(()) => {
-                self.check_delivered(&request);
-                self.succeeded += 1;
-            }
-            Err(error) => assert!(may_fail(error), "{error:?}"),
+    fn check(&mut self, Completion { tag, request, result }: Completion) {
+        let in_flight = self.place(tag).in_flight.take().expect("an answer that is not due");
+        let operation = in_flight.operation;
+        assert_eq!(in_flight.tag, tag, "an answer that is not due");
+        if let Err(error) = result {
+            assert!(may_fail(error), "{error:?}");
         }
-        let moves_data = matches!(request.operation, Operation::Read | Operation::Write);
         let ignores_reset = self.device.inner.lock().registers.ignores_reset;
-        if ignores_reset && matches!(result, Err(Error::Violation(_) | Error::NeedsReset)) {
-            assert!(request.buffers.is_empty(), "the device may still write to them");
-            self.leaked.chains += 1;
-            match moves_data {
-                true => {
-                    let sectors = BUFFERS[(tag % PLACES as u64) as usize % BUFFERS.len()].iter();
-                    let pages = sectors.map(|sectors| (sectors * SECTOR_SIZE).div_ceil(PAGE_SIZE));
-                    self.leaked.buffers += pages.sum::<usize>();
-                }
-                false => self.leaked.range |= request.operation != Operation::Flush,
-            }
-        } else if moves_data {
+        let lost = ignores_reset && matches!(result, Err(Error::Violation(_) | Error::NeedsReset));
+        let Some(request) = request else {
+            assert!(lost, "a request is gone");
+            let sectors = BUFFERS[(tag % PLACES as u64) as usize % BUFFERS.len()];
+            return self.leaked.add(operation, sectors);
+        };
+        assert!(!lost, "the device may still write to its buffers");
+        assert_eq!(InFlight::of(&request), in_flight);
+        if result.is_ok() {
+            self.check_delivered(&request);
+            self.succeeded += 1;
+        }
+        if matches!(operation, Operation::Read | Operation::Write) {
             assert!(!request.buffers.is_empty(), "buffers are gone");
             self.place(tag).buffers = request.buffers;
         }
@@ -243,7 +240,6 @@ impl User {
             }
             Operation::Read | Operation::Write => (request.bytes() / SECTOR_SIZE) as u64,
             Operation::Discard { sectors } | Operation::WriteZeroes { sectors } => sectors.into(),
-            Operation::GetSerial => 0,
         };
         let mut device = self.device.inner.lock();
         let delivered = device.ledger.entries[(request.sector / PLACE) as usize].delivered;
@@ -269,15 +265,15 @@ impl User {
         let mut count = 0;
         for place in 0..PLACES {
             let first = place as u64 * PLACE;
-            let buffers = alloc::vec![Buffer::alloc(1).unwrap()];
+            let buffers = alloc::vec![Buffer::alloc(SECTOR_SIZE).unwrap()];
             let mut request = Request::new(Operation::Read, first, buffers);
             self.next_tag += 1;
             request.tag = self.next_tag * PLACES as u64 + place as u64;
             request.buffers[0].write(0, &mark(request.tag, first).to_le_bytes()).unwrap();
             self.device.inner.lock().ledger.begin(place, request.tag, 1);
-            let tag = request.tag;
+            let in_flight = InFlight::of(&request);
             match self.driver.submit(request, &self.done, IfFull::Fail) {
-                Ok(()) => self.accepted(tag),
+                Ok(()) => self.accepted(in_flight),
                 Err(rejected) => {
                     assert_eq!(rejected.error, Error::WouldBlock);
                     self.refused(*rejected.request);
@@ -287,23 +283,6 @@ impl User {
             count += 1;
         }
         count
-    }
-}
-
-impl Leaked {
-    /// All pages of DMA memory that are lost with the queue of a device.
-    pub fn pages(&self, device: &Inner) -> usize {
-        let Some(queue) = &device.queue else { return 0 };
-        let entries = usize::from(queue.size);
-        let rings = (queue.device_area - queue.descriptors) as usize + 6 + 8 * entries;
-        let tables = match device.registers.driver_features & RING_INDIRECT_DESC {
-            0 => 0,
-            _ => entries * MAX_SEGMENTS * 16,
-        };
-        // Headers and responses of all chains lie in common pages, which one chain keeps alive.
-        let chains = if self.chains > 0 { [entries * 16, entries] } else { [0, 0] };
-        let shared = [rings, tables, chains[0], chains[1]].map(|bytes| bytes.div_ceil(PAGE_SIZE));
-        shared.iter().sum::<usize>() + self.buffers + usize::from(self.range)
     }
 }
 

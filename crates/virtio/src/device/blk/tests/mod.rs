@@ -1,23 +1,28 @@
 //! Unit tests of the block device, against a fake disk behind a fake transport.
 
 mod basics;
+mod roads;
 mod setup;
 mod trouble;
 mod waiting;
 
-use alloc::{format, string::ToString};
+use alloc::{format, string::ToString, vec, vec::Vec};
 
+use block::{Buffer, Completion, Operation, Patience, Reaper, SECTOR_SIZE};
 use ostd::{prelude::ktest, task::TaskOptions};
 
-use super::{
-    super::{
-        fake::{FakeDisk, Fault, all_disk_features, pattern},
-        init::InitError,
-        options::Options,
-        queue::SetupError,
-        transport::Version::{Legacy, Modern},
+use super::*;
+use crate::{
+    features::Features,
+    options::Options,
+    queue::SetupError,
+    recovery,
+    request_queue::Caller,
+    testing::fake::{FakeDisk, Fault, all_disk_features, pattern},
+    transport::{
+        DeviceStatus, InterruptStatus,
+        Version::{Legacy, Modern},
     },
-    *,
 };
 
 /// Every combination of interface, ring features and way of completion.
@@ -33,28 +38,49 @@ fn everywhere(test: impl Fn(&Arc<FakeDisk>, &Arc<VirtioBlk>)) {
                 disk.take_log();
                 disk.take_segments();
                 test(&disk, &driver);
-                assert_idle(&driver);
+                assert_idle(&disk, &driver);
             }
         }
     }
 }
 
-/// Nothing is outstanding, and every slice is back in its pool.
-fn assert_idle(driver: &VirtioBlk) {
-    for channel in &driver.channels {
-        if let Some(lane) = channel.lane.lock().as_ref() {
-            let queue = &lane.queue;
-            assert_eq!((queue.outstanding(), queue.room()), (0, queue.max_segments()));
-            assert_eq!(lane.spare.len(), usize::from(queue.size()));
-        }
+/// Nothing is outstanding, every chain and every range is to spare, and nobody waits or sleeps. The device
+/// has been given the notifications that it was owed, and no others.
+fn assert_idle(disk: &FakeDisk, driver: &VirtioBlk) {
+    for queue in &driver.device.queues {
+        let inner = queue.inner.lock();
+        let Some(ring) = &inner.queue else { continue };
+        assert_eq!((ring.outstanding(), ring.free_segments()), (0, ring.max_segments()));
+        let mut places: Vec<_> = inner.spare.iter().map(|chain| chain.place()).collect();
+        places.sort_unstable();
+        assert!(places.into_iter().eq(0..ring.size()));
+        assert!(inner.callers.iter().all(|caller| matches!(caller, Caller::Nobody)));
+        assert!(inner.room.is_empty());
     }
-    assert!(driver.ranges.available() >= RANGES);
-    assert_eq!(driver.sectors.available(), SECTOR_PAGES * 8);
-    assert_eq!(driver.sleepers.load(Ordering::Relaxed), 0);
+    let ranges = PAGE_SIZE / size_of::<DiscardWriteZeroes>();
+    assert!(ranges >= RANGES);
+    assert_eq!(driver.device.driver().ranges.available(), ranges);
+    assert_eq!(driver.device.waiting().asleep(), 0);
+    disk.transport.assert_notified();
+}
+
+/// Takes completions, and sleeps where there are interrupts.
+fn reaper<'a>(done: &'a CompletionQueue, driver: &'a VirtioBlk) -> Reaper<'a, VirtioBlk> {
+    Reaper::new(done, driver).with_patience(Patience::Sleep)
+}
+
+/// Waits for the next completion.
+fn next(done: &CompletionQueue, driver: &VirtioBlk) -> Completion {
+    reaper(done, driver).next().expect("a completion is due")
+}
+
+/// A read of one sector.
+fn read_request(sector: u64) -> Box<Request> {
+    Request::new(Operation::Read, sector, vec![buffer(1, &[])])
 }
 
 fn buffer(sectors: usize, data: &[u8]) -> Buffer {
-    let buffer = Buffer::alloc(sectors).unwrap();
+    let buffer = Buffer::alloc(sectors * SECTOR_SIZE).unwrap();
     buffer.write(0, data).unwrap();
     buffer
 }

@@ -9,9 +9,10 @@ fn the_disk_is_known_by_its_configuration() {
     disk.transport.set_config(24, &[2]);
     disk.transport.set_config(32, &[1]);
     let info = disk.driver(&Options::default()).unwrap().info();
-    assert_eq!((info.serial.as_str(), info.capacity), ("fake disk", 64));
-    assert_eq!((info.block_size, info.physical_block_size), (4096, 16_384));
-    assert!(info.writeback && info.discard && info.write_zeroes && !info.read_only);
+    let disk = info.geometry;
+    assert_eq!((info.serial.as_str(), disk.capacity), ("fake disk", 64));
+    assert_eq!((disk.block_size, info.physical_block_size), (4096, 16_384));
+    assert!(info.writeback && disk.discard && disk.write_zeroes && !disk.read_only);
     assert_eq!(info.queue_size, 256);
     assert!(info.to_string().contains("64 sectors (0.0 MiB), block size 4096, read-write"));
 }
@@ -42,14 +43,14 @@ fn the_capacity_can_change() {
     let driver = disk.driver(&Options::default()).unwrap();
     disk.connect(&driver);
     disk.transport.set_config(0, &32u64.to_le_bytes());
-    disk.interrupt(InterruptStatus::CONFIGURATION_CHANGE);
-    assert_eq!(driver.info().capacity, 32);
+    disk.transport.interrupt(InterruptStatus::CONFIGURATION_CHANGE);
+    assert_eq!(driver.info().geometry.capacity, 32);
     let error = driver.read_block(32, &mut [0; 512]).unwrap_err();
     assert_eq!(error, Error::OutOfRange { sector: 32, sectors: 1, capacity: 32 });
     // What cannot be is not believed.
     disk.transport.set_config(0, &u64::MAX.to_le_bytes());
-    disk.interrupt(InterruptStatus::CONFIGURATION_CHANGE);
-    assert_eq!(driver.info().capacity, 32);
+    disk.transport.interrupt(InterruptStatus::CONFIGURATION_CHANGE);
+    assert_eq!(driver.info().geometry.capacity, 32);
 }
 
 #[ktest]
@@ -100,7 +101,7 @@ fn a_dropped_driver_resets_its_device() {
     let driver = disk.driver(&Options::default()).unwrap();
     let done = CompletionQueue::new(1);
     disk.plan_faults([Some(Fault::Lose)]);
-    let request = Request::new(Operation::Read, 0, vec![buffer(1, &[])]);
+    let request = read_request(0);
     driver.submit(request, &done, IfFull::Fail).unwrap();
     drop(driver);
     assert!(disk.transport.state.lock().status.is_empty());

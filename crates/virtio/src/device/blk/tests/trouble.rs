@@ -37,7 +37,7 @@ fn after_a_lie_everyone_is_answered_and_the_disk_works_again() {
         let done = CompletionQueue::new(4);
         disk.plan_faults([Some(Fault::Lose), Some(Fault::Lose), Some(Fault::Id(9999))]);
         for tag in 0..3 {
-            let mut request = Request::new(Operation::Read, tag, vec![buffer(1, &[])]);
+            let mut request = read_request(tag);
             request.tag = tag;
             driver.submit(request, &done, IfFull::Fail).unwrap();
         }
@@ -45,8 +45,9 @@ fn after_a_lie_everyone_is_answered_and_the_disk_works_again() {
         let mut tags: Vec<_> = core::iter::from_fn(|| done.try_next())
             .map(|completion| {
                 assert_eq!(completion.result, Err(LIE));
-                assert_eq!(completion.request.buffers.len(), 1, "the device was reset");
-                completion.request.tag
+                let request = completion.request.expect("the device was reset");
+                assert_eq!((request.buffers.len(), request.tag), (1, completion.tag));
+                completion.tag
             })
             .collect();
         tags.sort_unstable();
@@ -75,7 +76,7 @@ fn a_device_that_keeps_lying_is_declared_dead_and_one_that_works_between_is_not(
     assert_eq!(read(&driver), Err(Error::Dead));
     assert_eq!(driver.flush(), Err(Error::Dead));
     let done = CompletionQueue::new(1);
-    let request = Request::new(Operation::Read, 0, vec![buffer(1, &[])]);
+    let request = read_request(0);
     let rejected = driver.submit(request, &done, IfFull::Wait).unwrap_err();
     assert_eq!((rejected.error, rejected.request.buffers.len()), (Error::Dead, 1));
     assert_eq!(done.open(), 0);
@@ -106,7 +107,7 @@ fn a_device_that_comes_back_different_is_dead() {
     disk.plan_faults([Some(Fault::Id(9999))]);
     assert_eq!(driver.read_block(0, &mut [0; 512]), Err(LIE));
     assert_eq!(driver.read_block(0, &mut [0; 512]), Ok(()));
-    assert_eq!(driver.info().capacity, 32);
+    assert_eq!(driver.info().geometry.capacity, 32);
 }
 
 #[ktest]
@@ -117,10 +118,10 @@ fn a_request_that_is_never_answered_times_out() {
         let driver = disk.driver(&options).unwrap();
         if interrupts {
             disk.connect(&driver);
-            let driver = Arc::downgrade(&driver);
+            let device = Arc::downgrade(&driver.device());
             ostd::timer::register_callback_on_cpu(move || {
-                if let Some(driver) = driver.upgrade() {
-                    driver.tick();
+                if let Some(device) = device.upgrade() {
+                    device.tick();
                 }
             });
         }
@@ -129,7 +130,7 @@ fn a_request_that_is_never_answered_times_out() {
         driver.read_block(1, &mut [0; 512]).unwrap();
         // A late answer is to a queue that is no more.
         disk.forget_lost();
-        assert_idle(&driver);
+        assert_idle(&disk, &driver);
     }
 }
 
@@ -139,17 +140,20 @@ fn what_a_device_keeps_for_itself_is_not_handed_out() {
     let driver = disk.driver(&Options::default()).unwrap();
     let done = CompletionQueue::new(2);
     disk.plan_faults([Some(Fault::Lose), Some(Fault::Written(u32::MAX))]);
-    for _ in 0..2 {
-        let request = Request::new(Operation::Read, 0, vec![buffer(1, &[])]);
+    for tag in [7, 8] {
+        let mut request = read_request(0);
+        request.tag = tag;
         driver.submit(request, &done, IfFull::Fail).unwrap();
     }
     disk.transport.state.lock().ignores_reset = true;
     driver.poll();
-    for _ in 0..2 {
-        let completion = done.try_next().unwrap();
+    let mut tags = [done.try_next().unwrap(), done.try_next().unwrap()].map(|completion| {
         assert!(matches!(completion.result, Err(Error::Violation(_))));
-        assert!(completion.request.buffers.is_empty());
-    }
+        assert!(completion.request.is_none(), "the device may still write to its buffers");
+        completion.tag
+    });
+    tags.sort_unstable();
+    assert_eq!(tags, [7, 8], "each owner is told");
     // It wakes up and writes; its memory is still there for it.
     let lost = disk.transport.with_queue(|queue| queue.next_used);
     assert_eq!(lost, 2);
@@ -163,11 +167,11 @@ fn a_device_that_needs_a_reset_is_not_waited_for() {
     disk.connect(&driver);
     let done = CompletionQueue::new(1);
     disk.plan_faults([Some(Fault::Lose)]);
-    let request = Request::new(Operation::Read, 0, vec![buffer(1, &[])]);
+    let request = read_request(0);
     driver.submit(request, &done, IfFull::Fail).unwrap();
     disk.transport.state.lock().status.insert(DeviceStatus::DEVICE_NEEDS_RESET);
-    disk.interrupt(InterruptStatus::CONFIGURATION_CHANGE);
-    assert_eq!(done.reaper(&*driver).next().unwrap().result, Err(Error::NeedsReset));
+    disk.transport.interrupt(InterruptStatus::CONFIGURATION_CHANGE);
+    assert_eq!(next(&done, &driver).result, Err(Error::NeedsReset));
     driver.flush().unwrap();
 }
 
@@ -189,7 +193,10 @@ fn a_legacy_device_may_say_any_length() {
 fn a_disk_that_lies_at_once_is_left_failed() {
     let disk = FakeDisk::new(Modern, all_disk_features(), 64);
     disk.plan_faults([Some(Fault::Id(9999))]);
-    assert_eq!(disk.driver(&Options::default()).err(), Some(InitError::FirstRequest(LIE)));
+    assert_eq!(
+        disk.driver(&Options::default()).err(),
+        Some(InitError::FirstRequest(DeviceError::Violation(Violation::UnknownId { id: 9999 })))
+    );
     assert_eq!(disk.transport.state.lock().status, DeviceStatus::FAILED);
 }
 

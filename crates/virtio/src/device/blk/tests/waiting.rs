@@ -13,24 +13,22 @@ fn a_full_queue_blocks_or_says_so() {
             disk.connect(&driver);
         }
         let done = CompletionQueue::new(8);
-        let read = || Request::new(Operation::Read, 0, vec![buffer(1, &[])]);
         disk.plan_faults([Some(Fault::Lose), Some(Fault::Lose)]);
-        driver.submit(read(), &done, IfFull::Fail).unwrap();
-        driver.submit(read(), &done, IfFull::Fail).unwrap();
-        let rejected = driver.submit(read(), &done, IfFull::Fail).unwrap_err();
+        driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
+        driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
+        let rejected = driver.submit(read_request(0), &done, IfFull::Fail).unwrap_err();
         assert_eq!((rejected.error, done.open()), (Error::WouldBlock, 2));
 
         // Another task makes room while this one waits for it.
         let slow = disk.clone();
         TaskOptions::new(move || slow.find_lost()).spawn().unwrap();
-        driver.submit(read(), &done, IfFull::Wait).unwrap();
-        let reaper = done.reaper(&*driver);
+        driver.submit(read_request(0), &done, IfFull::Wait).unwrap();
+        let reaper = reaper(&done, &driver);
         for _ in 0..3 {
             assert_eq!(reaper.next().unwrap().result, Ok(()));
         }
         assert!(reaper.next().is_none());
-        drop(reaper);
-        assert_idle(&driver);
+        assert_idle(&disk, &driver);
     }
 }
 
@@ -39,14 +37,13 @@ fn a_completion_queue_never_overflows() {
     let disk = FakeDisk::new(Modern, all_disk_features(), 64);
     let driver = disk.driver(&Options::default()).unwrap();
     let done = CompletionQueue::new(1);
-    let read = || Request::new(Operation::Read, 0, vec![buffer(1, &[])]);
-    driver.submit(read(), &done, IfFull::Fail).unwrap();
-    let rejected = driver.submit(read(), &done, IfFull::Wait).unwrap_err();
+    driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
+    let rejected = driver.submit(read_request(0), &done, IfFull::Wait).unwrap_err();
     assert_eq!(rejected.error, Error::WouldBlock);
-    done.reaper(&*driver).next().unwrap();
-    driver.submit(read(), &done, IfFull::Fail).unwrap();
-    done.reaper(&*driver).next().unwrap();
-    assert_idle(&driver);
+    next(&done, &driver);
+    driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
+    next(&done, &driver);
+    assert_idle(&disk, &driver);
 }
 
 #[ktest]
@@ -65,7 +62,7 @@ fn a_batch_costs_one_notification() {
     assert_eq!((after.0 - before.0, after.1 - before.1), (1, 0));
     assert_eq!(driver.poll(), 16);
     assert_eq!(driver.submit_batch(&mut requests, &done).unwrap(), 4);
-    let reaper = done.reaper(&*driver);
+    let reaper = reaper(&done, &driver);
     let results: Vec<_> = core::iter::from_fn(|| reaper.next()).map(|c| c.result).collect();
     assert_eq!(results, [Ok(()); 20]);
 
@@ -84,8 +81,8 @@ fn many_requests_leave_nothing_behind() {
     let driver = disk.driver(&Options::default()).unwrap();
     disk.connect(&driver);
     let done = CompletionQueue::new(1);
-    let reaper = done.reaper(&*driver);
-    let mut request = Some(Request::new(Operation::Read, 0, vec![buffer(1, &[])]));
+    let reaper = reaper(&done, &driver);
+    let mut request = Some(read_request(0));
     let mut run = |count: u64| {
         for round in 0..count {
             let mut again = request.take().unwrap();
@@ -93,9 +90,8 @@ fn many_requests_leave_nothing_behind() {
             driver.submit(again, &done, IfFull::Fail).unwrap();
             let completion = reaper.next().unwrap();
             assert_eq!(completion.result, Ok(()));
-            request = Some(completion.request);
-            disk.take_log();
-            disk.take_segments();
+            request = completion.request;
+            disk.take_requests();
         }
     };
     // What the heap keeps for later is taken by the first few.
@@ -103,7 +99,7 @@ fn many_requests_leave_nothing_behind() {
     let free = osdk_frame_allocator::load_total_free_size();
     run(110_000);
     assert_eq!(osdk_frame_allocator::load_total_free_size(), free);
-    assert_idle(&driver);
+    assert_idle(&disk, &driver);
 }
 
 #[ktest]
@@ -136,7 +132,7 @@ fn several_tasks_share_a_disk() {
         ostd::task::Task::yield_now();
     }
     assert_eq!(good.load(Ordering::Relaxed), 8 * 50);
-    assert_idle(&driver);
+    assert_idle(&disk, &driver);
 }
 
 #[ktest]
@@ -145,29 +141,41 @@ fn an_interrupt_for_nothing_does_nothing() {
     let driver = disk.driver(&Options::default()).unwrap();
     disk.connect(&driver);
     for cause in [InterruptStatus::empty(), InterruptStatus::all()] {
-        disk.interrupt(cause);
+        disk.transport.interrupt(cause);
     }
     driver.read_block(0, &mut [0; 512]).unwrap();
-}
-
-fn read_request() -> Box<Request> {
-    Request::new(Operation::Read, 0, vec![buffer(1, &[])])
 }
 
 #[ktest]
 fn a_refused_request_leaves_nothing_behind() {
     let disk = FakeDisk::new(Modern, all_disk_features(), 64);
-    let driver = disk.driver(&Options::default()).unwrap();
-    let (channel, full) = (driver.channel().unwrap(), CompletionQueue::new(0));
-    let chain = driver.slices(channel, Operation::Read).unwrap();
-    let mut request = read_request();
-    let refused = driver.link(channel, chain, &mut request, &full);
-    assert_eq!(refused.map(|_| ()), Err(Error::WouldBlock));
-    assert_eq!((request.buffers.len(), full.open()), (1, 0));
-    let chain = driver.slices(channel, Operation::Discard { sectors: 1 }).unwrap();
-    let mut request = Request::new(Operation::Discard { sectors: 1 }, 64, vec![]);
-    assert!(driver.link(channel, chain, &mut request, &CompletionQueue::new(1)).is_err());
-    assert_idle(&driver);
+    let driver = disk.driver(&Options { queue_size: 16, ..Options::default() }).unwrap();
+    let refuse = |request: Box<Request>, done: &Arc<CompletionQueue>, error| {
+        let (open, buffers) = (done.open(), request.buffers.len());
+        let rejected = driver.submit(request, done, IfFull::Fail).unwrap_err();
+        assert_eq!((rejected.error, rejected.request.buffers.len()), (error, buffers));
+        assert_eq!(done.open(), open, "a completion would be due");
+    };
+    let discard = |sector| Request::new(Operation::Discard { sectors: 1 }, sector, vec![]);
+    let (none, done) = (CompletionQueue::new(0), CompletionQueue::new(64));
+    refuse(read_request(0), &none, Error::WouldBlock);
+    refuse(discard(0), &none, Error::WouldBlock);
+    let past = Error::OutOfRange { sector: 64, sectors: 1, capacity: 64 };
+    refuse(discard(64), &done, past);
+    refuse(read_request(64), &done, past);
+    assert_idle(&disk, &driver);
+    // So do those that came too late for the last descriptors.
+    disk.plan_faults([Some(Fault::Lose); 5]);
+    for _ in 0..5 {
+        driver.submit(discard(0), &done, IfFull::Fail).unwrap();
+    }
+    refuse(read_request(0), &done, Error::WouldBlock);
+    refuse(discard(0), &done, Error::WouldBlock);
+    disk.find_lost();
+    for _ in 0..5 {
+        assert_eq!(next(&done, &driver).result, Ok(()));
+    }
+    assert_idle(&disk, &driver);
 }
 
 #[ktest]
@@ -178,12 +186,12 @@ fn a_reaper_sleeps_until_the_device_finds_it_right_to_interrupt() {
         disk.connect(&driver);
         let done = CompletionQueue::new(1);
         disk.plan_faults([Some(Fault::Lose)]);
-        driver.submit(read_request(), &done, IfFull::Fail).unwrap();
+        driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
         let slow = disk.clone();
         TaskOptions::new(move || slow.finish_lost()).spawn().unwrap();
-        assert_eq!(done.reaper(&*driver).next().unwrap().result, Ok(()));
+        assert_eq!(next(&done, &driver).result, Ok(()));
         assert_eq!(disk.interrupts(), 1, "{ring:?}");
-        assert_idle(&driver);
+        assert_idle(&disk, &driver);
     }
 }
 
@@ -194,13 +202,13 @@ fn two_tasks_may_take_from_one_queue() {
     disk.connect(&driver);
     let done = CompletionQueue::new(2);
     disk.plan_faults([Some(Fault::Lose), Some(Fault::Lose)]);
-    driver.submit(read_request(), &done, IfFull::Fail).unwrap();
-    driver.submit(read_request(), &done, IfFull::Fail).unwrap();
+    driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
+    driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
     let taken = Arc::new(AtomicU64::new(0));
     for _ in 0..2 {
         let (driver, done, taken) = (driver.clone(), done.clone(), taken.clone());
         let take = move || {
-            done.reaper(&*driver).next().unwrap();
+            next(&done, &driver);
             taken.fetch_add(1, Ordering::Relaxed);
         };
         TaskOptions::new(take).spawn().unwrap();
@@ -212,7 +220,7 @@ fn two_tasks_may_take_from_one_queue() {
     while taken.load(Ordering::Relaxed) < 2 {
         ostd::task::Task::yield_now();
     }
-    assert_idle(&driver);
+    assert_idle(&disk, &driver);
 }
 
 #[ktest]
@@ -229,5 +237,5 @@ fn a_split_request_does_not_keep_the_handler_for_ever() {
         assert_eq!(disk.take_log().len(), 1, "step {step}");
         assert_eq!(driver.poll(), 0);
     }
-    assert_eq!(done.reaper(&*driver).next().unwrap().result, Ok(()));
+    assert_eq!(next(&done, &driver).result, Ok(()));
 }

@@ -1,0 +1,98 @@
+//! Indirect tables, of which only what has changed is written.
+
+use super::*;
+
+/// Lets the device write over the table of the only chain that is available; then the chain comes back.
+fn spoil(bench: &mut Bench) -> Box<Chain<Words>> {
+    let chain = bench.take();
+    chain.change_table(|entries| entries.fill([0xa5; 16]));
+    bench.transport.with_queue(|queue| queue.give_back(chain.head, 0));
+    bench.pop().unwrap().chain
+}
+
+/// Sends a chain, and says which entries of its table have been written since the device spoilt it.
+fn written(bench: &mut Bench, chain: Box<Chain<Words>>, entries: u16) -> Vec<bool> {
+    let (table, segments) = (chain.table.as_ref().unwrap().extent().address, chain.segments());
+    bench.add_again(chain, 0);
+    let at = table as u64;
+    let written = (0..u64::from(entries)).map(|entry| {
+        let mut bytes = [0; 16];
+        assert!(DeviceMemory::read(at + 16 * entry, &mut bytes));
+        bytes != [0xa5; 16]
+    });
+    assert!(segments <= entries.into());
+    written.collect()
+}
+
+#[ktest]
+fn only_what_has_changed_is_written_and_all_of_it_when_asked() {
+    let mut bench = bench(4, INDIRECT);
+    bench.add(1, 2, 0);
+    let mut chain = spoil(&mut bench);
+    // As it was, linked anew or not.
+    assert_eq!(written(&mut bench, chain, 3), [false; 3]);
+    (chain, _) = take_back_untaken(&mut bench);
+    Words::link(&mut chain).unwrap();
+    assert_eq!(written(&mut bench, chain, 3), [false; 3]);
+    (chain, _) = take_back_untaken(&mut bench);
+    // One segment is another one.
+    chain.memory_mut().write[0] = bench.pool.chain(0, 1).memory_mut().write.remove(0);
+    Words::link(&mut chain).unwrap();
+    assert_eq!(written(&mut bench, chain, 3), [false, true, false]);
+    (chain, _) = take_back_untaken(&mut bench);
+    // After an answer that is not to be relied on, all of it, once.
+    chain.rewrite_table();
+    assert_eq!(written(&mut bench, chain, 3), [true; 3]);
+    let mut chain = spoil(&mut bench);
+    Words::link(&mut chain).unwrap();
+    assert_eq!(written(&mut bench, chain, 3), [false; 3]);
+}
+
+/// The device returns the chain without a look at its table.
+fn take_back_untaken(bench: &mut Bench) -> (Box<Chain<Words>>, u32) {
+    bench.transport.with_queue(|queue| {
+        let head = queue.newest();
+        queue.skip();
+        queue.give_back(head, 0);
+    });
+    let used = bench.pop().unwrap();
+    (used.chain, used.tag)
+}
+
+#[ktest]
+fn a_chain_that_grows_and_shrinks_is_described_as_it_is() {
+    let mut bench = bench(8, INDIRECT);
+    bench.add(1, 1, 0);
+    bench.turn();
+    let mut chain = bench.pop().unwrap().chain;
+    for (round, write) in [3, 1, 2, 2, 5, 1, 4].into_iter().enumerate() {
+        let mut words = bench.pool.chain(0, write);
+        chain.memory_mut().write = core::mem::take(&mut words.memory_mut().write);
+        Words::link(&mut chain).unwrap();
+        let expected: Vec<_> = chain
+            .memory()
+            .read
+            .iter()
+            .chain(&chain.memory().write)
+            .map(|word| word.extent().address as u64)
+            .collect();
+        bench.add_again(chain, round as u32);
+        let seen = bench.take();
+        assert_eq!(seen.buffers.iter().map(|b| b.address).collect::<Vec<_>>(), expected);
+        assert!(seen.buffers.iter().enumerate().all(|(place, b)| b.writable == (place > 0)));
+        bench.transport.with_queue(|queue| queue.give_back(seen.head, 0));
+        chain = bench.pop().unwrap().chain;
+    }
+}
+
+#[ktest]
+fn a_chain_that_may_have_changed_cannot_be_sent() {
+    let mut bench = bench(8, INDIRECT);
+    let mut chain = bench.pool.chain(1, 1);
+    chain.memory_mut().write.clear();
+    let (error, mut chain, _) = bench.queue.add(chain, 0).unwrap_err();
+    assert_eq!(error, AddError::Chain(ChainError::Empty));
+    Words::link(&mut chain).unwrap();
+    bench.add_again(chain, 1);
+    assert_eq!(bench.take().buffers.len(), 1);
+}
