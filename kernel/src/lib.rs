@@ -41,7 +41,6 @@ fn kernel_main() {
         Err(mistake) => jobs::refuse(mistake),
     };
     progress::watch(job.name());
-    dma::set_cache_coherent(job.is_cache_coherent());
     let setting_up = progress::begin("setting up the devices");
     drivers::probe(fdt, job.driver_options());
     drop(setting_up);

@@ -15,7 +15,8 @@
 //! `log` crate. Memory that a device may still reach is never freed, whatever a safe caller does.
 //!
 //! To drive a disk, make a [`transport::mmio::MmioTransport`] over its registers and give it to
-//! `device::blk::VirtioBlk::new`. It polls until [`device::attach`] has led an interrupt to it.
+//! `device::blk::VirtioBlk::new`. It polls until an interrupt has been led to it: [`device::attach`], and then
+//! [`device::VirtioDevice::use_interrupts`].
 
 #![no_std]
 #![forbid(unsafe_code)]

@@ -12,8 +12,6 @@ pub struct Options {
     pub event_idx: bool,
     /// Whether to negotiate RING_INDIRECT_DESC.
     pub indirect_desc: bool,
-    /// Whether to poll for completions even where there is an interrupt.
-    pub polling: bool,
     /// How long a device may take to answer a request before it is reset, in milliseconds.
     pub timeout_ms: u64,
 }
@@ -24,7 +22,6 @@ impl Default for Options {
             queue_size: MAX_QUEUE_SIZE,
             event_idx: true,
             indirect_desc: true,
-            polling: false,
             timeout_ms: 30_000,
         }
     }

@@ -25,10 +25,10 @@ use super::{
     transport::DeviceStatus,
 };
 
-/// How often a device is restarted before one command has been answered well.
+/// Restarts of a device in a row, with no command answered well in between.
 pub const MAX_RESTARTS: u32 = 3;
 
-/// How often deadlines are checked, as a part of a second.
+/// Checks of deadlines in a second.
 const CHECKS_A_SECOND: u64 = 20;
 
 /// A device's restarts and deadlines.

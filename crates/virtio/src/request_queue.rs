@@ -104,11 +104,8 @@ impl<M> Caller<M> {
         answer: Result<u32, DeviceError>,
     ) -> Option<Box<Chain<M>>> {
         match mem::replace(self, Self::Answered(chain, answer)) {
-            Self::Waits(None) => None,
-            Self::Waits(Some(sleeper)) => {
-                sleeper.wake();
-                None
-            }
+            // The sleeper is woken by being dropped.
+            Self::Waits(_) => None,
             _ => match mem::replace(self, Self::Nobody) {
                 Self::Answered(chain, _) => chain,
                 _ => None,
@@ -138,7 +135,7 @@ impl<D: Driver> Inner<D> {
     #[inline]
     pub fn wake_room(&mut self) {
         if !self.room.is_empty() {
-            self.room.drain(..).for_each(Sleeper::wake);
+            self.room.clear();
         }
     }
 
@@ -355,9 +352,11 @@ impl<D: Driver> RequestQueue<D> {
         self.deferred.store(true, Ordering::Relaxed);
     }
 
-    /// Goes on with what an interrupt left. Runs for each tick of the boot CPU's timer.
+    /// Goes on with what an interrupt left, and looks after posted buffers where no interrupt comes. Runs
+    /// for each tick of the boot CPU's timer.
     pub(crate) fn tick(&self, device: &Device<D>) {
-        if self.deferred.swap(false, Ordering::Relaxed) {
+        let is_polled = device.waiting.must_poll() && device.driver.posted(self.index);
+        if self.deferred.swap(false, Ordering::Relaxed) || is_polled {
             self.handle_interrupt(device);
         }
     }

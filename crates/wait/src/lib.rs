@@ -195,8 +195,8 @@ impl Waiting {
     }
 }
 
-/// A task that sleeps, or is about to, until a device delivers something; the device counts it until it
-/// is woken.
+/// A task that sleeps, or is about to, until a device delivers something. Dropping it wakes the task, in
+/// any context; the device counts it until then.
 pub struct Sleeper {
     waker: Arc<Waker>,
     waiting: Arc<Waiting>,
@@ -208,9 +208,10 @@ impl Sleeper {
         waiting.asleep.fetch_add(1, Ordering::SeqCst);
         Self { waker, waiting: waiting.clone() }
     }
+}
 
-    /// Wakes the task. May be called from any context.
-    pub fn wake(self) {
+impl Drop for Sleeper {
+    fn drop(&mut self) {
         self.waiting.asleep.fetch_sub(1, Ordering::SeqCst);
         self.waker.wake_up();
     }

@@ -11,14 +11,13 @@ use fdt::Fdt;
 use ostd::irq::IrqLine;
 use virtio::{
     device::{VirtioDevice, attach},
-    options::Options,
     transport::{
         Transport, Version,
         mmio::{Counted, MmioTransport, SlotError},
     },
 };
 
-use super::{bind, keep};
+use super::{Options, bind, keep};
 use crate::{
     arch::{
         io_memory,
@@ -78,7 +77,7 @@ fn probe_slot(node: &DeviceNode, options: &Options) {
         transport.vendor_id(),
         Irq(node)
     );
-    match driver(&place, transport, options) {
+    match driver(&place, transport, &options.virtio) {
         Ok(device) if options.polling => keep(device, None),
         Ok(device) => connect(&place, node, device),
         Err(error) => unusable::record(name, place, error),

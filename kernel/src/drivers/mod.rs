@@ -11,15 +11,18 @@
 mod bind;
 pub mod entropy;
 mod mmio;
-pub mod options;
+mod options;
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 use fdt::Fdt;
 use ostd::sync::{LocalIrqDisabled, SpinLock};
-use virtio::{device::VirtioDevice, options::Options};
+use virtio::device::VirtioDevice;
 
-pub use self::mmio::register_accesses;
+pub use self::{
+    mmio::register_accesses,
+    options::{OPTION_KEYS, Options},
+};
 use crate::arch::irq::MappedIrqLine;
 
 /// Devices live until power-off, with the interrupt lines that call them.
@@ -35,6 +38,7 @@ struct Bound {
 /// Says on the console what was found. A device that cannot be used does not stop the others. To be
 /// called once, from `kernel_main`, with IRQs enabled.
 pub fn probe(fdt: &Fdt<'_>, options: &Options) {
+    dma::set_cache_coherent(options.cache_coherent);
     mmio::probe(fdt, options);
     ostd::timer::register_callback_on_cpu(tick);
 }

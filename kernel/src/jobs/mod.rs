@@ -29,7 +29,6 @@ use alloc::{
 use core::{error, fmt};
 
 use ostd::power::ExitCode;
-use virtio::options::Options;
 
 use self::{
     failure::{Failure, step},
@@ -38,7 +37,7 @@ use self::{
 use crate::{
     cmdline::{CmdlineError, CommandLine},
     console::println,
-    drivers::options,
+    drivers::{OPTION_KEYS, Options},
     power,
 };
 
@@ -110,7 +109,7 @@ impl Kind {
 
     /// Makes sure that `line` has no parameters but those that are known, and reads them.
     fn read(&self, line: &CommandLine) -> Result<Work, CmdlineError> {
-        let known = [self.parameters, &["job=NAME"], self.parameters_of_needs, options::KEYS];
+        let known = [self.parameters, &["job=NAME"], self.parameters_of_needs, OPTION_KEYS];
         line.reject_unknown(&format!("job {}", self.name), &known.concat())?;
         (self.parse)(line)
     }
@@ -125,7 +124,6 @@ pub struct Job {
     work: Work,
     line: CommandLine,
     options: Options,
-    cache_coherent: bool,
 }
 
 impl Job {
@@ -142,9 +140,8 @@ impl Job {
         let named = line.one_of("job", &names).map_err(mistake(NOT_KNOWN))?;
         let kind = named.unwrap_or(DEFAULT);
         let work = kind.read(&line).map_err(mistake(kind.name))?;
-        let options = options::parse(&line).map_err(mistake(kind.name))?;
-        let cache_coherent = options::cache_coherent(&line).map_err(mistake(kind.name))?;
-        Ok(Self { name: kind.name, work, line, options, cache_coherent })
+        let options = Options::parse(&line).map_err(mistake(kind.name))?;
+        Ok(Self { name: kind.name, work, line, options })
     }
 
     /// Its name.
@@ -155,11 +152,6 @@ impl Job {
     /// The options of the drivers that it is to be done with.
     pub fn driver_options(&self) -> &Options {
         &self.options
-    }
-
-    /// Whether devices are to be taken for ones that see the CPU's caches.
-    pub fn is_cache_coherent(&self) -> bool {
-        self.cache_coherent
     }
 
     /// Does the job, says how it went, and ends the machine.

@@ -60,12 +60,18 @@ fn driver_options_are_read() {
     let line = "virtio.queue_size=8 virtio.event_idx=off virtio.indirect_desc=off";
     let job = Job::parse(line.as_bytes()).ok().unwrap();
     let expected = Options {
-        queue_size: 8,
-        event_idx: false,
-        indirect_desc: false,
-        polling: false,
+        virtio: virtio::options::Options {
+            queue_size: 8,
+            event_idx: false,
+            indirect_desc: false,
+            ..virtio::options::Options::default()
+        },
         ..Options::default()
     };
+    let other = Job::parse(b"virtio.polling=on dma.coherent=off timeout_ms=5").ok().unwrap();
+    let virtio = virtio::options::Options { timeout_ms: 5, ..virtio::options::Options::default() };
+    let expected_other = Options { virtio, polling: true, cache_coherent: false };
+    assert_eq!(*other.driver_options(), expected_other);
     assert_eq!(*job.driver_options(), expected);
     assert_eq!(*Job::parse(b"").ok().unwrap().driver_options(), Options::default());
 }

@@ -55,6 +55,8 @@ pub struct Device<D: Driver> {
     /// All features agreed on, as the device was told.
     pub(crate) negotiated: u64,
     pub(crate) queues: Box<[RequestQueue<D>]>,
+    /// The places in `queues` of those for commands.
+    commands: Box<[usize]>,
     pub(crate) driver: D,
     pub(crate) waiting: Arc<Waiting>,
     pub(crate) recovery: Recovery,
@@ -79,9 +81,11 @@ impl<D: Driver> Device<D> {
         driver: D,
         options: &Options,
     ) -> Self {
+        let commands = (0..).zip(&queues).filter(|(_, queue)| !driver.posted(queue.index));
         Self {
             transport,
             negotiated,
+            commands: commands.map(|(place, _)| place).collect(),
             queues: queues.into_boxed_slice(),
             driver,
             waiting: Waiting::new(),
@@ -115,16 +119,18 @@ impl<D: Driver> Device<D> {
         &self.counts
     }
 
-    /// The queue for the current CPU. It is as good as any other one, should the task be moved
-    /// meanwhile.
+    /// The queue for commands of the current CPU. It is as good as any other one, should the task be
+    /// moved meanwhile.
     #[inline]
     pub(crate) fn queue(&self) -> Result<&RequestQueue<D>, DeviceError> {
-        if let [only] = &*self.queues {
-            return Ok(only);
-        }
-        let cpu = CpuId::current_racy().as_usize();
-        let number = cpu.checked_rem(self.queues.len()).unwrap_or(0);
-        self.queues.get(number).ok_or(DeviceError::Dead)
+        let place = match &*self.commands {
+            [only] => Some(only),
+            several => {
+                let cpu = CpuId::current_racy().as_usize();
+                several.get(cpu.checked_rem(several.len()).unwrap_or(0))
+            }
+        };
+        place.and_then(|place| self.queues.get(*place)).ok_or(DeviceError::Dead)
     }
 
     /// Sends commands that no task waits for, as many as `next` gives and there is room for, and notifies

@@ -183,7 +183,7 @@ impl<M, T> Queue<M, T> {
         outstanding.take(self.outstanding_count.into()).map(|outstanding| outstanding.chain.since)
     }
 
-    /// Whether a chain of several segments takes one descriptor, which points to a table.
+    /// Says that a chain takes one descriptor of the ring, which points to a table.
     pub(crate) fn is_indirect(&self) -> bool {
         self.indirect
     }

@@ -168,6 +168,6 @@ impl fmt::Display for TransportError {
 
 /// Keeps transports inside this crate.
 pub(crate) mod sealed {
-    /// What only transports and register windows of this kernel are.
+    /// What only transports and register windows of this crate are.
     pub trait Sealed {}
 }
