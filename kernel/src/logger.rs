@@ -108,8 +108,8 @@ mod tests {
     #[ktest]
     fn lines_show_time_level_and_place() {
         assert_eq!(
-            line(123, Level::Warning, "kernel::drivers::virtio::queue"),
-            "[   0.123] warn  virtio::queue: queue 7 is broken"
+            line(123, Level::Warning, "kernel::drivers::mmio"),
+            "[   0.123] warn  mmio: queue 7 is broken"
         );
         assert_eq!(
             line(12_345_006, Level::Error, "kernel::power"),

@@ -26,7 +26,7 @@ static UNUSABLE: SpinLock<Vec<Unusable>> = SpinLock::new(Vec::new());
 /// Says on the console that a device cannot be used, and keeps that for [`all`]. Not to be called in
 /// interrupt context.
 pub fn record(kind: &'static str, place: impl Display, reason: impl Display) {
-    println!("{place}: unusable: {reason}");
+    println!("{place}: could not be used: {reason}");
     let device = Unusable { kind, place: place.to_string(), reason: reason.to_string() };
     UNUSABLE.lock().push(device);
 }

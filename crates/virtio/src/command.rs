@@ -194,7 +194,8 @@ impl<D: Driver> Drop for InFlight<'_, D> {
         match mem::replace(caller, Caller::Left) {
             Caller::Answered(chain, _) => {
                 *caller = Caller::Nobody;
-                if let Some(chain) = chain {
+                if let Some(mut chain) = chain {
+                    chain.rewrite_table();
                     inner.put_back(chain);
                 }
             }

@@ -45,7 +45,6 @@ pub(crate) struct Inner<D: Driver> {
     pub queue: Option<Queue<D::Memory, Owed<D::Note>>>,
     /// The chains that are not in the queue. There are as many chains as the queue has entries, all of them
     /// made at set-up, so that no command allocates one.
-    #[expect(clippy::vec_box, reason = "a chain moves into the queue and back, as one word")]
     pub spare: Vec<Box<Chain<D::Memory>>>,
     /// The tasks that wait for a chain, by its place.
     pub callers: Vec<Caller<D::Memory>>,
@@ -107,7 +106,11 @@ impl<M> Caller<M> {
             // The sleeper is woken by being dropped.
             Self::Waits(_) => None,
             _ => match mem::replace(self, Self::Nobody) {
-                Self::Answered(chain, _) => chain,
+                // Nobody judges this answer, so it counts as a bad one.
+                Self::Answered(mut chain, _) => {
+                    chain.iter_mut().for_each(|chain| chain.rewrite_table());
+                    chain
+                }
                 _ => None,
             },
         }
@@ -276,7 +279,6 @@ impl<D: Driver> RequestQueue<D> {
         Ok(Self { inner: SpinLock::new(inner), index, deferred: AtomicBool::new(false) })
     }
 
-    #[expect(clippy::vec_box, reason = "a chain moves into the queue and back, as one word")]
     fn chains(
         queue: &Queue<D::Memory, Owed<D::Note>>,
         memory: impl FnOnce(usize) -> Result<Vec<D::Memory>, InitError>,

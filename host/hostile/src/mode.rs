@@ -132,7 +132,7 @@ pub enum Ends {
     Shrunken,
     /// All requests fail at once after a few attempts: the device is dead.
     Dead,
-    /// The disk is refused, and the job says that there is none.
+    /// The disk is refused, and the job says that it could not be used.
     Refused,
     /// There is a disk of no sectors, on which the job cannot run.
     Empty,

@@ -76,3 +76,19 @@ pub(super) fn device_name(device_id: u32) -> &'static str {
         _ => "unknown",
     }
 }
+
+#[cfg(ktest)]
+mod tests {
+    use ostd::prelude::ktest;
+
+    use super::*;
+
+    #[ktest]
+    fn devices_that_nobody_drives_have_a_name_and_no_driver() {
+        for id in [1, 3, 16, 0x7fff, u32::MAX] {
+            assert!(driver(id).is_none(), "{id}");
+        }
+        assert!(driver(blk::DEVICE_ID).is_some() && driver(rng::DEVICE_ID).is_some());
+        assert_eq!((device_name(2), device_name(0x7fff)), ("block", "unknown"));
+    }
+}

@@ -50,6 +50,9 @@ fn mistakes_say_what_is_possible() {
     assert!(mistake(&format!("job=write sector=1 text={}", "x".repeat(513))).contains("512"));
     assert!(mistake("job=verify seed=1 count=1").contains("qd"));
     assert!(mistake("job=verify seed=1 count=1 qd=0").contains("qd"));
+    let blocking = mistake("job=bench mode=read bs=512 api=blocking complete=irq");
+    assert!(blocking.contains("api=blocking"), "{blocking}");
+    assert!(mistake("job=bench mode=read bs=512 api=blocking qd=2").contains("qd"));
     assert!(mistake("job=demo virtio.queue_size=2000").contains("1024"));
     assert!(mistake("job=demo virtio.event_idx=maybe").contains("on"));
     assert!(Job::parse(b"job=demo \xff").is_err());
@@ -142,13 +145,13 @@ fn a_job_is_given_what_it_needs_and_nothing_else() {
 
     let kind = Kind::of::<Modest>();
     let line = CommandLine::parse("x=1").unwrap();
-    let (work, _) = kind.read(&line).ok().unwrap();
+    let work = kind.read(&line).ok().unwrap();
     assert_eq!(work(&line), Ok(String::from("done")));
     // The disk is not its business.
     let mistake = kind.read(&CommandLine::parse("disk=lab").unwrap()).err();
     assert!(mistake.is_some_and(|mistake| mistake.to_string().contains("disk")));
 
     let line = CommandLine::parse("job=info").unwrap();
-    let (work, _) = Kind::of::<info::Info>().read(&line).ok().unwrap();
+    let work = Kind::of::<info::Info>().read(&line).ok().unwrap();
     assert!(matches!(work(&line), Err(Failure::NoDisk { .. })));
 }

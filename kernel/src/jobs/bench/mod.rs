@@ -1,5 +1,5 @@
-//! `job=bench mode=randread|randwrite|read|write bs=BYTES qd=N [count=N|seconds=S]
-//! [complete=adaptive|irq|poll|hybrid] [api=queue|blocking] [tasks=N] [icount=on|off]`: how fast the disk is through this driver.
+//! `job=bench mode=randread|randwrite|read|write bs=BYTES qd=N [count=N|seconds=S] [complete=...]
+//! [api=queue|blocking] [tasks=N] [icount=on|off]`: how fast the disk is through this driver.
 //!
 //! After a warm-up it measures, and prints one line of JSON. `irqs`, `notifies`, `mmio` and
 //! `instructions` are per I/O; `mmio` counts the driver's register accesses and three accesses to the
@@ -35,6 +35,7 @@ const HYBRID_POLL_US: u64 = 100;
 pub(super) struct Bench {
     mode: &'static str,
     complete: &'static str,
+    api: &'static str,
     load: Load,
     tasks: usize,
     icount: bool,
@@ -68,12 +69,24 @@ impl Run for Bench {
         ];
         let ways =
             [("adaptive", "adaptive"), ("irq", "irq"), ("poll", "poll"), ("hybrid", "hybrid")];
-        let apis = [("queue", Api::Queue), ("blocking", Api::Blocking)];
+        let apis = [("queue", ("queue", Api::Queue)), ("blocking", ("blocking", Api::Blocking))];
         let mode = line
             .one_of("mode", &modes)?
             .ok_or(CmdlineError::missing("mode=randread|randwrite|read|write"))?;
-        let complete = line.one_of("complete", &ways)?.unwrap_or("adaptive");
-        let api = line.one_of("api", &apis)?.unwrap_or(Api::Queue);
+        let complete = line.one_of("complete", &ways)?;
+        let (api_name, api) = line.one_of("api", &apis)?.unwrap_or(("queue", Api::Queue));
+        let complete = match complete {
+            // The blocking calls wait as they always do.
+            Some(value) if api == Api::Blocking => {
+                let expected = "nothing with api=blocking, which always waits adaptively";
+                return Err(CmdlineError::Malformed {
+                    key: String::from("complete"),
+                    value: String::from(value),
+                    expected: String::from(expected),
+                });
+            }
+            other => other.unwrap_or("adaptive"),
+        };
         let count = line.number_in("count", 1..=u64::from(u32::MAX))?;
         let seconds = line.number_in("seconds", 1..=600)?;
         let amount = match (count, seconds) {
@@ -83,6 +96,7 @@ impl Run for Bench {
         Ok(Self {
             mode,
             complete,
+            api: api_name,
             load: Load {
                 write: matches!(mode, "randwrite" | "write"),
                 random: matches!(mode, "randread" | "randwrite"),
@@ -155,7 +169,7 @@ impl Bench {
             false => String::from("null"),
         };
         format!(
-            "{{\"mode\":\"{}\",\"bs\":{},\"qd\":{},\"complete\":\"{}\",\"tasks\":{},\"ios\":{},\
+            "{{\"mode\":\"{}\",\"bs\":{},\"qd\":{},\"api\":\"{}\",\"complete\":\"{}\",\"tasks\":{},\"ios\":{},\
              \"seconds\":{seconds:.3},\"iops\":{iops:.0},\"mib_s\":{:.1},\"mean_us\":{:.1},\
              \"p50_us\":{:.1},\"p99_us\":{:.1},\"p999_us\":{:.1},\"irqs\":{:.4},\
              \"notifies\":{:.4},\"mmio\":{:.4},\"looks\":{:.4},\"sleeps\":{:.4},\
@@ -163,6 +177,7 @@ impl Bench {
             self.mode,
             self.load.block,
             self.load.depth,
+            self.api,
             self.complete,
             self.tasks,
             measured.requests,

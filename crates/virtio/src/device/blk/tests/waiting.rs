@@ -239,3 +239,39 @@ fn a_split_request_does_not_keep_the_handler_for_ever() {
     }
     assert_eq!(next(&done, &driver).result, Ok(()));
 }
+
+#[ktest]
+fn the_chain_of_a_call_that_was_given_up_is_good_again() {
+    for answered_before in [false, true] {
+        let features = all_disk_features() | Features::RING_INDIRECT_DESC.bits();
+        let disk = FakeDisk::new(Modern, features, 64);
+        let driver = disk.driver(&Options::default()).unwrap();
+        driver.read_block(1, &mut [0; 512]).unwrap();
+        disk.plan_faults([Some(Fault::Lose)]);
+        let mut request = driver.device.take().unwrap();
+        request.memory_mut().unwrap().prepare(RequestType::In, 1);
+        request
+            .link(|memory, chain| {
+                chain.device_reads(&memory.header);
+                chain.device_writes(&memory.data);
+                chain.device_writes(&memory.response);
+            })
+            .unwrap();
+        let in_flight = request.send().unwrap();
+        let chain = disk.lost().remove(0);
+        disk.forget_lost();
+        disk.transport.with_queue(|queue| {
+            queue.scribble_table(&chain, |entries| entries.fill([0xa5; 16]));
+            queue.give_back(chain.head, 0);
+        });
+        if answered_before {
+            assert_eq!(driver.poll(), 1);
+            drop(in_flight);
+        } else {
+            drop(in_flight);
+            assert_eq!(driver.poll(), 1);
+        }
+        assert_eq!(driver.read_block(1, &mut [0; 512]), Ok(()));
+        assert_idle(&disk, &driver);
+    }
+}
