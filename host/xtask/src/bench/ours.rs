@@ -33,7 +33,7 @@ impl Ours {
     /// Builds the optimised kernel and copies it to where no later build changes it.
     pub fn build(workspace: &Workspace, log: &Path) -> Result<Self> {
         eprintln!("bench: building the kernel (release)");
-        let kernel = workspace.build_kernel("bench", Profile::Release, log)?;
+        let kernel = workspace.build(workspace.kernel()?, Profile::Release, "bench", log)?;
         Ok(Self { kernel })
     }
 
