@@ -19,18 +19,18 @@ help: ## Show this list
 
 .PHONY: run
 run: setup ## Boot the kernel in QEMU; JOB="read sector=3" names the job, the default is the demo
-	@cargo osdk run --target-arch=riscv64
+	@cargo osdk run --release --target-arch=riscv64
 
 .PHONY: test
 test: setup ## Run every test: lint, in the kernel, from outside, costs, lying and failing disks
 	@$(XTASK) test
 
 .PHONY: lint
-lint: setup ## Check formatting, and that clippy has nothing to say
+lint: setup ## Check formatting, and that clippy and rustdoc have nothing to say
 	@$(XTASK) lint
 
 .PHONY: ktest
-ktest: setup ## Run the kernel's unit tests in QEMU
+ktest: setup ## Run the unit tests of the kernel and its crates in QEMU
 	@$(XTASK) ktest
 
 .PHONY: e2e
@@ -74,6 +74,10 @@ docs: ## Make HTML of the book, in both languages, in target/book
 	@command -v mdbook >/dev/null || { echo "mdbook 0.5 is missing; get it with: cargo install mdbook --version 0.5.4 --locked --no-default-features --features search" >&2; exit 1; }
 	@mdbook build docs/en
 	@mdbook build docs/zh
+
+.PHONY: doc
+doc: setup ## Make the reference of all crates with rustdoc, below target
+	@$(XTASK) doc
 
 .PHONY: clean
 clean: ## Remove everything that was built; blk.img stays

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes the lab disk blk.img at the root of the repository: 1 MiB, sector 0 starts with the greeting
-# that the demo reads, everything else is zero. This is the only place that knows what is on it.
+# that the demo reads and then writes over, everything else is zero. This is the only place that knows
+# what is on it.
 #
 #   tools/mkimage.sh            makes it when it is missing; a student's disk is never touched
 #   tools/mkimage.sh --reset    makes it anew, whatever was on it

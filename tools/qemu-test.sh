@@ -6,7 +6,9 @@
 # It exits 0 only if the runner came to its end, at least one test ran and none failed; otherwise it says
 # in one sentence what was wrong, keeps the output in a file and exits 1. The last line is for programs:
 #
-#     ktest: P passed, F failed          (F is at least 1 whenever the exit status is 1)
+#     ktest CRATE: P passed, F failed          (F is at least 1 whenever the exit status is 1)
+#
+# OSDK starts it once for each crate, also after one that failed, and exits with the worst of the statuses.
 #
 # KTEST_TIMEOUT sets the time limit in seconds (default 300). QEMU gets no standard input.
 set -euo pipefail
@@ -16,6 +18,14 @@ if [[ ! $limit =~ ^[1-9][0-9]{0,5}$ ]]; then
     echo "KTEST_TIMEOUT must be a whole number of seconds, not \"$limit\"." >&2
     exit 2
 fi
+
+# OSDK keeps the kernel of each crate in a folder named after the crate.
+crate="" previous=""
+for word in "$@"; do
+    [[ $previous == -kernel ]] && crate=$(basename "$(dirname "$word")")
+    previous=$word
+done
+echo "==> unit tests of the crate $crate"
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 logs=${CARGO_TARGET_DIR:-$root/target}/logs
@@ -83,13 +93,13 @@ elif ((passed == 0)); then
     why="no test ran ($filtered filtered out)"
 else
     rm -f "$log"
-    echo "ktest: $passed passed, 0 failed"
+    echo "ktest $crate: $passed passed, 0 failed"
     exit 0
 fi
 
 ((failed > 0)) || failed=1
 echo
-echo "cargo osdk test: $why." >&2
+echo "cargo osdk test: $crate: $why." >&2
 echo "The whole output is in $log" >&2
-echo "ktest: $passed passed, $failed failed"
+echo "ktest $crate: $passed passed, $failed failed"
 exit 1

@@ -163,7 +163,7 @@ fn run(arguments: &Run) -> Result<bool> {
             println!("building the kernel");
             let log = workspace.log("hostile", "build");
             process::new_log(&log)?;
-            let kernel = workspace.build_kernel("hostile", Profile::Dev, &log)?;
+            let kernel = workspace.build(workspace.kernel()?, Profile::Dev, "hostile", &log)?;
             // A log that cannot be removed does no harm.
             let _ = fs::remove_file(&log);
             kernel

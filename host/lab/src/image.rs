@@ -12,7 +12,7 @@ pub const SECTOR: usize = plan::SECTOR_SIZE;
 /// The text that the demo expects at the start of sector 0.
 pub const GREETING: &[u8] = b"Hello World from Image!";
 
-/// The text that the demo writes to sector 1.
+/// The text that the demo writes over it.
 pub const ANSWER: &[u8] = b"Hello, Virtio Block Device!";
 
 /// An image cannot be used, or is not as it must be.
@@ -173,17 +173,25 @@ pub fn put_sector(disk: &mut [u8], sector: usize, bytes: &[u8]) -> Result<(), Im
     Ok(())
 }
 
-/// A disk as the lab has it: the greeting in sector 0, an empty sector 1, and noise in the rest, so
-/// that no write to a wrong place goes unnoticed.
+/// A disk as the lab has it: the greeting in sector 0, but noise in the rest, so that no write to a wrong
+/// place goes unnoticed.
 ///
 /// # Errors
 ///
-/// It has fewer than two sectors.
+/// It has no sector.
 pub fn lab_disk(sectors: usize) -> Result<Vec<u8>, ImageError> {
     let mut disk = noise(sectors, 1);
     put_sector(&mut disk, 0, GREETING)?;
-    put_sector(&mut disk, 1, b"")?;
     Ok(disk)
+}
+
+/// The texts on a disk as the program `strings` finds them: four printable characters or more.
+pub fn strings(disk: &[u8]) -> Vec<&str> {
+    let printable = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t');
+    disk.split(|byte| !printable(byte))
+        .filter(|text| text.len() >= 4)
+        .filter_map(|text| std::str::from_utf8(text).ok())
+        .collect()
 }
 
 /// A disk full of noise that depends on `seed` alone.
@@ -258,13 +266,17 @@ mod tests {
     }
 
     #[test]
-    fn a_lab_disk_has_greeting_void_and_noise() {
+    fn a_lab_disk_has_greeting_and_noise() {
         let disk = lab_disk(4).unwrap();
         assert!(disk.starts_with(b"Hello World from Image!\0\0"));
-        assert!(disk[SECTOR..2 * SECTOR].iter().all(|byte| *byte == 0));
-        assert!(
-            disk[2 * SECTOR..].chunks(SECTOR).all(|sector| sector.iter().any(|byte| *byte != 0))
-        );
+        assert!(disk[23..SECTOR].iter().all(|byte| *byte == 0));
+        assert!(disk[SECTOR..].chunks(SECTOR).all(|sector| sector.iter().any(|byte| *byte != 0)));
+    }
+
+    #[test]
+    fn texts_are_found_between_other_bytes() {
+        assert_eq!(strings(b"\0\0two words\0abc\n\xffmore\x7f"), ["two words", "more"]);
+        assert_eq!(strings(b""), [""; 0]);
     }
 
     #[test]
@@ -293,6 +305,6 @@ mod tests {
         assert!(matches!(put_sector(&mut disk, 2, b"x"), Err(ImageError::NoSector(2))));
         assert!(matches!(put_sector(&mut disk, 1, &[1; 513]), Err(ImageError::TooLong(513))));
         put_sector(&mut disk, 1, &[1; 512]).unwrap();
-        assert!(lab_disk(1).is_err());
+        assert!(lab_disk(0).is_err());
     }
 }

@@ -2,16 +2,22 @@
 //! to lie, and judges it. This suite runs the program and enters its verdicts.
 
 use anyhow::{Result, anyhow, ensure};
-use lab::{process, text, workspace::Workspace};
+use lab::{
+    process, text,
+    workspace::{Profile, Workspace},
+};
 
 use crate::report::Suite;
 
 /// Plays every mode.
 pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
+    let Some(kernel) = suite.build_kernel(workspace, Profile::Dev)? else {
+        return Ok(());
+    };
     let log = workspace.log("hostile", "run");
     process::new_log(&log)?;
     let mut cargo = workspace.cargo();
-    cargo.args(["run", "--quiet", "--package", "hostile", "--", "run"]);
+    cargo.args(["run", "--quiet", "--package", "hostile", "--", "run", "--kernel"]).arg(kernel);
     let finished = process::run(cargo, workspace.limit(1200), &log)?;
     let output = text::plain(&finished.output);
     let verdicts = verdicts(&output);

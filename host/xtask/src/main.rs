@@ -40,11 +40,13 @@ enum Task {
     /// Run every suite: lint, host, ktest, selftest, counts, e2e, hostile,
     /// power-cuts, failing.
     Test,
-    /// Check formatting, clippy's warnings and the absence of `unsafe` in the kernel.
+    /// Check formatting, clippy's and rustdoc's warnings and the absence of `unsafe` in the kernel.
     Lint,
+    /// Make the reference of all packages with rustdoc; warnings are errors.
+    Doc,
     /// Run the unit tests of the host-side tools and of the crates below the kernel.
     Host,
-    /// Run the kernel's unit tests in QEMU.
+    /// Run the unit tests of the kernel and of its crates in QEMU.
     Ktest,
     /// Prove that `cargo osdk test` fails when it should.
     Selftest,
@@ -113,6 +115,7 @@ fn run(cli: &Cli) -> Result<bool> {
             ("failing", failing),
         ]),
         Task::Lint => Report::of(&[("lint", lint)]),
+        Task::Doc => Report::of(&[("doc", &|suite| lint::doc(&workspace, suite))]),
         Task::Host => Report::of(&[("host", host)]),
         Task::Ktest => Report::of(&[("ktest", ktest)]),
         Task::Selftest => Report::of(&[("selftest", selftest)]),

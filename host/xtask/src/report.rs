@@ -15,7 +15,7 @@ use std::{
 use anyhow::{Result, ensure};
 use lab::{
     process,
-    workspace::{Profile, Workspace},
+    workspace::{Member, Profile, Workspace},
 };
 
 /// One check and how it went.
@@ -69,23 +69,38 @@ impl Suite {
         self.record(name, log, result);
     }
 
-    /// Builds the kernel, as a check named `build`, and copies it to where no later build changes it;
-    /// `None` if it does not build.
+    /// Builds the kernel, as a check named `build`, unless another suite has built it already; `None` if it
+    /// does not build. No later build changes the file.
     ///
     /// # Errors
     ///
-    /// No log can be written.
+    /// There is no kernel, or no log can be written.
     pub fn build_kernel(
         &mut self,
         workspace: &Workspace,
         profile: Profile,
     ) -> Result<Option<PathBuf>> {
-        let log = workspace.log(self.name, "build");
+        self.build(workspace, workspace.kernel()?, profile, "build")
+    }
+
+    /// The same for the kernel of any package, as a check with a name of its own.
+    ///
+    /// # Errors
+    ///
+    /// No log can be written.
+    pub fn build(
+        &mut self,
+        workspace: &Workspace,
+        package: &Member,
+        profile: Profile,
+        check: &str,
+    ) -> Result<Option<PathBuf>> {
+        let log = workspace.log(self.name, check);
         process::new_log(&log)?;
         let mut kernel = None;
-        let name = self.name;
-        self.check("build", Some(&log), || {
-            kernel = Some(workspace.build_kernel(name, profile, &log)?);
+        let suite = self.name;
+        self.check(check, Some(&log), || {
+            kernel = Some(workspace.build(package, profile, suite, &log)?);
             Ok(())
         });
         Ok(kernel)

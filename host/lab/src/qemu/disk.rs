@@ -1,6 +1,6 @@
 //! Disks of virtual machines, and the faults they can have.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::stack::{Stack, escaped};
 use crate::image::{Image, SECTOR};
@@ -31,8 +31,8 @@ pub struct Disk {
 enum Medium {
     /// A file on the host.
     File(PathBuf),
-    /// Nothing: this many bytes that read as zeros whatever is written.
-    Void(usize),
+    /// Nothing: bytes that read as zeros whatever is written.
+    Void { bytes: usize, latency_ns: u64 },
 }
 
 /// Which kind of access a fault hits.
@@ -62,12 +62,23 @@ pub struct Fault {
 impl Disk {
     /// A disk with the serial number `lab` in the next free slot, from the highest down.
     pub fn new(image: &Image) -> Self {
-        Self::on(Medium::File(image.path().to_owned()))
+        Self::file(image.path())
+    }
+
+    /// The same on a file that somebody else has made.
+    pub fn file(path: &Path) -> Self {
+        Self::on(Medium::File(path.to_owned()))
+    }
+
+    /// A disk that takes every write, keeps none and reads as zeros, and needs so many nanoseconds for each
+    /// request.
+    pub fn slow(sectors: usize, latency_ns: u64) -> Self {
+        Self::on(Medium::Void { bytes: sectors * SECTOR, latency_ns })
     }
 
     /// A disk that takes every write, keeps none and reads as zeros.
     pub fn forgetful(sectors: usize) -> Self {
-        Self::on(Medium::Void(sectors * SECTOR))
+        Self::slow(sectors, 0)
     }
 
     fn on(medium: Medium) -> Self {
@@ -122,7 +133,9 @@ impl Disk {
         let read_only = if self.read_only { ",read-only=on" } else { "" };
         let medium = match &self.medium {
             Medium::File(path) => format!("driver=file,filename={}", escaped(path)),
-            Medium::Void(bytes) => format!("driver=null-co,size={bytes},read-zeroes=on"),
+            Medium::Void { bytes, latency_ns } => {
+                format!("driver=null-co,size={bytes},latency-ns={latency_ns},read-zeroes=on")
+            }
         };
         let mut stack = Stack::named(&format!("disk{number}-"), &format!("{medium}{read_only}"));
         let mut properties = String::new();

@@ -70,6 +70,8 @@ impl fmt::Display for Load {
 /// How the kernel under test learns of completions.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Complete {
+    /// As the kernel does by itself: by looking for about as long as the last waits took, then by interrupt.
+    Adaptive,
     /// By interrupt.
     Irq,
     /// By polling.
@@ -82,6 +84,7 @@ impl Complete {
     /// The value of the bench job's parameter `complete`.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Adaptive => "adaptive",
             Self::Irq => "irq",
             Self::Poll => "poll",
             Self::Hybrid => "hybrid",
@@ -153,6 +156,7 @@ pub fn plan(media: &[Medium], others: &[Subject], filter: Option<&str>) -> Vec<(
     let mut runs = Vec::new();
     for load in loads {
         let plotted = load == random_read(Medium::Null, load.depth);
+        runs.push((load, Subject::Ours(Complete::Adaptive)));
         runs.push((load, Subject::Ours(Complete::Irq)));
         if load.depth == 1 {
             runs.push((load, Subject::Ours(Complete::Poll)));
@@ -185,7 +189,7 @@ mod tests {
     #[test]
     fn a_filter_keeps_what_it_names() {
         let runs = plan(&[Medium::Null], &[Subject::Host], Some("depth 32"));
-        assert_eq!(runs.len(), 2 + 3);
+        assert_eq!(runs.len(), 3 + 4);
         assert_eq!(runs[0].0.to_string(), "null-co, randread 4 KiB, depth 32");
     }
 }

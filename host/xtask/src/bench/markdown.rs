@@ -107,7 +107,7 @@ fn latency(bench: &Bench, text: &mut String) {
         "99 %",
         "99.9 %",
         "interrupts per request",
-        "notifications, register accesses (this kernel)",
+        "notifications, register accesses, looks, sleeps (this kernel)",
     ];
     table(
         text,
@@ -141,7 +141,13 @@ fn latency(bench: &Bench, text: &mut String) {
                 time(|latency| latency.p99),
                 time(|latency| latency.p999),
                 pair(3, &|sample| sample.interrupts),
-                [own(|sample| sample.notifications), own(|sample| sample.accesses)].join(", "),
+                [
+                    own(|sample| sample.notifications),
+                    own(|sample| sample.accesses),
+                    own(|sample| sample.looks),
+                    own(|sample| sample.sleeps),
+                ]
+                .join(", "),
             ],
         );
     }

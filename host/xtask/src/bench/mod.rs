@@ -168,6 +168,7 @@ impl Bench {
         let wanted = |load: &Load| filter.is_none_or(|filter| load.to_string().contains(filter));
         for load in loads.into_iter().filter(wanted) {
             for (subject, scheduler) in [
+                (Subject::Ours(Complete::Adaptive), Scheduler::Default),
                 (Subject::Ours(Complete::Irq), Scheduler::Default),
                 (Subject::Ours(Complete::Hybrid), Scheduler::Default),
                 (Subject::Linux, Scheduler::Default),

@@ -33,7 +33,7 @@ impl Ours {
     /// Builds the optimised kernel and copies it to where no later build changes it.
     pub fn build(workspace: &Workspace, log: &Path) -> Result<Self> {
         eprintln!("bench: building the kernel (release)");
-        let kernel = workspace.build_kernel("bench", Profile::Release, log)?;
+        let kernel = workspace.build(workspace.kernel()?, Profile::Release, "bench", log)?;
         Ok(Self { kernel })
     }
 
@@ -96,6 +96,8 @@ fn sample(figures: &Value) -> Result<Sample> {
         interrupts: Some(number("irqs")?),
         notifications: Some(number("notifies")?),
         accesses: Some(number("mmio")?),
+        looks: Some(number("looks")?),
+        sleeps: Some(number("sleeps")?),
     })
 }
 
@@ -103,13 +105,14 @@ fn sample(figures: &Value) -> Result<Sample> {
 mod tests {
     use super::*;
 
-    const LINE: &str = r#"job bench: {"mode":"randread","bs":4096,"qd":1,"complete":"irq","ios":9,"seconds":1.0,"iops":9,"mib_s":0.5,"mean_us":2.5,"p50_us":2,"p99_us":3,"p999_us":4.5,"irqs":1,"notifies":1,"mmio":5,"instructions":null}"#;
+    const LINE: &str = r#"job bench: {"mode":"randread","bs":4096,"qd":1,"complete":"adaptive","tasks":1,"ios":9,"seconds":1.0,"iops":9,"mib_s":0.5,"mean_us":2.5,"p50_us":2,"p99_us":3,"p999_us":4.5,"irqs":1,"notifies":1,"mmio":5,"looks":2,"sleeps":0.25,"instructions":null}"#;
 
     #[test]
     fn the_line_is_understood() {
         let figures = figures(&format!("disk 0: ...\n{LINE}\njob bench: ok\n")).unwrap();
         let sample = sample(&figures).unwrap();
         assert_eq!((sample.iops, sample.interrupts), (9.0, Some(1.0)));
+        assert_eq!((sample.looks, sample.sleeps), (Some(2.0), Some(0.25)));
         assert_eq!(sample.latency.unwrap().p999, 4.5);
     }
 

@@ -101,6 +101,8 @@ fn of_sample(sample: &Sample) -> Value {
         "irqs": sample.interrupts,
         "notifies": sample.notifications,
         "mmio": sample.accesses,
+        "looks": sample.looks,
+        "sleeps": sample.sleeps,
         "mean_us": sample.latency.map(|latency| latency.mean),
         "p50_us": sample.latency.map(|latency| latency.p50),
         "p99_us": sample.latency.map(|latency| latency.p99),

@@ -32,12 +32,25 @@ pub struct Sample {
     pub notifications: Option<f64>,
     /// Accesses to registers per request, where the guest counts them.
     pub accesses: Option<f64>,
+    /// Looks at the disk by those who wait per request, where the guest counts them.
+    pub looks: Option<f64>,
+    /// Sleeps of those who wait per request, where the guest counts them.
+    pub sleeps: Option<f64>,
 }
 
 impl Sample {
     /// A run of which no more is known than this.
     pub const fn of_speed(iops: f64, mib_s: f64) -> Self {
-        Self { iops, mib_s, latency: None, interrupts: None, notifications: None, accesses: None }
+        Self {
+            iops,
+            mib_s,
+            latency: None,
+            interrupts: None,
+            notifications: None,
+            accesses: None,
+            looks: None,
+            sleeps: None,
+        }
     }
 }
 

@@ -36,7 +36,7 @@ fn refuse(lab: &Lab, command_lines: &[(&str, &[&str])]) -> Result<()> {
 }
 
 fn unknown_job(lab: &Lab) -> Result<()> {
-    let jobs = &["demo", "info", "read", "write", "verify", "flush"];
+    let jobs = &["demo", "info", "read", "write", "verify", "flush", "ledger", "bench", "random"];
     refuse(lab, &[("job=nonsense", jobs), ("job=", jobs), ("job=Demo", jobs)])
 }
 
@@ -63,6 +63,8 @@ fn missing_parameter(lab: &Lab) -> Result<()> {
             ("job=write text=x", &["sector"]),
             ("job=write sector=5", &["text", "hex"]),
             ("job=write sector=5 text=x hex=00", &["text", "hex"]),
+            ("job=bench mode=randread bs=512", &["qd"]),
+            ("job=random", &["bytes=N"]),
         ],
     )
 }
@@ -100,6 +102,13 @@ fn option_value(lab: &Lab) -> Result<()> {
             ("job=demo virtio.queue_size=many", &["virtio.queue_size"]),
             ("job=demo virtio.event_idx=maybe", &["virtio.event_idx", "on", "off"]),
             ("job=demo virtio.polling=", &["virtio.polling", "on", "off"]),
+            ("job=demo dma.coherent=maybe", &["dma.coherent", "on", "off"]),
+            (
+                "job=bench mode=randread bs=512 qd=1 complete=never",
+                &["complete", "adaptive", "irq", "poll", "hybrid"],
+            ),
+            ("job=bench mode=randread bs=512 api=other", &["api", "queue", "blocking"]),
+            ("job=bench mode=randread bs=512 api=blocking qd=2", &["qd"]),
         ],
     )
 }

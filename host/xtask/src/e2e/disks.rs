@@ -31,9 +31,12 @@ fn info(lab: &Lab) -> Result<()> {
     let outcome = lab.machine().disk(Disk::new(&image)).boot("job=info")?;
     outcome.expect_ok("info")?;
     outcome.expect_words(&[
-        "virtio-mmio 0x10008000: device id 2 (block)",
-        &format!("version {}", lab.transport.version()),
-        "0x1000 bytes",
+        "Virtio MMIO device found at 0x10008000 with size 0x1000, device id 2,",
+        &format!("version: {}", lab.transport.version()),
+    ])?;
+    outcome.expect_words(&[
+        "virtio-mmio 0x10008000: block device, ",
+        &lab.transport.to_string(),
         "vendor 0x554d4551",
         "irq 8",
     ])?;
@@ -85,13 +88,13 @@ fn long_serial(lab: &Lab) -> Result<()> {
     let outcome = machine.boot(&format!("disk={SERIAL}"))?;
     outcome.expect_ok("demo")?;
     outcome.expect_disk(0, &[&format!("serial \"{SERIAL}\"")])?;
-    Ok(image.expect_only_sector(1, ANSWER)?)
+    Ok(image.expect_only_sector(0, ANSWER)?)
 }
 
 fn no_serial(lab: &Lab) -> Result<()> {
     let image = lab.image("disk", lab_disk(64)?)?;
     lab.machine().disk(Disk::new(&image).no_serial()).boot("")?.expect_ok("demo")?;
-    Ok(image.expect_only_sector(1, ANSWER)?)
+    Ok(image.expect_only_sector(0, ANSWER)?)
 }
 
 /// Three disks with different serial numbers and contents.
@@ -157,8 +160,8 @@ fn slot_three(lab: &Lab) -> Result<()> {
     let image = lab.image("disk", lab_disk(64)?)?;
     let outcome = lab.machine().disk(Disk::new(&image).slot(3)).boot("")?;
     outcome.expect_ok("demo")?;
-    outcome.expect_words(&["virtio-mmio 0x10004000: device id 2 (block)", "irq 4"])?;
-    Ok(image.expect_only_sector(1, ANSWER)?)
+    outcome.expect_words(&["virtio-mmio 0x10004000: block device, ", "irq 4"])?;
+    Ok(image.expect_only_sector(0, ANSWER)?)
 }
 
 fn all_slots(lab: &Lab) -> Result<()> {
@@ -173,7 +176,7 @@ fn all_slots(lab: &Lab) -> Result<()> {
     listing.expect_ok("info")?;
     ensure!(listing.disks() == 8, "{} disks found instead of 8", listing.disks());
     for slot in 1..=8 {
-        let address = format!("virtio-mmio 0x1000{slot}000: device id 2 (block)");
+        let address = format!("virtio-mmio 0x1000{slot}000: block device, ");
         listing.expect_words(&[&address, &format!("irq {slot}")])?;
     }
     for slot in [0, 4, 7] {
@@ -194,16 +197,22 @@ fn no_driver(lab: &Lab) -> Result<()> {
     let image = lab.image("disk", lab_disk(64)?)?;
     let machine = lab
         .machine()
-        .device("virtio-rng-device")
+        .device("virtio-balloon-device")
         .disk(Disk::new(&image))
         .device("virtio-serial-device");
     let outcome = machine.boot("")?;
     outcome.expect_ok("demo")?;
-    outcome
-        .expect_words(&["virtio-mmio 0x10008000: device id 4 (entropy)", "no driver, skipped"])?;
-    outcome.expect_words(&["virtio-mmio 0x10007000: device id 2 (block)"])?;
-    outcome.expect_words(&["virtio-mmio 0x10006000: device id 3 ", "no driver, skipped"])?;
-    Ok(image.expect_only_sector(1, ANSWER)?)
+    for (slot, id, line) in [
+        (8, 5, "memory balloon device, no driver, skipped"),
+        (7, 2, "block device, "),
+        (6, 3, "console device, no driver, skipped"),
+    ] {
+        outcome.expect_words(&[&format!(
+            "Virtio MMIO device found at 0x1000{slot}000 with size 0x1000, device id {id},"
+        )])?;
+        outcome.expect_words(&[&format!("virtio-mmio 0x1000{slot}000: {line}")])?;
+    }
+    Ok(image.expect_only_sector(0, ANSWER)?)
 }
 
 /// Checks the dump of `job=read sector=3`.

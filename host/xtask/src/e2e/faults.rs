@@ -97,7 +97,7 @@ fn recovery(lab: &Lab) -> Result<()> {
 
 fn demo(lab: &Lab) -> Result<()> {
     let image = lab.image("disk", lab_disk(64)?)?;
-    for fault in [READ.at(0), Fault::every(Access::Write, EIO).at(1), WRITE] {
+    for fault in [READ.at(0), Fault::every(Access::Write, EIO).at(0), WRITE] {
         let outcome = lab.machine().disk(Disk::new(&image).fault(fault)).boot("job=demo")?;
         outcome.expect_failed_with("demo", &["I/O error"])?;
         image.expect_unchanged()?;

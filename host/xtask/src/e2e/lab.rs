@@ -1,13 +1,16 @@
 //! The surroundings of a case: a place of its own, disk images in it, and machines to boot.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use lab::{
     image::{Image, ImageError},
     outcome::Outcome,
     place::Place,
-    process::ProcessError,
+    process::{Finished, ProcessError},
     qemu::{self, Disk, Guest, Transport},
     workspace::Workspace,
 };
@@ -16,22 +19,49 @@ use lab::{
 /// busy machines.
 const DEFAULT_LIMIT_SECONDS: u64 = 60;
 
+/// The kernels that are booted here.
+pub struct Kernels {
+    /// The kernel of the lab.
+    pub lab: PathBuf,
+    /// The kernel of another author, which uses the crates; `None` if it does not build.
+    pub own: Option<PathBuf>,
+}
+
 /// The surroundings of one case.
-pub struct Lab {
+pub struct Lab<'a> {
     /// The transport of the case's machines.
     pub transport: Transport,
+    /// The repository.
+    pub root: &'a Path,
+    kernels: &'a Kernels,
     place: Place,
 }
 
-impl Lab {
+impl<'a> Lab<'a> {
     /// Makes an empty folder for a case.
     pub fn new(
-        workspace: &Workspace,
-        kernel: &Path,
+        workspace: &'a Workspace,
+        kernels: &'a Kernels,
         log: &Path,
         transport: Transport,
     ) -> Result<Self> {
-        Ok(Self { transport, place: Place::new(workspace, kernel, log)? })
+        let place = Place::new(workspace, &kernels.lab, log)?;
+        Ok(Self { transport, root: &workspace.root, kernels, place })
+    }
+
+    /// The kernel of another author.
+    pub fn own_kernel(&self) -> Result<&Path> {
+        self.kernels.own.as_deref().context("the kernel of another author does not build")
+    }
+
+    /// A file of this name in the case's folder, which need not exist.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.place.file(name)
+    }
+
+    /// Runs another program than QEMU in the case's folder.
+    pub fn run(&self, program: &str, arguments: &[&str]) -> Result<Finished, ProcessError> {
+        self.place.run(program, arguments)
     }
 
     /// A machine without disks.
@@ -71,6 +101,11 @@ impl Machine<'_> {
         self.option("-smp", &cpus.to_string())
     }
 
+    /// With another processor.
+    pub fn cpu(self, cpu: &str) -> Self {
+        self.option("-cpu", cpu)
+    }
+
     /// With another device.
     pub fn device(self, device: &str) -> Self {
         self.option("-device", device)
@@ -84,8 +119,18 @@ impl Machine<'_> {
 
     /// Boots the kernel with this command line and waits for the end.
     pub fn boot(&self, command_line: &str) -> Result<Outcome, ProcessError> {
-        let guest = Guest::new(&self.place.kernel, command_line);
+        self.boot_kernel(&self.place.kernel, command_line)
+    }
+
+    /// The same with another kernel.
+    pub fn boot_kernel(&self, kernel: &Path, command_line: &str) -> Result<Outcome, ProcessError> {
+        let guest = Guest::new(kernel, command_line);
         self.machine.run(&guest, self.limit, &self.place.log)
+    }
+
+    /// With another object of QEMU's, for a device to refer to.
+    pub fn object(self, object: &str) -> Self {
+        self.option("-object", object)
     }
 
     fn option(mut self, name: &str, value: &str) -> Self {

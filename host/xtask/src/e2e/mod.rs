@@ -4,16 +4,20 @@
 //! tables `CASES` of the modules below name them; most run twice, against a legacy and against a
 //! modern device.
 
+mod bounce;
 mod command_line;
 mod demo;
 mod disks;
+mod entropy;
 mod faults;
 mod features;
 mod lab;
 mod limits;
+mod own_kernel;
 mod read_write;
 mod smp;
 mod verify;
+mod waiting;
 
 use std::path::Path;
 
@@ -26,7 +30,7 @@ use ::lab::{
 };
 use anyhow::{Result, ensure};
 
-use self::lab::Lab;
+use self::lab::{Kernels, Lab};
 use crate::report::Suite;
 
 /// One row of a table of cases.
@@ -58,6 +62,10 @@ const TABLES: &[&[Case]] = &[
     features::CASES,
     limits::CASES,
     faults::CASES,
+    entropy::CASES,
+    bounce::CASES,
+    waiting::CASES,
+    own_kernel::CASES,
     command_line::CASES,
 ];
 
@@ -104,22 +112,30 @@ pub fn run(
 ) -> Result<()> {
     let jobs = jobs(filter);
     ensure!(!jobs.is_empty(), "no case has {:?} in its name", filter.unwrap_or_default());
-    let Some(kernel) = suite.build_kernel(workspace, Profile::Dev)? else {
+    let Some(lab) = suite.build_kernel(workspace, Profile::Dev)? else {
         return Ok(());
     };
+    let own = match jobs.iter().any(|job| job.name.starts_with(own_kernel::PACKAGE)) {
+        true => {
+            let package = workspace.member(own_kernel::PACKAGE)?;
+            suite.build(workspace, package, Profile::Dev, "build-own-kernel")?
+        }
+        false => None,
+    };
+    let kernels = Kernels { lab, own };
 
     suite.check_all(
         &jobs,
         machines.map(usize::from),
         |job| job.name.clone(),
         |name| workspace.log("e2e", name),
-        |job, log| run_one(workspace, &kernel, job, log),
+        |job, log| run_one(workspace, &kernels, job, log),
     );
     Ok(())
 }
 
-fn run_one(workspace: &Workspace, kernel: &Path, job: &Job, log: &Path) -> Result<()> {
-    let lab = Lab::new(workspace, kernel, log, job.transport)?;
+fn run_one(workspace: &Workspace, kernels: &Kernels, job: &Job, log: &Path) -> Result<()> {
+    let lab = Lab::new(workspace, kernels, log, job.transport)?;
     (job.run)(&lab)
 }
 

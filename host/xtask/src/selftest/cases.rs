@@ -5,7 +5,7 @@ pub struct Case {
     /// Its name.
     pub name: &'static str,
     /// The tests in the kernel.
-    tests: &'static str,
+    pub tests: &'static str,
     /// The name given to `cargo osdk test`.
     pub filter: Option<&'static str>,
     /// What must come of it.
@@ -21,19 +21,36 @@ pub enum Expected {
 }
 use Expected::{Fails, Passes};
 
-impl Case {
-    /// The kernel's only source file.
-    pub fn source(&self) -> String {
-        const HEAD: &str = "//! A kernel with tests and nothing else.\n\
-                            #![no_std]\n#![forbid(unsafe_code)]\n\n\
-                            #[ostd::main]\nfn kernel_main() {}\n\n\
-                            #[cfg(ktest)]\nmod tests {\n    \
-                            #[allow(unused_imports)]\n    use ostd::prelude::ktest;\n";
-        format!("{HEAD}{}}}\n", self.tests)
-    }
+/// A workspace in which one crate is odd, and what must come of testing all crates at once.
+pub struct CratesCase {
+    /// Its name.
+    pub name: &'static str,
+    /// The tests in the odd crate; those of all others pass.
+    pub tests: &'static str,
+    /// What must come of it.
+    pub expected: Expected,
 }
 
-const GOOD: &str = r#"
+/// The only source file of a kernel with these tests.
+pub fn kernel(tests: &str) -> String {
+    source("#[ostd::main]\nfn kernel_main() {}\n\n", tests)
+}
+
+/// The only source file of another crate with these tests.
+pub fn library(tests: &str) -> String {
+    source("", tests)
+}
+
+fn source(items: &str, tests: &str) -> String {
+    format!(
+        "//! Tests and nothing else.\n#![no_std]\n#![forbid(unsafe_code)]\n\n{items}\
+         #[cfg(ktest)]\nmod tests {{\n    #[allow(unused_imports)]\n    use ostd::prelude::ktest;\n\
+         {tests}}}\n"
+    )
+}
+
+/// Tests that pass.
+pub const GOOD: &str = r#"
     #[ktest]
     fn passes() {}
 
@@ -62,15 +79,7 @@ pub const CASES: &[Case] = &[
     Case { name: "no-test-at-all-fails", tests: "", filter: None, expected: Fails("no test ran") },
     Case {
         name: "a-failing-test-fails",
-        tests: r#"
-    #[ktest]
-    fn passes() {}
-
-    #[ktest]
-    fn fails() {
-        assert_eq!(1 + 1, 3);
-    }
-"#,
+        tests: BAD,
         filter: None,
         expected: Fails("1 of 2 tests failed"),
     },
@@ -97,7 +106,7 @@ pub const CASES: &[Case] = &[
     }
 "#,
         filter: None,
-        expected: Fails("cargo osdk test: the kernel "),
+        expected: Fails("cargo osdk test: kernel: the kernel "),
     },
     Case {
         name: "a-panic-in-an-interrupt-fails",
@@ -111,7 +120,7 @@ pub const CASES: &[Case] = &[
     }
 "#,
         filter: None,
-        expected: Fails("cargo osdk test: "),
+        expected: Fails("cargo osdk test: kernel: "),
     },
     Case {
         name: "a-hang-fails",
@@ -151,5 +160,30 @@ pub const CASES: &[Case] = &[
 "#,
         filter: None,
         expected: Fails("could not compile"),
+    },
+];
+
+const BAD: &str = r#"
+    #[ktest]
+    fn passes() {}
+
+    #[ktest]
+    fn fails() {
+        assert_eq!(1 + 1, 3);
+    }
+"#;
+
+/// Every way in which several crates together can go right or wrong.
+pub const CRATES: &[CratesCase] = &[
+    CratesCase { name: "passing-crates-pass", tests: GOOD, expected: Passes(2) },
+    CratesCase {
+        name: "a-failing-test-of-one-crate-fails",
+        tests: BAD,
+        expected: Fails("1 of 2 tests failed"),
+    },
+    CratesCase {
+        name: "no-test-at-all-in-one-crate-fails",
+        tests: "",
+        expected: Fails("no test ran"),
     },
 ];

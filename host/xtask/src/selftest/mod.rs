@@ -4,7 +4,7 @@
 //! On RISC-V it would exit with 0 whatever happened, were it not for the wrapper around QEMU that
 //! OSDK.toml names. So small kernels that fail in every way are made in a folder of their own, with
 //! the very same OSDK.toml, `tools/`, manifests and versions, and tested with the very same
-//! command.
+//! command: most in the kernel's folder, some together with the other crates that have unit tests.
 
 mod cases;
 
@@ -17,14 +17,15 @@ use anyhow::{Context, Result, bail, ensure};
 use lab::{
     process::{self, End, Finished},
     text,
-    workspace::{Workspace, cargo_in},
+    workspace::{KERNEL_TARGET, Member, Workspace, cargo_in},
 };
 use serde_json::Value;
 use tempfile::TempDir;
 
 use self::cases::{
-    CASES, Case,
+    CASES, CRATES, CratesCase, Expected,
     Expected::{Fails, Passes},
+    GOOD,
 };
 use crate::report::Suite;
 
@@ -35,7 +36,6 @@ const HANG_LIMIT_SECONDS: u32 = 15;
 pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
     let copy = copy_workspace(workspace).context("cannot make the workspace for the selftest")?;
     let build = workspace.target.join("selftest/build");
-    let kernel = copy.path().join("kernel/src/lib.rs");
     let mut check = |name, work: &dyn Fn(&Osdk) -> Result<()>| -> Result<()> {
         let log = workspace.log("selftest", name);
         process::new_log(&log)?;
@@ -46,15 +46,19 @@ pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
     };
     for case in CASES {
         check(case.name, &|osdk| {
-            fs::write(&kernel, case.source())?;
-            judge(osdk, case)
+            let kernel = workspace.kernel()?;
+            osdk.write(kernel, &cases::kernel(case.tests))?;
+            case.expected.judge(&osdk.test(Some(kernel), case.filter)?)
         })?;
     }
     check("tests-leave-the-kernel-as-it-was", &|osdk| {
-        fs::write(&kernel, CASES[0].source())?;
+        osdk.write(workspace.kernel()?, &cases::kernel(GOOD))?;
         kernel_survives(osdk)
     })?;
-    remove_leftovers(workspace, &build)?;
+    for case in CRATES {
+        check(case.name, &|osdk| crates(osdk, case))?;
+    }
+    remove_leftovers(workspace, &build);
     Ok(())
 }
 
@@ -67,8 +71,26 @@ struct Osdk<'a> {
 }
 
 impl Osdk<'_> {
-    fn run(&self, command: &str, filter: Option<&str>) -> Result<Finished> {
-        let mut cargo = cargo_in(self.root);
+    /// Writes the only source file of a package.
+    fn write(&self, package: &Member, source: &str) -> Result<()> {
+        Ok(fs::write(self.folder(package)?.join("src/lib.rs"), source)?)
+    }
+
+    /// The folder of a package of the workspace in the copy.
+    fn folder(&self, package: &Member) -> Result<PathBuf> {
+        Ok(self.root.join(package.folder.strip_prefix(&self.workspace.root)?))
+    }
+
+    /// Tests a package, or all default members.
+    fn test(&self, package: Option<&Member>, filter: Option<&str>) -> Result<Finished> {
+        match package {
+            Some(package) => self.run(&self.folder(package)?, "test", filter),
+            None => self.run(self.root, "test", filter),
+        }
+    }
+
+    fn run(&self, folder: &Path, command: &str, filter: Option<&str>) -> Result<Finished> {
+        let mut cargo = cargo_in(folder);
         cargo.args(["osdk", command, "--target-arch=riscv64"]).args(filter);
         // Apart from the kernel's own build, and the same for all cases: OSTD is compiled once.
         cargo.env("CARGO_TARGET_DIR", self.build);
@@ -80,59 +102,83 @@ impl Osdk<'_> {
 
 /// OSDK can write the unit tests over the kernel: see the first argument of QEMU in OSDK.toml.
 fn kernel_survives(osdk: &Osdk) -> Result<()> {
-    let name = osdk.workspace.kernel_name()?;
+    let package = osdk.workspace.kernel()?;
+    let name = &package.name;
     let kernel = osdk.build.join(format!("osdk/{name}/{name}-osdk-bin.qemu_elf"));
     let build = || -> Result<Vec<u8>> {
-        osdk.run("build", None)?.expect_success()?;
+        osdk.run(osdk.root, "build", None)?.expect_success()?;
         fs::read(&kernel).with_context(|| format!("cannot read {}", kernel.display()))
     };
     let before = build()?;
-    osdk.run("test", None)?.expect_success()?;
+    osdk.test(Some(package), None)?.expect_success()?;
     ensure!(before == build()?, "`cargo osdk build` makes another kernel after `cargo osdk test`");
     Ok(())
 }
 
-fn judge(osdk: &Osdk, case: &Case) -> Result<()> {
-    let finished = osdk.run("test", case.filter)?;
-    let End::Exited(status) = finished.end else {
-        bail!("cargo osdk test did not end by itself: {}", finished.end);
+/// Tests all default members at once: one of them is odd, which is not the last, and the others pass.
+fn crates(osdk: &Osdk, case: &CratesCase) -> Result<()> {
+    let kernel = osdk.workspace.kernel()?;
+    osdk.write(kernel, &cases::kernel(GOOD))?;
+    let members = || osdk.workspace.members.iter().filter(|member| member.is_default);
+    let libraries: Vec<&Member> = members().filter(|member| **member != *kernel).collect();
+    let [odd, others @ ..] = &libraries[..] else {
+        bail!("there are no unit tests but the kernel's");
     };
+    osdk.write(odd, &cases::library(case.tests))?;
+    for library in others {
+        osdk.write(library, &cases::library(GOOD))?;
+    }
+    let finished = osdk.test(None, None)?;
+    case.expected.judge(&finished)?;
+    // Each has its turn, whatever has become of those before it.
     let output = text::plain(&finished.output);
-    match case.expected {
-        Passes(tests) => {
-            ensure!(status == 0, "exit status {status} instead of 0{}", text::tail(&output, 12));
-            let line = format!("ktest: {tests} passed, 0 failed");
-            ensure!(
-                output.lines().any(|l| l == line),
-                "no line {line:?}{}",
-                text::tail(&output, 12)
-            );
-        }
-        Fails(words) => {
-            ensure!(status != 0, "exit status 0 instead of a failure{}", text::tail(&output, 12));
-            ensure!(
-                output.contains(words),
-                "failed without saying {words:?}{}",
-                text::tail(&output, 12)
-            );
-        }
+    for member in members() {
+        let sum = format!("ktest {}: ", member.name);
+        let count = output.lines().filter(|line| line.starts_with(&sum)).count();
+        ensure!(count == 1, "{count} lines begin with {sum:?}{}", text::tail(&output, 12));
     }
     Ok(())
 }
 
+impl Expected {
+    /// Checks that `cargo osdk test` ended so.
+    fn judge(&self, finished: &Finished) -> Result<()> {
+        let End::Exited(status) = finished.end else {
+            bail!("cargo osdk test did not end by itself: {}", finished.end);
+        };
+        let output = text::plain(&finished.output);
+        let tail = || text::tail(&output, 12);
+        match self {
+            Passes(tests) => {
+                ensure!(status == 0, "exit status {status} instead of 0{}", tail());
+                let end = format!(": {tests} passed, 0 failed");
+                let is_sum = |line: &str| line.starts_with("ktest ") && line.ends_with(&end);
+                ensure!(output.lines().any(is_sum), "no line ends with {end:?}{}", tail());
+            }
+            Fails(words) => {
+                ensure!(status != 0, "exit status 0 instead of a failure{}", tail());
+                ensure!(output.contains(words), "failed without saying {words:?}{}", tail());
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Removes what no later run can use: the kernels, whose names depend on the temporary folder, and
 /// the logs of the tests that failed as they should.
-fn remove_leftovers(workspace: &Workspace, build: &Path) -> Result<()> {
-    let prefix = format!("{}_osdk_bin-", workspace.kernel_name()?.replace('-', "_"));
-    let deps = build.join("riscv64imac-unknown-none-elf/debug/deps");
+fn remove_leftovers(workspace: &Workspace, build: &Path) {
+    let members = workspace.members.iter().filter(|member| member.is_default);
+    let prefixes: Vec<_> =
+        members.map(|member| format!("{}_osdk_bin-", member.crate_name())).collect();
+    let deps = build.join(KERNEL_TARGET).join("debug/deps");
     // Neither folder exists if nothing was built, and what cannot be removed does no harm.
     for entry in fs::read_dir(deps).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+        let name = entry.file_name();
+        if prefixes.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
             let _ = fs::remove_file(entry.path());
         }
     }
     let _ = fs::remove_dir_all(build.join("logs"));
-    Ok(())
 }
 
 /// A workspace in a new temporary folder with the manifests, versions, OSDK.toml and tools of this

@@ -135,9 +135,9 @@ fn sample(output: &str, load: Load) -> Result<Sample> {
         .filter_map(|line| line.trim().strip_prefix("bench: interrupts ")?.parse().ok())
         .collect();
     let requests = number(&way["total_ios"], "total_ios")?;
+    let iops = number(&way["iops"], "iops")?;
+    let mib_s = number(&way["bw_bytes"], "bw_bytes")? / f64::from(1 << 20);
     Ok(Sample {
-        iops: number(&way["iops"], "iops")?,
-        mib_s: number(&way["bw_bytes"], "bw_bytes")? / f64::from(1 << 20),
         latency: Some(Latency {
             mean: number(&way["lat_ns"]["mean"], "mean latency")? / 1e3,
             p50: percentile("50.000000")? / 1e3,
@@ -148,8 +148,7 @@ fn sample(output: &str, load: Load) -> Result<Sample> {
             [before, after] if requests > 0.0 => Some((after - before) / requests),
             _ => None,
         },
-        notifications: None,
-        accesses: None,
+        ..Sample::of_speed(iops, mib_s)
     })
 }
 

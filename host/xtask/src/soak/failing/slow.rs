@@ -44,7 +44,8 @@ fn latency(trial: &Trial) -> Result<Figures> {
         );
         figures.requests += done("writes") + done("flushes");
 
-        let bench = format!("job=bench mode=randread bs=4096 qd={depth} count={count}");
+        let bench =
+            format!("job=bench mode=randread bs=4096 qd={depth} count={count} complete=irq");
         trial.run(disk(), &bench)?.expect_ok("bench")?;
         figures.requests += u64::from(count);
     }

@@ -1,18 +1,26 @@
-//! The repository: its folders, and cargo in it.
+//! The repository: its folders and packages, and cargo in it.
+
+mod members;
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
     process::Command,
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use serde_json::Value;
 
+pub use self::members::Member;
 use crate::process::{self, ProcessError};
 
+/// The target that OSDK builds for.
+pub const KERNEL_TARGET: &str = "riscv64imac-unknown-none-elf";
+
 /// A way to compile a kernel.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Profile {
     /// For finding mistakes.
     Dev,
@@ -32,8 +40,12 @@ pub struct Workspace {
     pub target: PathBuf,
     /// The answer of `cargo metadata --no-deps`.
     pub metadata: Value,
+    /// The packages.
+    pub members: Vec<Member>,
     /// Every time limit is multiplied by this.
     pub patience: u32,
+    /// The kernels that this program has built, by package and profile.
+    built: Mutex<BTreeMap<(String, Profile), PathBuf>>,
 }
 
 /// The workspace is not there, or has no kernel.
@@ -51,9 +63,15 @@ pub enum WorkspaceError {
     /// Cargo leaves something out.
     #[error("cargo metadata does not name {0}")]
     Unnamed(&'static str),
-    /// OSDK builds the default member.
-    #[error("the kernel must be the only default member of the workspace, and there are {0}")]
-    DefaultMembers(usize),
+    /// OSDK runs the kernel.
+    #[error(
+        "one default member of the workspace must be the kernel, on which no other one depends, and there \
+         are {0} of that kind"
+    )]
+    Kernels(usize),
+    /// There is no such package.
+    #[error("the workspace has no package {0}")]
+    NoMember(String),
     /// The kernel does not compile.
     #[error("the kernel does not build")]
     Build(#[source] ProcessError),
@@ -94,7 +112,9 @@ impl Workspace {
         let root =
             metadata["workspace_root"].as_str().ok_or(WorkspaceError::Unnamed("the root"))?;
         let root = PathBuf::from(root);
-        Ok(Self { target: root.join("target"), root, metadata, patience })
+        let members = members::read(&metadata)?;
+        let target = root.join("target");
+        Ok(Self { root, target, metadata, members, patience, built: Mutex::default() })
     }
 
     /// `cargo` at the root of the repository.
@@ -109,38 +129,72 @@ impl Workspace {
         self.target.join(suite).join(format!("{case}.log"))
     }
 
-    /// The name of the kernel's crate: the only default member of the workspace, which is what OSDK
-    /// builds.
+    /// The kernel's package: the only default member that no other one depends on, which is what OSDK runs.
     ///
     /// # Errors
     ///
-    /// There is no such crate, or more than one.
-    pub fn kernel_name(&self) -> Result<&str, WorkspaceError> {
-        kernel_name(&self.metadata)
+    /// There is no such package, or more than one.
+    pub fn kernel(&self) -> Result<&Member, WorkspaceError> {
+        members::kernel(&self.members)
     }
 
-    /// Builds the kernel, and copies it to the folder of `suite`, where no later build changes it.
+    /// The package of this name.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub fn member(&self, name: &str) -> Result<&Member, WorkspaceError> {
+        let found = self.members.iter().find(|member| member.name == name);
+        found.ok_or_else(|| WorkspaceError::NoMember(name.to_owned()))
+    }
+
+    /// Cargo's arguments that choose some of the packages.
+    pub fn choose(&self, which: impl Fn(&Member) -> bool) -> Vec<String> {
+        let chosen = self.members.iter().filter(|member| which(member));
+        chosen.flat_map(|member| ["--package".to_owned(), member.name.clone()]).collect()
+    }
+
+    /// Builds the kernel of a package, and copies it to the folder of `suite`, where no later build changes
+    /// it. Whatever this program has built before is not built again; all suites share it.
     ///
     /// # Errors
     ///
     /// It does not build, or cannot be copied.
-    pub fn build_kernel(
+    pub fn build(
         &self,
-        suite: &str,
+        package: &Member,
         profile: Profile,
+        suite: &str,
+        log: &Path,
+    ) -> Result<PathBuf, WorkspaceError> {
+        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (package.name.clone(), profile);
+        if let Some(kernel) = built.get(&key) {
+            return Ok(kernel.clone());
+        }
+        let kernel = self.build_now(package, profile, suite, log)?;
+        built.insert(key, kernel.clone());
+        Ok(kernel)
+    }
+
+    fn build_now(
+        &self,
+        package: &Member,
+        profile: Profile,
+        suite: &str,
         log: &Path,
     ) -> Result<PathBuf, WorkspaceError> {
         let mut cargo = self.cargo();
-        cargo.args(["osdk", "build", "--target-arch=riscv64"]);
+        cargo.current_dir(&package.folder).args(["osdk", "build", "--target-arch=riscv64"]);
         if profile == Profile::Release {
             cargo.arg("--release");
         }
         process::run(cargo, self.limit(900), log)
             .and_then(|finished| finished.expect_success())
             .map_err(WorkspaceError::Build)?;
-        let name = self.kernel_name()?;
+        let name = &package.name;
         let built = self.target.join(format!("osdk/{name}/{name}-osdk-bin.qemu_elf"));
-        let kernel = self.target.join(suite).join("kernel.elf");
+        let kernel = self.target.join(suite).join(format!("{name}.elf"));
         let copied = fs::copy(&built, &kernel).and_then(|_| fs::read(&kernel));
         let contents = copied.map_err(|source| WorkspaceError::Copy { path: built, source })?;
         let mark = b"[ktest runner]";
@@ -165,44 +219,17 @@ pub fn cargo_in(folder: &Path) -> Command {
     command
 }
 
-fn kernel_name(metadata: &Value) -> Result<&str, WorkspaceError> {
-    let list = |key, what| metadata[key].as_array().ok_or(WorkspaceError::Unnamed(what));
-    let members = list("workspace_default_members", "the default members")?;
-    let [kernel] = &members[..] else {
-        return Err(WorkspaceError::DefaultMembers(members.len()));
-    };
-    list("packages", "the packages")?
-        .iter()
-        .find(|package| package["id"] == *kernel)
-        .and_then(|package| package["name"].as_str())
-        .ok_or(WorkspaceError::Unnamed("the package of the default member"))
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    #[test]
-    fn the_kernel_is_the_only_default_member() {
-        let metadata = |members: &[&str]| {
-            json!({
-                "workspace_default_members": members,
-                "packages": [{ "id": "one", "name": "tool" }, { "id": "two", "name": "kernel" }],
-            })
-        };
-        assert_eq!(kernel_name(&metadata(&["two"])).unwrap(), "kernel");
-        let error = kernel_name(&metadata(&["one", "two"])).unwrap_err();
-        assert!(matches!(error, WorkspaceError::DefaultMembers(2)), "{error}");
-        assert!(kernel_name(&metadata(&["three"])).is_err());
-        assert!(kernel_name(&json!({})).is_err());
-    }
 
     #[test]
     fn the_workspace_is_found_from_here() {
         let workspace = Workspace::locate(3).unwrap();
         assert!(workspace.root.join("host/lab/Cargo.toml").is_file());
+        assert!(workspace.kernel().unwrap().needs_ostd);
+        assert!(!workspace.member("lab").unwrap().needs_ostd);
+        assert!(matches!(workspace.member("none"), Err(WorkspaceError::NoMember(_))));
         assert!(workspace.target.starts_with(&workspace.root));
         assert_eq!(workspace.log("suite", "case"), workspace.target.join("suite/case.log"));
         assert_eq!(workspace.limit(20), Duration::from_secs(60));

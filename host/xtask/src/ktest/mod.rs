@@ -1,0 +1,86 @@
+//! The unit tests of the kernel and of the crates on OSTD that it is made of. They run inside QEMU, those
+//! of each crate in a boot of their own.
+
+mod output;
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result, anyhow};
+use lab::{process, text, workspace::Workspace};
+use serde_json::json;
+
+use self::output::{Boot, Verdict};
+use crate::report::Suite;
+
+/// Seconds; read by tools/qemu-test.sh.
+const TIME_LIMIT: &str = "KTEST_TIMEOUT";
+
+/// Runs `cargo osdk test` once, which boots once for each default member of the workspace, and enters
+/// every test that it started. A member of which no test ran has failed.
+pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
+    let log = workspace.log("ktest", "cargo-osdk-test");
+    process::new_log(&log)?;
+    let mut cargo = workspace.cargo();
+    cargo.args(["osdk", "test", "--target-arch=riscv64"]);
+    if std::env::var_os(TIME_LIMIT).is_none() {
+        cargo.env(TIME_LIMIT, workspace.limit(300).as_secs().to_string());
+    }
+    // The wrapper around QEMU has a limit of its own, which is the better one: it knows which test
+    // hung.
+    let finished = process::run(cargo, workspace.limit(2400), &log)?;
+
+    let output = text::plain(&finished.output);
+    let boots = output::boots(&output);
+    for member in workspace.members.iter().filter(|member| member.is_default) {
+        println!("{}:", member.name);
+        match boots.iter().find(|boot| boot.package == member.name) {
+            Some(boot) => enter(boot, suite, &log),
+            // OSDK stops at the first crate that does not compile.
+            None => {
+                let result = Err(anyhow!("its tests were not started"));
+                suite.record(&member.name, Some(&log), result);
+            }
+        }
+    }
+    keep(workspace, &boots, &output)?;
+    // Every boot may be good and the run bad. Where a boot is bad, that is the reason.
+    match finished.expect_success() {
+        Ok(()) => drop(fs::remove_file(&log)),
+        Err(error) if boots.iter().all(Boot::is_good) => {
+            suite.record("cargo-osdk-test", Some(&log), Err(error.into()));
+        }
+        Err(_) => {}
+    }
+    Ok(())
+}
+
+/// Enters the tests of a boot, and the boot itself if it is bad although they all passed: it ended too
+/// early, or no test ran.
+fn enter(boot: &Boot, suite: &mut Suite, log: &Path) {
+    for test in &boot.tests {
+        println!("{} ... {}", test.name, test.verdict);
+        let result = test.verdict.result();
+        // The log is one for all tests, so it is none of those that passed.
+        suite.record(&test.name, result.is_err().then_some(log), result);
+    }
+    match boot.check() {
+        Ok(passed) => println!("{}: {passed} passed", boot.package),
+        Err(_) if boot.tests.iter().any(|test| test.verdict != Verdict::Ok) => {}
+        Err(reason) => suite.record(&boot.package, Some(log), Err(anyhow!("{reason}"))),
+    }
+}
+
+/// Writes `target/ktest/report.json`: the tests, and what the fuzzer says of itself.
+fn keep(workspace: &Workspace, boots: &[Boot], output: &str) -> Result<()> {
+    let fuzz = output.lines().rev().find_map(|line| line.strip_prefix("fuzz: "));
+    let tests: Vec<_> = boots
+        .iter()
+        .flat_map(|boot| &boot.tests)
+        .map(|test| json!({ "name": test.name, "verdict": test.verdict.to_string() }))
+        .collect();
+    let report = json!({ "tests": tests, "fuzz": fuzz });
+    let path = workspace.target.join("ktest/report.json");
+    fs::create_dir_all(workspace.target.join("ktest"))?;
+    fs::write(&path, format!("{report:#}\n"))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
