@@ -1,6 +1,6 @@
 //! A teaching framekernel: a VirtIO driver stack in safe Rust on OSTD.
 //!
-//! [`kernel_main`] brings the floors up one by one, from the logger to the disks, and then does the
+//! `kernel_main` brings the floors up one by one, from the logger to the disks, and then does the
 //! job that the command line names. The run ends with the machine's power-off, and QEMU's exit
 //! status says how it went.
 

@@ -25,7 +25,7 @@ use super::{
     driver::{DeviceError, Driver, Next},
     features::Features,
     handshake::InitError,
-    queue::{AddError, Chain, Queue, Table, Used},
+    queue::{Chain, Queue, Refused, Table, Used},
     reset::ResetError,
     transport::Transport,
 };
@@ -123,7 +123,7 @@ fn add_again<M, N>(
     queue: &mut Queue<M, Owed<N>>,
     chain: Box<Chain<M>>,
     note: N,
-) -> Result<(), (AddError, Box<Chain<M>>, Owed<N>)> {
+) -> Result<(), Refused<M, Owed<N>>> {
     queue.add(chain, Owed::Note(note))
 }
 

@@ -11,7 +11,7 @@ const STATUS_READS: usize = 100_000;
 /// Resets the device and waits until it says that it is done.
 ///
 /// On success the device has forgotten all queues and touches no memory. May be called from any
-/// context; it takes at most about as long as [`STATUS_READS`] register reads.
+/// context; it takes at most about as long as 100,000 register reads.
 ///
 /// # Errors
 ///

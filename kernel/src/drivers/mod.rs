@@ -6,7 +6,7 @@
 //!   options   the command line's choices for the drivers
 //! ```
 //!
-//! The drivers themselves are the crate [`virtio`]. A new kind of device is one arm in [`bind`].
+//! The drivers themselves are the crate [`virtio`]. A new kind of device is one arm in `bind`.
 
 mod bind;
 pub mod entropy;

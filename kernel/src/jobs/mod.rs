@@ -1,6 +1,6 @@
 //! The jobs of the kernel: `job=NAME` and its parameters on the command line.
 //!
-//! Each job is a file with one type that implements [`Run`]: the job's name and parameters, what it
+//! Each job is a file with one type that implements `Run`: the job's name and parameters, what it
 //! needs, and how it is done. The last line on the console is always `job NAME: ok ...` or
 //! `job NAME: failed: ...`, and the exit status of QEMU agrees with it.
 
@@ -83,7 +83,7 @@ const KINDS: &[Kind] = &[
     Kind::of::<random::Random>(),
 ];
 
-/// A type that implements [`Run`], in a table with others.
+/// A type that implements `Run`, in a table with others.
 struct Kind {
     name: &'static str,
     parameters: &'static [&'static str],

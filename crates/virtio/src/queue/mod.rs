@@ -1,7 +1,7 @@
 //! The split virtqueue, VIRTIO 1.3 section 2.7.
 //!
 //! A queue carries descriptor chains to the device and back. Three parts of shared memory do
-//! that (see [`layout`]), and who writes which decides what can be believed:
+//! that (see `layout.rs`), and who writes which decides what can be believed:
 //!
 //! | part | written by | read by | trusted |
 //! |---|---|---|---|
@@ -87,6 +87,9 @@ struct Outstanding<M, T> {
     chain: ManuallyDrop<Box<Chain<M>>>,
     tag: T,
 }
+
+/// A chain that was not taken, with the reason and its tag.
+pub type Refused<M, T> = (AddError, Box<Chain<M>>, T);
 
 /// A chain that the device has returned.
 #[derive(Debug)]

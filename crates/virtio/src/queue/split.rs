@@ -6,7 +6,8 @@ use core::mem::ManuallyDrop;
 use ostd::arch::read_tsc;
 
 use super::{
-    AddError, Chain, ChainError, Descriptor, Outstanding, Queue, Run, Used, Violation, rings::Rings,
+    AddError, Chain, ChainError, Descriptor, Outstanding, Queue, Refused, Run, Used, Violation,
+    rings::Rings,
 };
 
 // To the device.
@@ -21,11 +22,7 @@ impl<M, T> Queue<M, T> {
     ///
     /// The chain comes back untouched, with the reason.
     #[inline(always)]
-    pub fn add(
-        &mut self,
-        mut chain: Box<Chain<M>>,
-        tag: T,
-    ) -> Result<(), (AddError, Box<Chain<M>>, T)> {
+    pub fn add(&mut self, mut chain: Box<Chain<M>>, tag: T) -> Result<(), Refused<M, T>> {
         let head = match self.describe(&mut chain) {
             Ok(head) => head,
             Err(error) => return Err((error, chain, tag)),
