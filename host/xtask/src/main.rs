@@ -13,6 +13,7 @@ mod hostile;
 mod ktest;
 mod lint;
 mod report;
+mod road;
 mod selftest;
 mod soak;
 
@@ -50,6 +51,12 @@ enum Task {
     Selftest,
     /// Count the instructions, notifications and interrupts that a request costs.
     Counts,
+    /// Count the functions, files and types on the road of one blocking read.
+    Road {
+        /// Write the list to the book, too.
+        #[arg(long)]
+        write: bool,
+    },
     /// Boot the kernel in QEMU for each end-to-end case.
     E2e {
         /// Only the cases whose name contains this.
@@ -117,6 +124,9 @@ fn run(cli: &Cli) -> Result<bool> {
         Task::Ktest => Report::of(&[("ktest", ktest)]),
         Task::Selftest => Report::of(&[("selftest", selftest)]),
         Task::Counts => Report::of(&[("counts", counts)]),
+        Task::Road { write } => {
+            Report::of(&[("road", &|suite| road::run(&workspace, suite, *write))])
+        }
         Task::PowerCuts => Report::of(&[("power-cuts", power_cuts)]),
         Task::Failing => Report::of(&[("failing", failing)]),
         Task::Soak(extent) => return soak::run(&workspace, *extent),
