@@ -38,7 +38,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Run every suite: lint, host, ktest, selftest, counts, e2e, hostile,
+    /// Run every suite: lint, host, ktest, selftest, counts, road, e2e, hostile,
     /// power-cuts, failing.
     Test,
     /// Check formatting, clippy's warnings and the absence of `unsafe` in the kernel.
@@ -99,6 +99,7 @@ fn run(cli: &Cli) -> Result<bool> {
     let ktest: Run = &|suite| ktest::run(&workspace, suite);
     let selftest: Run = &|suite| selftest::run(&workspace, suite);
     let counts: Run = &|suite| counts::run(&workspace, suite);
+    let road: Run = &|suite| road::run(&workspace, suite, false);
     let e2e: Run = &|suite| e2e::run(&workspace, suite, None, None);
     let hostile: Run = &|suite| hostile::run(&workspace, suite);
     let power_cuts: Run =
@@ -114,6 +115,7 @@ fn run(cli: &Cli) -> Result<bool> {
             ("ktest", ktest),
             ("selftest", selftest),
             ("counts", counts),
+            ("road", road),
             ("e2e", e2e),
             ("hostile", hostile),
             ("power-cuts", power_cuts),
