@@ -37,6 +37,10 @@ ktest: setup ## Run the unit tests of the kernel and its crates in QEMU
 e2e: setup ## Boot the real kernel on many machines and check the disks from the host
 	@$(XTASK) e2e
 
+.PHONY: road
+road: setup ## Count the functions, files and types on the road of one read
+	@$(XTASK) road
+
 .PHONY: fmt
 fmt: setup ## Format the source
 	@cargo fmt --all

@@ -13,6 +13,7 @@ mod hostile;
 mod ktest;
 mod lint;
 mod report;
+mod road;
 mod selftest;
 mod soak;
 
@@ -37,7 +38,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Run every suite: lint, host, ktest, selftest, counts, e2e, hostile,
+    /// Run every suite: lint, host, ktest, selftest, counts, road, e2e, hostile,
     /// power-cuts, failing.
     Test,
     /// Check formatting, clippy's and rustdoc's warnings and the absence of `unsafe` in the kernel.
@@ -52,6 +53,12 @@ enum Task {
     Selftest,
     /// Count the instructions, notifications and interrupts that a request costs.
     Counts,
+    /// Count the functions, files and types on the road of one blocking read.
+    Road {
+        /// Write the list to the book, too.
+        #[arg(long)]
+        write: bool,
+    },
     /// Boot the kernel in QEMU for each end-to-end case.
     E2e {
         /// Only the cases whose name contains this.
@@ -94,6 +101,7 @@ fn run(cli: &Cli) -> Result<bool> {
     let ktest: Run = &|suite| ktest::run(&workspace, suite);
     let selftest: Run = &|suite| selftest::run(&workspace, suite);
     let counts: Run = &|suite| counts::run(&workspace, suite);
+    let road: Run = &|suite| road::run(&workspace, suite, false);
     let e2e: Run = &|suite| e2e::run(&workspace, suite, None, None);
     let hostile: Run = &|suite| hostile::run(&workspace, suite);
     let power_cuts: Run =
@@ -109,6 +117,7 @@ fn run(cli: &Cli) -> Result<bool> {
             ("ktest", ktest),
             ("selftest", selftest),
             ("counts", counts),
+            ("road", road),
             ("e2e", e2e),
             ("hostile", hostile),
             ("power-cuts", power_cuts),
@@ -120,6 +129,9 @@ fn run(cli: &Cli) -> Result<bool> {
         Task::Ktest => Report::of(&[("ktest", ktest)]),
         Task::Selftest => Report::of(&[("selftest", selftest)]),
         Task::Counts => Report::of(&[("counts", counts)]),
+        Task::Road { write } => {
+            Report::of(&[("road", &|suite| road::run(&workspace, suite, *write))])
+        }
         Task::PowerCuts => Report::of(&[("power-cuts", power_cuts)]),
         Task::Failing => Report::of(&[("failing", failing)]),
         Task::Soak(extent) => return soak::run(&workspace, *extent),

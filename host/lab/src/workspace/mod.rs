@@ -26,6 +26,8 @@ pub enum Profile {
     Dev,
     /// For speed.
     Release,
+    /// For a trace in which every function is seen.
+    Road,
 }
 
 /// The repository that this program was built from.
@@ -186,8 +188,10 @@ impl Workspace {
     ) -> Result<PathBuf, WorkspaceError> {
         let mut cargo = self.cargo();
         cargo.current_dir(&package.folder).args(["osdk", "build", "--target-arch=riscv64"]);
-        if profile == Profile::Release {
-            cargo.arg("--release");
+        match profile {
+            Profile::Dev => {}
+            Profile::Release => _ = cargo.arg("--release"),
+            Profile::Road => _ = cargo.arg("--profile=road"),
         }
         process::run(cargo, self.limit(900), log)
             .and_then(|finished| finished.expect_success())
