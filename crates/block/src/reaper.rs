@@ -6,7 +6,7 @@ use ostd::{
     sync::{Waiter, Waker},
     task::Task,
 };
-use wait::{Awaited, Patience, Waiting, wait};
+use wait::{Awaited, Patience, wait};
 
 use super::{BlockDevice, Error, Request};
 
@@ -55,7 +55,11 @@ impl<'a, D: BlockDevice + ?Sized> Reaper<'a, D> {
         if let Some(completion) = self.queue.try_next() {
             return Some(completion);
         }
-        if self.queue.open() == 0 { None } else { wait(self, self.patience) }
+        if self.queue.open() == 0 {
+            None
+        } else {
+            wait(self, self.disk.waiting(), self.waiter.as_ref(), self.patience)
+        }
     }
 }
 
@@ -76,13 +80,5 @@ impl<D: BlockDevice + ?Sized> Awaited for Reaper<'_, D> {
             return false;
         }
         self.disk.before_sleep(self.queue, waker)
-    }
-
-    fn waiting(&self) -> &Waiting {
-        self.disk.waiting()
-    }
-
-    fn waiter(&self) -> Option<&Waiter> {
-        self.waiter.as_ref()
     }
 }

@@ -7,7 +7,7 @@ use alloc::{boxed::Box, sync::Arc};
 use core::mem;
 
 use ostd::sync::Waker;
-use wait::{Awaited, Patience, Sleeper, Waiting, wait};
+use wait::{Awaited, Patience, Sleeper, wait};
 
 use super::{
     device::Device,
@@ -78,7 +78,7 @@ impl<'d, D: Driver> Spare<'d, D> {
     pub fn send(mut self) -> Result<InFlight<'d, D>, DeviceError> {
         let Self { device, queue, .. } = self;
         let mut chain = self.chain.take().ok_or(DeviceError::Dead)?;
-        let place = chain.place();
+        let place = chain.place;
         loop {
             let mut guard = queue.inner.lock();
             let Inner { queue: Some(ring), callers, .. } = &mut *guard else {
@@ -143,7 +143,7 @@ impl<'d, D: Driver> InFlight<'d, D> {
     ///
     /// [`DeviceError`], where the device was reset instead.
     pub fn wait(self) -> Result<Answer<'d, D>, DeviceError> {
-        let answer = wait(&self, Patience::default());
+        let answer = wait(&self, &self.device.waiting, None, Patience::default());
         // It has been taken: there is nothing to give up.
         mem::forget(self);
         answer
@@ -155,15 +155,13 @@ impl<'d, D: Driver> Awaited for InFlight<'d, D> {
 
     fn look(&self) -> Option<Self::Output> {
         let Self { device, queue, place } = *self;
-        let mut inner = queue.inner.lock();
-        let processed = inner.process(device, Afterwards::Keep);
-        let answered = match inner.callers.get_mut(usize::from(place)) {
-            Some(caller @ Caller::Answered(..)) => mem::replace(caller, Caller::Nobody),
-            _ => Caller::Nobody,
-        };
-        drop(inner);
-        queue.follow_up(device, &processed);
-        let Caller::Answered(chain, written) = answered else {
+        let processed = queue.process(device, Afterwards::Keep, |inner| {
+            match inner.callers.get_mut(usize::from(place)) {
+                Some(caller @ Caller::Answered(..)) => mem::replace(caller, Caller::Nobody),
+                _ => Caller::Nobody,
+            }
+        });
+        let Caller::Answered(chain, written) = processed.result else {
             device.check_deadlines();
             return None;
         };
@@ -180,10 +178,6 @@ impl<'d, D: Driver> Awaited for InFlight<'d, D> {
         drop(inner);
         self.queue.arm(self.device);
         true
-    }
-
-    fn waiting(&self) -> &Waiting {
-        &self.device.waiting
     }
 }
 
@@ -227,7 +221,7 @@ impl<D: Driver> Answer<'_, D> {
         let chain = self.spare.chain.as_mut().ok_or(DeviceError::Dead)?;
         let result = check(chain.memory(), self.written);
         match &result {
-            Ok(_) => self.spare.device.recovery.good_answer(),
+            Ok(_) => self.spare.device.good_answer(),
             Err(_) => chain.rewrite_table(),
         }
         result
@@ -248,7 +242,7 @@ impl<D: Driver> Device<D> {
         queue: &RequestQueue<D>,
         enough: impl Fn(&Inner<D>) -> bool,
     ) -> Result<(), DeviceError> {
-        wait(&Room { device: self, queue, enough }, Patience::Sleep)
+        wait(&Room { device: self, queue, enough }, &self.waiting, None, Patience::Sleep)
     }
 }
 
@@ -272,10 +266,12 @@ impl<D: Driver, F: Fn(&Inner<D>) -> bool> Awaited for Room<'_, D, F> {
     type Output = Result<(), DeviceError>;
 
     fn look(&self) -> Option<Self::Output> {
-        if self.queue.process(self.device, Afterwards::Keep).answered == 0 {
+        let keep = Afterwards::Keep;
+        let processed = self.queue.process(self.device, keep, |inner| self.is_there(inner));
+        if processed.answered == 0 {
             self.device.check_deadlines();
         }
-        self.is_there(&self.queue.inner.lock())
+        processed.result
     }
 
     fn arm(&self, waker: Arc<Waker>) -> bool {
@@ -287,9 +283,5 @@ impl<D: Driver, F: Fn(&Inner<D>) -> bool> Awaited for Room<'_, D, F> {
         drop(inner);
         self.queue.arm(self.device);
         true
-    }
-
-    fn waiting(&self) -> &Waiting {
-        &self.device.waiting
     }
 }

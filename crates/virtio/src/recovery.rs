@@ -37,7 +37,7 @@ pub(crate) struct Recovery {
     /// round.
     restarting: SpinLock<(), LocalIrqDisabled>,
     /// Restarts since the last command that was answered well.
-    restarts: AtomicU32,
+    pub restarts: AtomicU32,
     /// Everything that the device did and that the log may be told of.
     incidents: AtomicU64,
     /// How long a command may take, in ticks.
@@ -54,14 +54,6 @@ impl Recovery {
             incidents: AtomicU64::new(0),
             timeout: timeout_ms.saturating_mul(tsc_freq() / 1000),
             next_check: AtomicU64::new(0),
-        }
-    }
-
-    /// Notes that a command was answered well, so the device deserves its restarts again.
-    #[inline]
-    pub fn good_answer(&self) {
-        if self.restarts.load(Ordering::Relaxed) != 0 {
-            self.restarts.store(0, Ordering::Relaxed);
         }
     }
 }
@@ -126,7 +118,7 @@ impl<D: Driver> Device<D> {
         if log {
             log::warn!("{name} has been reset and works again");
         }
-        self.queues.iter().for_each(|queue| queue.inner.lock().wake_room());
+        self.queues.iter().for_each(|queue| queue.inner.lock().room.clear());
         self.driver.restarted(self);
         ended
     }
@@ -163,7 +155,7 @@ impl<D: Driver> Device<D> {
         // Those who sleep wait for answers or room, which may come from now on; posted buffers are awaited
         // always.
         for queue in &self.queues {
-            if (self.waiting.asleep() > 0 || self.driver.posted(queue.index))
+            if (self.waiting.asleep() > 0 || queue.posted)
                 && let Some(ring) = &mut queue.inner.lock().queue
             {
                 ring.enable_interrupts();
@@ -189,7 +181,7 @@ impl<D: Driver> Device<D> {
         recovery.next_check.store(next, Ordering::Relaxed);
         let overdue = |since: u64| now.saturating_sub(since) > recovery.timeout;
         let late = || {
-            self.queues.iter().filter(|queue| !self.driver.posted(queue.index)).any(|queue| {
+            self.queues.iter().filter(|queue| !queue.posted).any(|queue| {
                 let inner = queue.inner.lock();
                 inner.queue.as_ref().is_some_and(|ring| ring.outstanding_since().any(overdue))
             })

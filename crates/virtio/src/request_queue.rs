@@ -25,7 +25,7 @@ use super::{
     driver::{DeviceError, Driver, Next},
     features::Features,
     handshake::InitError,
-    queue::{Chain, Queue, Refused, Table, Used},
+    queue::{Chain, Queue, Table, Used},
     reset::ResetError,
     transport::Transport,
 };
@@ -36,7 +36,9 @@ pub struct RequestQueue<D: Driver> {
     pub(crate) inner: SpinLock<Inner<D>, LocalIrqDisabled>,
     /// The number of the queue.
     pub(crate) index: u16,
-    /// Whether an interrupt left chains in the used ring, for the next tick.
+    /// Says that it holds posted buffers: [`Driver::posted`].
+    pub(crate) posted: bool,
+    /// Set when an interrupt left chains in the used ring, for the next tick.
     deferred: AtomicBool,
 }
 
@@ -80,19 +82,28 @@ pub(crate) enum Afterwards {
     Keep,
     /// On, for somebody who is about to sleep.
     Arm,
-    /// On if somebody sleeps, otherwise off.
+    /// On if somebody sleeps or the queue holds posted buffers, otherwise off.
     ArmForSleepers,
 }
 
 /// The outcome of a look at the used ring.
 #[derive(Default)]
-pub(crate) struct Processed {
-    /// Commands that were answered.
-    pub answered: usize,
-    /// Whether another look is needed.
-    pub more: bool,
+pub(crate) struct Look {
+    answered: usize,
+    more: bool,
+    /// The device wants to be notified of what was sent again.
     notify: bool,
     violated: bool,
+}
+
+/// The outcome of a look at the used ring and of what follows from it.
+pub(crate) struct Processed<R> {
+    /// Commands that were answered.
+    pub answered: usize,
+    /// Another look is needed.
+    pub more: bool,
+    /// The outcome of what was done under the lock.
+    pub result: R,
 }
 
 impl<M> Caller<M> {
@@ -117,14 +128,37 @@ impl<M> Caller<M> {
     }
 }
 
-/// A chain that is sent again: most are not, and the code of [`Queue::add`] is kept off their way.
+/// Has the driver deal with the answer to a submitted chain; gives the chain unless it is sent again.
+#[inline(always)]
+fn answer_note<D: Driver>(
+    device: &Device<D>,
+    queue: &mut Queue<D::Memory, Owed<D::Note>>,
+    mut chain: Box<Chain<D::Memory>>,
+    note: D::Note,
+    written: u32,
+) -> Option<Box<Chain<D::Memory>>> {
+    match device.driver.answered(&mut chain, note, written, queue.free_segments()) {
+        Next::Done => device.good_answer(),
+        Next::Failed => chain.rewrite_table(),
+        Next::Again(note) => return send_again(device, queue, chain, note),
+    }
+    Some(chain)
+}
+
+/// Sends a submitted chain again; gives it back if the queue does not take it. Most chains are not sent
+/// again, and the code of [`Queue::add`] is kept off their way.
 #[cold]
-fn add_again<M, N>(
-    queue: &mut Queue<M, Owed<N>>,
-    chain: Box<Chain<M>>,
-    note: N,
-) -> Result<(), Refused<M, Owed<N>>> {
-    queue.add(chain, Owed::Note(note))
+fn send_again<D: Driver>(
+    device: &Device<D>,
+    queue: &mut Queue<D::Memory, Owed<D::Note>>,
+    chain: Box<Chain<D::Memory>>,
+    note: D::Note,
+) -> Option<Box<Chain<D::Memory>>> {
+    let (error, mut chain, tag) = queue.add(chain, Owed::Note(note)).err()?;
+    if let Owed::Note(note) = tag {
+        device.driver.ended(Some(&mut chain), note, error.into());
+    }
+    Some(chain)
 }
 
 impl<D: Driver> Inner<D> {
@@ -132,21 +166,14 @@ impl<D: Driver> Inner<D> {
     #[inline]
     pub fn put_back(&mut self, chain: Box<Chain<D::Memory>>) {
         self.spare.push(chain);
-        self.wake_room();
-    }
-
-    #[inline]
-    pub fn wake_room(&mut self) {
-        if !self.room.is_empty() {
-            self.room.clear();
-        }
+        self.room.clear();
     }
 
     /// Takes back what the device has returned so far, which bounds the work, and tells those who are owed
     /// it.
     #[inline]
-    pub fn process(&mut self, device: &Device<D>, afterwards: Afterwards) -> Processed {
-        let mut processed = Processed::default();
+    fn process(&mut self, device: &Device<D>, posted: bool, afterwards: Afterwards) -> Look {
+        let mut processed = Look::default();
         let Self { queue: Some(queue), spare, callers, .. } = self else { return processed };
         let mut again = false;
         // Arming includes a look.
@@ -158,51 +185,38 @@ impl<D: Driver> Inner<D> {
             0
         });
         for _ in 0..returned {
-            let Ok(Some(Used { mut chain, tag, written })) = queue.pop() else {
+            let Ok(Some(Used { chain, tag, written })) = queue.pop() else {
                 processed.violated = true;
                 break;
             };
-            processed.answered += 1;
-            let note = match tag {
-                Owed::Note(note) => note,
+            match tag {
                 Owed::Caller(place) => {
-                    if let Some(caller) = callers.get_mut(usize::from(place)) {
-                        spare.extend(caller.tell(Some(chain), Ok(written)));
-                    }
-                    continue;
+                    let caller = callers.get_mut(usize::from(place));
+                    spare.extend(caller.and_then(|caller| caller.tell(Some(chain), Ok(written))));
+                    processed.answered += 1;
                 }
-            };
-            match device.driver.answered(&mut chain, note, written, queue.free_segments()) {
-                Next::Done => device.recovery.good_answer(),
-                Next::Failed => chain.rewrite_table(),
-                Next::Again(note) => match add_again(queue, chain, note) {
-                    Ok(()) => {
-                        processed.answered -= 1;
-                        again = true;
-                        continue;
+                Owed::Note(note) => match answer_note(device, queue, chain, note, written) {
+                    Some(chain) => {
+                        spare.push(chain);
+                        processed.answered += 1;
                     }
-                    Err((error, refused, tag)) => {
-                        chain = refused;
-                        if let Owed::Note(note) = tag {
-                            device.driver.ended(Some(&mut chain), note, error.into());
-                        }
-                    }
+                    None => again = true,
                 },
             }
-            spare.push(chain);
         }
         // What others added they notify of themselves.
         processed.notify = again && queue.should_notify();
         match afterwards {
             Afterwards::Keep => {}
-            Afterwards::ArmForSleepers if device.waiting.asleep() == 0 => {
-                queue.disable_interrupts()
+            Afterwards::ArmForSleepers if !posted && device.waiting.asleep() == 0 => {
+                queue.disable_interrupts();
             }
             // Arming includes a last look, which may find more, or a violation.
             _ => processed.more = queue.enable_interrupts(),
         }
         if processed.answered > 0 {
-            self.wake_room();
+            // Dropping the sleepers wakes them.
+            self.room.clear();
         }
         processed
     }
@@ -241,7 +255,7 @@ impl<D: Driver> Inner<D> {
         if let Some(queue) = self.queue.take() {
             queue.release();
         }
-        self.wake_room();
+        self.room.clear();
     }
 }
 
@@ -276,7 +290,8 @@ impl<D: Driver> RequestQueue<D> {
         };
         let callers = spare.iter().map(|_| Caller::Nobody).collect();
         let inner = Inner { queue: Some(queue), spare, callers, room: Vec::new() };
-        Ok(Self { inner: SpinLock::new(inner), index, deferred: AtomicBool::new(false) })
+        let deferred = AtomicBool::new(false);
+        Ok(Self { inner: SpinLock::new(inner), index, posted: false, deferred })
     }
 
     fn chains(
@@ -314,52 +329,54 @@ impl<D: Driver> RequestQueue<D> {
         inner.queue.as_ref().map_or((0, 0), |queue| (queue.size(), queue.max_segments()))
     }
 
-    /// Looks at the used ring once, tells those who are owed what it holds, and deals with a violation. May
-    /// be called from any context.
-    pub(crate) fn process(&self, device: &Device<D>, afterwards: Afterwards) -> Processed {
-        let mut processed = self.inner.lock().process(device, afterwards);
-        processed.answered += self.follow_up(device, &processed);
-        processed
-    }
-
-    /// The part of a look that must not be done with the queue locked. Returns how many commands ended by
-    /// it.
-    #[inline]
-    pub(crate) fn follow_up(&self, device: &Device<D>, processed: &Processed) -> usize {
-        if processed.notify {
+    /// Looks at the used ring once, tells those who are owed what it holds, does `then` under the same
+    /// lock, and deals with what must not be done under it: the notification, and a violation. May be
+    /// called from any context.
+    pub(crate) fn process<R>(
+        &self,
+        device: &Device<D>,
+        afterwards: Afterwards,
+        then: impl FnOnce(&mut Inner<D>) -> R,
+    ) -> Processed<R> {
+        let mut inner = self.inner.lock();
+        let Look { mut answered, more, notify, violated } =
+            inner.process(device, self.posted, afterwards);
+        let result = then(&mut inner);
+        drop(inner);
+        if notify {
             device.notify(self.index);
         }
-        if processed.violated { device.recover_from_violation(self) } else { 0 }
+        if violated {
+            answered += device.recover_from_violation(self);
+        }
+        Processed { answered, more, result }
     }
 
-    /// Takes back what the device has returned, until it will interrupt for what comes next.
+    /// Takes back what the device has returned, until it will interrupt for what comes next, or for so many
+    /// `looks`: then the next tick goes on, as a device that returns at once what it is given again would
+    /// keep its caller for ever.
     ///
-    /// Each turn takes at least one chain, or deals with a violation.
-    pub(crate) fn arm(&self, device: &Device<D>) {
-        while self.process(device, Afterwards::Arm).more {}
-    }
-
-    /// The interrupt handler's part: takes back no more chains than the queue has. A device that returns
-    /// at once what it is given again would keep the handler for ever; the next tick goes on.
-    pub(crate) fn handle_interrupt(&self, device: &Device<D>) {
-        let afterwards = match device.driver.posted(self.index) {
-            true => Afterwards::Arm,
-            false => Afterwards::ArmForSleepers,
-        };
-        for _ in 0..MAX_LOOKS {
-            if !self.process(device, afterwards).more {
+    /// Each look takes at least one chain, or deals with a violation.
+    pub(crate) fn serve(&self, device: &Device<D>, afterwards: Afterwards, looks: usize) {
+        for _ in 0..looks {
+            if !self.process(device, afterwards, |_| ()).more {
                 return;
             }
         }
         self.deferred.store(true, Ordering::Relaxed);
     }
 
+    /// As [`Self::serve`], for somebody who is about to sleep and has been counted.
+    pub(crate) fn arm(&self, device: &Device<D>) {
+        self.serve(device, Afterwards::Arm, usize::MAX);
+    }
+
     /// Goes on with what an interrupt left, and looks after posted buffers where no interrupt comes. Runs
     /// for each tick of the boot CPU's timer.
     pub(crate) fn tick(&self, device: &Device<D>) {
-        let is_polled = device.waiting.must_poll() && device.driver.posted(self.index);
+        let is_polled = device.waiting.must_poll() && self.posted;
         if self.deferred.swap(false, Ordering::Relaxed) || is_polled {
-            self.handle_interrupt(device);
+            self.serve(device, Afterwards::ArmForSleepers, MAX_LOOKS);
         }
     }
 
@@ -369,6 +386,6 @@ impl<D: Driver> RequestQueue<D> {
     }
 }
 
-/// Looks at the used ring within one interrupt, each of which takes no more than the chains that are
+/// The looks at the used ring within one interrupt, each of which takes no more than the chains that are
 /// outstanding.
 pub(crate) const MAX_LOOKS: usize = 16;

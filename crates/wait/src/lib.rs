@@ -57,22 +57,19 @@ pub trait Awaited {
 
     /// Has `waker` called at the next delivery, or returns `false` if there may be something to take now.
     fn arm(&self, waker: Arc<Waker>) -> bool;
-
-    /// The state of waiting for this device.
-    fn waiting(&self) -> &Waiting;
-
-    /// A waiter of the current task that is kept from wait to wait, which spares making one for each.
-    fn waiter(&self) -> Option<&Waiter> {
-        None
-    }
 }
 
-/// Waits until `what` has been delivered.
+/// Waits until `what` has been delivered by the device of which `waiting` is the state. A `waiter` of the
+/// current task that is kept from wait to wait spares making one for each.
 ///
 /// Where there is no task yet, or nothing to wake a sleeper, it looks until then, whatever `patience` says.
 /// Not to be called in interrupt context or while holding a spin lock.
-pub fn wait<A: Awaited + ?Sized>(what: &A, patience: Patience) -> A::Output {
-    let waiting = what.waiting();
+pub fn wait<A: Awaited + ?Sized>(
+    what: &A,
+    waiting: &Waiting,
+    waiter: Option<&Waiter>,
+    patience: Patience,
+) -> A::Output {
     let timed = matches!(patience, Patience::PollFor(_) | Patience::Adaptive);
     let now = || if timed { (waiting.clock)() } else { 0 };
     let looks_for = match patience {
@@ -85,11 +82,11 @@ pub fn wait<A: Awaited + ?Sized>(what: &A, patience: Patience) -> A::Output {
     let new_waiter = OnceCell::new();
     loop {
         if looks_for <= now().wrapping_sub(begin)
-            && !waiting.must_poll()
+            && !waiting.must_poll.load(Ordering::Relaxed)
             && Task::current().is_some()
         {
             let new = || new_waiter.get_or_init(|| Waiter::new_pair().0);
-            let waiter = what.waiter().unwrap_or_else(new);
+            let waiter = waiter.unwrap_or_else(new);
             if what.arm(waiter.waker()) {
                 waiting.sleeps.fetch_add(1, Ordering::Relaxed);
                 waiter.wait();

@@ -42,7 +42,7 @@ impl Slow {
     /// Waits once for an answer that takes so many ticks; gives the looks and sleeps that it took.
     fn wait(&self, ticks: u64, patience: Patience) -> (u64, u64) {
         self.answers_at.set(now() + ticks);
-        wait(self, patience);
+        wait(self, &self.waiting, None, patience);
         (self.looks.take(), self.sleeps.take())
     }
 }
@@ -64,10 +64,6 @@ impl Awaited for Slow {
         self.sleeps.set(self.sleeps.get() + 1);
         CLOCK.store(self.answers_at.get() + INTERRUPT_COST / 2, Ordering::Relaxed);
         waker.wake_up()
-    }
-
-    fn waiting(&self) -> &Waiting {
-        &self.waiting
     }
 }
 

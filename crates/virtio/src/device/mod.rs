@@ -21,7 +21,7 @@ use super::{
     options::Options,
     queue::Chain,
     recovery::Recovery,
-    request_queue::{Afterwards, Inner, Owed, RequestQueue},
+    request_queue::{Afterwards, Inner, MAX_LOOKS, Owed, RequestQueue},
     transport::{DeviceStatus, InterruptStatus, Transport},
 };
 
@@ -77,11 +77,14 @@ impl<D: Driver> Device<D> {
     pub fn new(
         transport: Arc<dyn Transport>,
         negotiated: u64,
-        queues: Vec<RequestQueue<D>>,
+        mut queues: Vec<RequestQueue<D>>,
         driver: D,
         options: &Options,
     ) -> Self {
-        let commands = (0..).zip(&queues).filter(|(_, queue)| !driver.posted(queue.index));
+        for queue in &mut queues {
+            queue.posted = driver.posted(queue.index);
+        }
+        let commands = (0..).zip(&queues).filter(|(_, queue)| !queue.posted);
         Self {
             transport,
             negotiated,
@@ -204,9 +207,17 @@ impl<D: Driver> Device<D> {
         self.transport.notify(index);
     }
 
+    /// Notes that a command was answered well, so the device deserves its restarts again.
+    #[inline]
+    pub(crate) fn good_answer(&self) {
+        if self.recovery.restarts.load(Ordering::Relaxed) != 0 {
+            self.recovery.restarts.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Looks for answers without waiting for an interrupt. Returns how many commands were answered.
     pub fn poll(&self) -> usize {
-        let look = |queue: &RequestQueue<D>| queue.process(self, Afterwards::Keep).answered;
+        let look = |queue: &RequestQueue<D>| queue.process(self, Afterwards::Keep, |_| ()).answered;
         let answered = self.queues.iter().map(look).sum();
         if answered == 0 {
             self.check_deadlines();
@@ -214,10 +225,20 @@ impl<D: Driver> Device<D> {
         answered
     }
 
+    /// Deals with a change of the configuration or of the status.
+    #[cold]
+    fn configuration_changed(&self) {
+        let needs_reset = || self.transport.status().contains(DeviceStatus::DEVICE_NEEDS_RESET);
+        match needs_reset() {
+            true => _ = self.recover(DeviceError::NeedsReset, needs_reset),
+            false => self.driver.configuration_changed(self),
+        }
+    }
+
     /// Asks for interrupts, for a task that is about to sleep and has been counted.
     pub fn arm(&self) {
         for queue in &self.queues {
-            if !self.driver.posted(queue.index) {
+            if !queue.posted {
                 queue.arm(self);
             }
         }
@@ -227,8 +248,8 @@ impl<D: Driver> Device<D> {
 impl<D: Driver> VirtioDevice for Device<D> {
     fn use_interrupts(&self) {
         self.waiting.use_interrupts();
-        let posted = self.queues.iter().filter(|queue| self.driver.posted(queue.index));
-        posted.for_each(|queue| queue.handle_interrupt(self));
+        let posted = self.queues.iter().filter(|queue| queue.posted);
+        posted.for_each(|queue| queue.serve(self, Afterwards::ArmForSleepers, MAX_LOOKS));
     }
 
     fn tick(&self) {
@@ -241,14 +262,12 @@ impl<D: Driver> VirtioDevice for Device<D> {
         // Acknowledge first: what the device does from here on raises the interrupt again.
         let causes = self.transport.acknowledge_interrupt();
         if causes.contains(InterruptStatus::USED_BUFFER) {
-            self.queues.iter().for_each(|queue| queue.handle_interrupt(self));
+            for queue in &self.queues {
+                queue.serve(self, Afterwards::ArmForSleepers, MAX_LOOKS);
+            }
         }
         if causes.contains(InterruptStatus::CONFIGURATION_CHANGE) {
-            let needs_reset = || self.transport.status().contains(DeviceStatus::DEVICE_NEEDS_RESET);
-            match needs_reset() {
-                true => _ = self.recover(DeviceError::NeedsReset, needs_reset),
-                false => self.driver.configuration_changed(self),
-            }
+            self.configuration_changed();
         }
     }
 }

@@ -42,8 +42,8 @@ pub type Table = [Descriptor; MAX_SEGMENTS];
 #[derive(Debug)]
 pub struct Chain<M> {
     memory: M,
-    /// Its number among the chains of its queue.
-    place: u16,
+    /// Its number among the chains of its queue, from 0.
+    pub(crate) place: u16,
     pub(super) descriptors: ArrayVec<Descriptor, MAX_SEGMENTS>,
     /// How many bytes the device may write.
     pub(super) writable: u32,
@@ -79,11 +79,6 @@ impl<M> Chain<M> {
     pub fn memory_mut(&mut self) -> &mut M {
         self.linked = false;
         &mut self.memory
-    }
-
-    /// Its number among the chains of its queue, from 0.
-    pub(crate) fn place(&self) -> u16 {
-        self.place
     }
 
     /// The number of segments that are described.

@@ -65,12 +65,6 @@ impl Layout {
         let avail_event = used + ring::ENTRIES + entries * ring::USED_ENTRY_BYTES;
         Self { size, available, used_event, used, avail_event, bytes: avail_event + 2 }
     }
-
-    /// The entry of either ring for chain number `position`, which counts on past the size.
-    #[inline]
-    pub const fn entry(&self, position: u16) -> usize {
-        (position & (self.size - 1)) as usize
-    }
 }
 
 /// The places of a queue's parts, which a transport tells the device.

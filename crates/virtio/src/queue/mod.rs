@@ -198,7 +198,7 @@ impl<M, T> Queue<M, T> {
         match self.free_descriptors.len() {
             _ if !matches!(self.run, Run::Running) => 0,
             0 => 0,
-            _ if self.indirect => self.max_segments(),
+            _ if self.indirect => self.max_segments,
             free => free.min(MAX_SEGMENTS),
         }
     }

@@ -18,8 +18,8 @@ use core::sync::atomic::{Ordering, fence};
 
 use dma::{DmaError, DmaMemory, DmaSlice, alloc_coherent};
 use ostd::mm::{
-    HasDaddr, HasSize, Infallible, PAGE_SIZE, PodOnce, VmIoFill, VmIoOnce, VmWriter,
-    dma::DmaCoherent, io::util::HasVmReaderWriter,
+    HasDaddr, HasSize, Infallible, PAGE_SIZE, VmIoFill, VmIoOnce, VmWriter, dma::DmaCoherent,
+    io::util::HasVmReaderWriter,
 };
 
 use super::{
@@ -87,13 +87,19 @@ impl Rings {
         }
     }
 
+    /// The entry of either ring for chain number `position`, which counts on past the size.
+    #[inline]
+    pub fn entry(&self, position: u16) -> usize {
+        usize::from(position & (self.layout.size - 1))
+    }
+
     /// Puts the chain that starts at descriptor `head` into the available ring as number
     /// `position`, and tells that there is one more.
     #[inline(always)]
     pub fn publish(&self, position: u16, head: u16) {
         let mut ring = self.memory.writer();
         let mut entry = ring.skip(self.layout.available).clone_exclusive();
-        let offset = ring::ENTRIES + self.layout.entry(position) * ring::AVAILABLE_ENTRY_BYTES;
+        let offset = ring::ENTRIES + self.entry(position) * ring::AVAILABLE_ENTRY_BYTES;
         let _ = entry.skip(offset).write_once(&head);
         // Publish: the device must not see the index before what it announces.
         fence(Ordering::Release);
@@ -104,7 +110,7 @@ impl Rings {
     /// announces may be read after this.
     #[inline]
     pub fn used_index(&self) -> u16 {
-        let index = get(&self.memory, self.layout.used + ring::INDEX);
+        let index = self.memory.read_once(self.layout.used + ring::INDEX).unwrap_or(0);
         // Take: the device wrote the entries and the data before the index.
         fence(Ordering::Acquire);
         index
@@ -113,7 +119,7 @@ impl Rings {
     /// Used entry number `position`: the head of the chain, and the bytes written to it.
     #[inline]
     pub fn used_entry(&self, position: u16) -> (u32, u32) {
-        let entry = ring::ENTRIES + self.layout.entry(position) * ring::USED_ENTRY_BYTES;
+        let entry = ring::ENTRIES + self.entry(position) * ring::USED_ENTRY_BYTES;
         let mut reader = self.memory.reader();
         let entry = reader.skip(self.layout.used + entry);
         (entry.read_once().unwrap_or(u32::MAX), entry.read_once().unwrap_or(u32::MAX))
@@ -124,36 +130,23 @@ impl Rings {
     pub fn avail_event(&self) -> u16 {
         // Ask: our available index before the device's wish.
         fence(Ordering::SeqCst);
-        get(&self.memory, self.layout.avail_event)
+        self.memory.read_once(self.layout.avail_event).unwrap_or(0)
     }
 
     /// Whether the device wants no notifications (without EVENT_IDX).
     pub fn notifications_suppressed(&self) -> bool {
         // Ask: our available index before the device's wish.
         fence(Ordering::SeqCst);
-        let flags: u16 = get(&self.memory, self.layout.used + ring::FLAGS);
+        let flags: u16 = self.memory.read_once(self.layout.used + ring::FLAGS).unwrap_or(0);
         flags & ring::USED_F_NO_NOTIFY != 0
     }
 
-    /// Asks for an interrupt: with EVENT_IDX, when used entry number `used_event` is written.
-    pub fn request_interrupt(&self, used_event: Option<u16>) {
+    /// Says when the device shall interrupt: with EVENT_IDX, when it writes used entry number
+    /// `used_event`, otherwise as the flags of the available ring say.
+    pub fn wish_interrupt(&self, used_event: Option<u16>, flags: u16) {
         let _ = match used_event {
             Some(position) => self.memory.write_once(self.layout.used_event, &position),
-            None => self.memory.write_once(self.layout.available + ring::FLAGS, &0u16),
-        };
-        // Ask: our wish before the device's used index, which is read next.
-        fence(Ordering::SeqCst);
-    }
-
-    /// Asks for no interrupts: with EVENT_IDX, by asking for one at entry number `used_event`,
-    /// which is as far away as can be.
-    pub fn suppress_interrupt(&self, used_event: Option<u16>) {
-        let _ = match used_event {
-            Some(position) => self.memory.write_once(self.layout.used_event, &position),
-            None => {
-                let flags = self.layout.available + ring::FLAGS;
-                self.memory.write_once(flags, &ring::AVAILABLE_F_NO_INTERRUPT)
-            }
+            None => self.memory.write_once(self.layout.available + ring::FLAGS, &flags),
         };
     }
 }
@@ -167,9 +160,4 @@ fn put(table: &mut VmWriter<'_, Infallible>, index: usize, descriptor: Descripto
     let mut entry = table.clone_exclusive();
     let entry = entry.skip(index * size_of::<Descriptor>());
     let _ = entry.write_once(&address).and_then(|()| entry.write_once(&rest));
-}
-
-#[inline]
-fn get<V: PodOnce>(memory: &DmaCoherent, offset: usize) -> V {
-    memory.read_once(offset).unwrap_or_else(|_| V::new_zeroed())
 }

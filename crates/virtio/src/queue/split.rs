@@ -1,13 +1,16 @@
 //! The two ways of a chain: to the device by the available ring, back by the used ring.
 
 use alloc::boxed::Box;
-use core::mem::ManuallyDrop;
+use core::{
+    mem::ManuallyDrop,
+    sync::atomic::{Ordering, fence},
+};
 
 use ostd::arch::read_tsc;
 
 use super::{
     AddError, Chain, ChainError, Descriptor, Outstanding, Queue, Refused, Run, Used, Violation,
-    rings::Rings,
+    layout::ring, rings::Rings,
 };
 
 // To the device.
@@ -49,7 +52,7 @@ impl<M, T> Queue<M, T> {
             return Err(AddError::Chain(ChainError::Empty));
         }
         let descriptors = chain.descriptors.as_slice();
-        if descriptors.len() > self.max_segments() {
+        if descriptors.len() > self.max_segments {
             return Err(AddError::Chain(ChainError::TooManySegments));
         }
         let head = match &chain.table {
@@ -145,7 +148,10 @@ impl<M, T> Queue<M, T> {
                 {
                     let chain = ManuallyDrop::into_inner(chain);
                     // Cannot truncate: it is a number of a descriptor.
-                    self.free(id as u16, chain.occupied);
+                    match chain.occupied {
+                        1 => self.free_descriptors.push(id as u16),
+                        several => self.free(id as u16, several),
+                    }
                     self.outstanding_count -= 1;
                     self.next_used = self.next_used.wrapping_add(1);
                     return Ok(Some(Used { chain, tag, written }));
@@ -183,11 +189,8 @@ impl<M, T> Queue<M, T> {
         Ok(returned)
     }
 
-    #[inline]
+    /// Frees the descriptors of a chain that lies in the ring itself.
     fn free(&mut self, head: u16, count: u16) {
-        if count == 1 {
-            return self.free_descriptors.push(head);
-        }
         // The first descriptor goes on top of the stack, for the next chain to start with.
         let start = self.free_descriptors.len();
         let mut descriptor = head;
@@ -210,7 +213,9 @@ impl<M, T> Queue<M, T> {
         if let Run::Stopped | Run::Lost = self.run {
             return false;
         }
-        self.rings.request_interrupt(self.event_idx.then_some(self.next_used));
+        self.rings.wish_interrupt(self.event_idx.then_some(self.next_used), 0);
+        // Ask: our wish before the device's used index, which is read next.
+        fence(Ordering::SeqCst);
         self.look() != Ok(0)
     }
 
@@ -219,7 +224,7 @@ impl<M, T> Queue<M, T> {
         // With EVENT_IDX the device interrupts when the used index passes `used_event`. The
         // index just behind the present one is passed last of all 65,536.
         let behind = self.event_idx.then_some(self.next_used.wrapping_sub(1));
-        self.rings.suppress_interrupt(behind);
+        self.rings.wish_interrupt(behind, ring::AVAILABLE_F_NO_INTERRUPT);
     }
 }
 

@@ -28,10 +28,7 @@ use block::{
     waiting,
 };
 use dma::DmaSliceAlloc;
-use ostd::{
-    mm::{PAGE_SIZE, dma::DmaCoherent},
-    sync::Waker,
-};
+use ostd::{mm::dma::DmaCoherent, sync::Waker};
 use spin::Once;
 use wait::Waiting;
 
@@ -60,6 +57,10 @@ pub struct VirtioBlk {
 struct Blk {
     config: BlkConfig,
     features: BlkFeatures,
+    /// The parts of [`VirtioBlk::geometry`] that do not change; its capacity is always 0 here.
+    geometry: Geometry,
+    /// The most bytes that the waiting calls move in one chain.
+    longest: usize,
     /// In sectors; the device may change it at run time.
     capacity: AtomicU64,
     serial: Once<String>,
@@ -69,7 +70,7 @@ struct Blk {
 impl BlockDevice for VirtioBlk {
     fn read_block(&self, sector: u64, data: &mut [u8]) -> Result<(), Error> {
         // The data of this way has one page; what is longer is submitted.
-        if data.len() > self.longest() {
+        if data.len() > self.device.driver.longest {
             return waiting::read(self, sector, data);
         }
         self.geometry().check(sector, data.len() as u64)?;
@@ -103,7 +104,7 @@ impl BlockDevice for VirtioBlk {
 
     fn write_block(&self, sector: u64, data: &[u8]) -> Result<(), Error> {
         // The data of this way has one page; what is longer is submitted.
-        if data.len() > self.longest() {
+        if data.len() > self.device.driver.longest {
             return waiting::write(self, sector, data);
         }
         self.writable()?.check(sector, data.len() as u64)?;
@@ -195,25 +196,14 @@ impl VirtioBlk {
     /// The part of what is known about the disk that requests are checked against.
     #[inline]
     fn geometry(&self) -> Geometry {
-        let blk = self.device.driver();
-        Geometry {
-            capacity: blk.capacity.load(Ordering::Relaxed),
-            block_size: blk.config.block_size,
-            read_only: blk.features.contains(BlkFeatures::BLK_RO),
-            discard: blk.features.contains(BlkFeatures::BLK_DISCARD),
-            write_zeroes: blk.features.contains(BlkFeatures::BLK_WRITE_ZEROES),
-        }
+        let blk = &self.device.driver;
+        Geometry { capacity: blk.capacity.load(Ordering::Relaxed), ..blk.geometry }
     }
 
     /// As [`Self::geometry`], of a disk that can be written.
     fn writable(&self) -> Result<Geometry, Error> {
         let geometry = self.geometry();
         if geometry.read_only { Err(Error::ReadOnly) } else { Ok(geometry) }
-    }
-
-    /// The most bytes that the waiting calls move in one chain.
-    fn longest(&self) -> usize {
-        PAGE_SIZE.min(self.device.driver().config.max_segment_bytes as usize)
     }
 }
 

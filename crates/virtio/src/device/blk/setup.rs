@@ -3,8 +3,9 @@
 use alloc::{string::String, sync::Arc};
 use core::{fmt, sync::atomic::AtomicU64};
 
-use block::{DiskInfo, Error};
+use block::{DiskInfo, Error, Geometry};
 use dma::DmaSliceAlloc;
+use ostd::mm::PAGE_SIZE;
 use spin::Once;
 
 use super::{
@@ -51,7 +52,15 @@ impl VirtioBlk {
             MIN_SEGMENTS,
             RequestMemory::make,
         )?;
-        let blk = Blk { config, features, capacity, serial, ranges };
+        let geometry = Geometry {
+            capacity: 0,
+            block_size: config.block_size,
+            read_only: features.contains(BlkFeatures::BLK_RO),
+            discard: features.contains(BlkFeatures::BLK_DISCARD),
+            write_zeroes: features.contains(BlkFeatures::BLK_WRITE_ZEROES),
+        };
+        let longest = PAGE_SIZE.min(config.max_segment_bytes as usize);
+        let blk = Blk { config, features, geometry, longest, capacity, serial, ranges };
         let disk =
             Self { device: Arc::new(Device::new(transport, negotiated, queues, blk, options)) };
         handshake.finish();

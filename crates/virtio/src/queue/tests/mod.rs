@@ -54,7 +54,7 @@ impl Bench {
     /// Puts a chain into the queue; gives its number among all chains.
     fn add(&mut self, read: usize, write: usize, tag: u32) -> u16 {
         let chain = self.pool.chain(read, write);
-        let place = chain.place();
+        let place = chain.place;
         self.add_again(chain, tag);
         place
     }

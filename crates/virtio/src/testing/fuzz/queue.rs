@@ -180,7 +180,7 @@ impl Case {
             1 => chain.rewrite_table(),
             _ => {}
         }
-        let (segments, place) = (chain.memory().count(), chain.place());
+        let (segments, place) = (chain.memory().count(), chain.place);
         let writable = chain.memory().writable();
         let (room, most) = (self.queue.free_segments(), self.queue.max_segments());
         self.next_tag += 1;
@@ -193,7 +193,7 @@ impl Case {
                 self.outcome.requests += 1;
             }
             Err((error, chain, tag)) => {
-                assert_eq!((chain.place(), tag), (place, self.next_tag));
+                assert_eq!((chain.place, tag), (place, self.next_tag));
                 self.spare.insert(0, chain);
                 match error {
                     AddError::Full => assert!(segments > room && segments <= most),
@@ -229,7 +229,7 @@ impl Case {
         let expected = self.ask(Oracle::pop);
         let popped = self.queue.pop().map(|used| {
             used.map(|used| {
-                let answer = (used.tag, used.chain.place(), used.written);
+                let answer = (used.tag, used.chain.place, used.written);
                 self.spare.push(used.chain);
                 answer
             })

@@ -9,7 +9,7 @@ mod waiting;
 use alloc::{format, string::ToString, vec, vec::Vec};
 
 use block::{Buffer, Completion, Operation, Patience, Reaper, SECTOR_SIZE};
-use ostd::{prelude::ktest, task::TaskOptions};
+use ostd::{mm::PAGE_SIZE, prelude::ktest, task::TaskOptions};
 
 use super::*;
 use crate::{
@@ -51,7 +51,7 @@ fn assert_idle(disk: &FakeDisk, driver: &VirtioBlk) {
         let inner = queue.inner.lock();
         let Some(ring) = &inner.queue else { continue };
         assert_eq!((ring.outstanding(), ring.free_segments()), (0, ring.max_segments()));
-        let mut places: Vec<_> = inner.spare.iter().map(|chain| chain.place()).collect();
+        let mut places: Vec<_> = inner.spare.iter().map(|chain| chain.place).collect();
         places.sort_unstable();
         assert!(places.into_iter().eq(0..ring.size()));
         assert!(inner.callers.iter().all(|caller| matches!(caller, Caller::Nobody)));
