@@ -366,11 +366,6 @@ impl<D: Driver> RequestQueue<D> {
         self.deferred.store(true, Ordering::Relaxed);
     }
 
-    /// As [`Self::serve`], for somebody who is about to sleep and has been counted.
-    pub(crate) fn arm(&self, device: &Device<D>) {
-        self.serve(device, Afterwards::Arm, usize::MAX);
-    }
-
     /// Goes on with what an interrupt left, and looks after posted buffers where no interrupt comes. Runs
     /// for each tick of the boot CPU's timer.
     pub(crate) fn tick(&self, device: &Device<D>) {
@@ -389,3 +384,6 @@ impl<D: Driver> RequestQueue<D> {
 /// The looks at the used ring within one interrupt, each of which takes no more than the chains that are
 /// outstanding.
 pub(crate) const MAX_LOOKS: usize = 16;
+
+/// The looks of a task that is about to sleep: until the device will interrupt for what comes next.
+pub(crate) const UNTIL_ARMED: usize = usize::MAX;

@@ -65,7 +65,7 @@ impl<C> CompletionQueue<C> {
     }
 
     /// Delivers the completion for which room was reserved, and wakes whoever sleeps.
-    #[inline]
+    #[inline(always)]
     pub fn push(&self, completion: C) {
         let mut inner = self.inner.lock();
         inner.ready.push_back(completion);

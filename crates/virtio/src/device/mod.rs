@@ -21,7 +21,7 @@ use super::{
     options::Options,
     queue::Chain,
     recovery::Recovery,
-    request_queue::{Afterwards, Inner, MAX_LOOKS, Owed, RequestQueue},
+    request_queue::{Afterwards, Inner, MAX_LOOKS, Owed, RequestQueue, UNTIL_ARMED},
     transport::{DeviceStatus, InterruptStatus, Transport},
 };
 
@@ -239,7 +239,7 @@ impl<D: Driver> Device<D> {
     pub fn arm(&self) {
         for queue in &self.queues {
             if !queue.posted {
-                queue.arm(self);
+                queue.serve(self, Afterwards::Arm, UNTIL_ARMED);
             }
         }
     }

