@@ -1,4 +1,4 @@
-//! What can go wrong with a request.
+//! The errors of a request.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -8,7 +8,7 @@ use wait::Full;
 
 use super::Request;
 
-/// Why a request failed.
+/// The reason why a request failed.
 ///
 /// The tag fills a word, as every completion carries a result: behind a tag of one byte the rest is not
 /// aligned, and each hand-over is then a copy byte by byte.
@@ -19,9 +19,9 @@ pub enum Error {
     OutOfRange {
         /// Its first sector.
         sector: u64,
-        /// How many sectors it covers.
+        /// The number of sectors it covers.
         sectors: u64,
-        /// How many the disk has.
+        /// The number that the disk has.
         capacity: u64,
     },
     /// The disk cannot be written.

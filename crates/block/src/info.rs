@@ -1,4 +1,4 @@
-//! What is known about a disk, and what it has cost to drive it.
+//! The properties of a disk, and the cost of driving it so far.
 
 use alloc::string::String;
 use core::fmt;
@@ -12,11 +12,11 @@ pub struct Geometry {
     pub capacity: u64,
     /// Positions and lengths of requests are multiples of this, in bytes: a power of two from 512 on.
     pub block_size: u32,
-    /// Whether writing is refused.
+    /// Writing is refused.
     pub read_only: bool,
-    /// Whether the disk knows [`super::Operation::Discard`].
+    /// The disk knows [`super::Operation::Discard`].
     pub discard: bool,
-    /// Whether the disk knows [`super::Operation::WriteZeroes`].
+    /// The disk knows [`super::Operation::WriteZeroes`].
     pub write_zeroes: bool,
 }
 
@@ -57,16 +57,16 @@ pub struct Statistics {
     pub sleeps: u64,
 }
 
-/// What is known about a disk.
+/// All that is known about a disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiskInfo {
-    /// What the disk says to be called; empty if it has no name.
+    /// The name that the disk gives itself; empty if it has none.
     pub serial: String,
-    /// What requests are checked against.
+    /// The part that requests are checked against.
     pub geometry: Geometry,
     /// The block size that serves the disk best, in bytes; at least `block_size`.
     pub physical_block_size: u32,
-    /// Whether writes stay in a volatile cache until a flush.
+    /// Writes stay in a volatile cache until a flush.
     pub writeback: bool,
     /// The most segments that the device takes in one request.
     pub max_segments: usize,

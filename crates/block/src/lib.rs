@@ -46,7 +46,7 @@ pub use self::{
 /// never smaller ones.
 pub const SECTOR_SIZE: usize = 512;
 
-/// What to do when a disk cannot take another request now.
+/// The choice of a caller when a disk cannot take another request now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IfFull {
     /// Give the request back with [`Error::WouldBlock`].
@@ -62,7 +62,7 @@ pub enum IfFull {
 /// [`IfFull::Fail`], `submit_batch` and `poll` may be called from interrupt context too; the
 /// others wait.
 pub trait BlockDevice: Send + Sync {
-    /// What is known about the disk. The capacity may change while the kernel runs.
+    /// All that is known about the disk. The capacity may change while the kernel runs.
     fn info(&self) -> DiskInfo;
 
     /// Puts a request in flight. Its completion will arrive in `done`, exactly once.
@@ -72,7 +72,7 @@ pub trait BlockDevice: Send + Sync {
     ///
     /// # Errors
     ///
-    /// What is wrong with the request itself, and [`Error::WouldBlock`], are told here, with the
+    /// Mistakes in the request itself, and [`Error::WouldBlock`], are told here, with the
     /// request given back; everything else is told by the completion.
     fn submit(
         &self,

@@ -17,7 +17,7 @@ pub struct Completion {
     pub tag: u64,
     /// The request. It is lost, with its buffers, if the device could not be made to let go of them.
     pub request: Option<Box<Request>>,
-    /// Whether it was done. The content of a failed read's buffers means nothing.
+    /// The outcome. The content of a failed read's buffers means nothing.
     pub result: Result<(), Error>,
 }
 

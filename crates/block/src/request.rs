@@ -4,7 +4,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use super::{Buffer, Error, Geometry, SECTOR_SIZE};
 
-/// What a request asks for.
+/// The action that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// Fill the buffers from the disk.
@@ -15,12 +15,12 @@ pub enum Operation {
     Flush,
     /// Forget the content of this many sectors.
     Discard {
-        /// How many.
+        /// Their number.
         sectors: u32,
     },
     /// Fill this many sectors with zeros.
     WriteZeroes {
-        /// How many.
+        /// Their number.
         sectors: u32,
     },
 }
@@ -31,11 +31,11 @@ pub enum Operation {
 /// the [`super::Completion`], so a request can be used again without allocating anything.
 #[derive(Debug)]
 pub struct Request {
-    /// What to do.
+    /// The action.
     pub operation: Operation,
     /// The first sector.
     pub sector: u64,
-    /// What is read or written, in the order of the sectors; empty for other operations.
+    /// The data, in the order of the sectors; empty for other operations.
     pub buffers: Vec<Buffer>,
     /// The submitter's own mark, which comes back with the completion.
     pub tag: u64,

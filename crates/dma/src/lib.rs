@@ -33,7 +33,7 @@ use ostd::mm::{
 
 pub use self::slice::{Buffer, DmaSlice, DmaSliceAlloc};
 
-/// Whether devices see what is in the CPU's caches.
+/// Set if devices see what is in the CPU's caches.
 static CACHE_COHERENT: AtomicBool = AtomicBool::new(true);
 
 /// Says whether devices see what is in the CPU's caches, as QEMU's and those of most machines do; that is
@@ -81,7 +81,7 @@ fn check_size(pages: usize) -> Result<(), DmaError> {
     }
 }
 
-/// Why DMA memory could not be had or used.
+/// The reason why DMA memory could not be had or used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DmaError {
     /// There is no memory.
@@ -124,9 +124,9 @@ impl DmaError {
 pub trait DmaObject:
     HasDaddr + HasSize + VmIo + Debug + Send + Sync + private::Sealed + 'static
 {
-    /// Whether the device may be asked to read this memory.
+    /// The device may be asked to read this memory.
     const DEVICE_READS: bool;
-    /// Whether the device may be asked to write this memory.
+    /// The device may be asked to write this memory.
     const DEVICE_WRITES: bool;
     /// Slots start at multiples of this many bytes.
     ///
@@ -203,7 +203,7 @@ const CACHE_LINE: usize = 64;
 /// holds a `&dyn DmaMemory` knows that its [`DmaMemory::extent`] is DMA memory that lives as
 /// long as the reference.
 pub trait DmaMemory: private::Sealed {
-    /// Where it lies and what the device may do with it.
+    /// Tells its place and what the device may do with it.
     fn extent(&self) -> DmaExtent;
 }
 
@@ -214,9 +214,9 @@ pub struct DmaExtent {
     pub address: Daddr,
     /// The length in bytes.
     pub len: usize,
-    /// Whether the device may be asked to read it.
+    /// The device may be asked to read it.
     pub device_reads: bool,
-    /// Whether the device may be asked to write it.
+    /// The device may be asked to write it.
     pub device_writes: bool,
 }
 

@@ -30,7 +30,7 @@ pub struct DmaSliceAlloc<T: Pod, D: DmaObject> {
 #[derive(Debug)]
 struct Pool<D> {
     dma: D,
-    /// Where the free slots start, in bytes. The one freed last is given out first, as it is most likely in
+    /// The starts of the free slots, in bytes. The one freed last is given out first, as it is most likely in
     /// the cache.
     free: SpinLock<Vec<usize>, LocalIrqDisabled>,
 }
@@ -96,9 +96,9 @@ impl<T: Pod> DmaSliceAlloc<T, DmaCoherent> {
 #[derive(Debug)]
 pub struct DmaSlice<T: Pod, D: DmaObject> {
     pool: Arc<Pool<D>>,
-    /// Where it starts in the object, in bytes.
+    /// Its start in the object, in bytes.
     start: usize,
-    /// Where it starts for the device.
+    /// Its start for the device.
     address: Daddr,
     value: PhantomData<fn() -> T>,
 }
@@ -283,7 +283,7 @@ impl Buffer {
         self.len
     }
 
-    /// Whether it has no memory.
+    /// Returns `true` if it has no memory.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }

@@ -229,7 +229,7 @@ impl<D: Driver> Answer<'_, D> {
 }
 
 impl<D: Driver> Inner<D> {
-    /// Whether a chain of so many segments fits now.
+    /// Returns `true` if a chain of so many segments fits now.
     pub(crate) fn has_free_segments(&self, segments: usize) -> bool {
         self.queue.as_ref().is_some_and(|queue| queue.free_segments() >= segments)
     }

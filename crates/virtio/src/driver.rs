@@ -23,7 +23,7 @@ pub trait Driver: Sized + Send + Sync + 'static {
     /// The note about a chain that no task waits for: who is owed the answer.
     type Note: Send + 'static;
 
-    /// Whether queue `index` holds posted buffers.
+    /// Returns `true` if queue `index` holds posted buffers. Asked once, when the device is put together.
     fn posted(&self, index: u16) -> bool {
         let _ = index;
         false

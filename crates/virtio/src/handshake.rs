@@ -85,7 +85,7 @@ impl Drop for Handshake {
     }
 }
 
-/// How often a configuration field is read until it holds still.
+/// The most reads of a configuration field until it holds still.
 const CONFIG_READS: usize = 16;
 
 /// Reads fields of the configuration space that belong together (section 2.5.1).
@@ -118,7 +118,7 @@ pub fn read_config<T: PartialEq>(
     Err(InitError::ConfigUnstable)
 }
 
-/// Why a device could not be initialised.
+/// The reason why a device could not be initialised.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum InitError {
     /// The device does not finish its reset.
@@ -127,7 +127,7 @@ pub enum InitError {
     NoVersion1,
     /// The device cleared FEATURES_OK.
     FeaturesRefused {
-        /// What it was asked for, all of which it had offered.
+        /// The features asked for, all of which it had offered.
         features: u64,
     },
     /// The configuration space is too short.
@@ -138,12 +138,12 @@ pub enum InitError {
     BadConfig {
         /// The field, by its name in the specification.
         field: &'static str,
-        /// What it holds.
+        /// Its value.
         value: u64,
     },
     /// Something that cannot change while a device is in use has changed over a reset.
     Changed {
-        /// What it is.
+        /// Its name.
         field: &'static str,
     },
     /// A queue could not be set up.

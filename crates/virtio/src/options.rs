@@ -8,11 +8,11 @@ use super::{features::Features, queue::MAX_QUEUE_SIZE};
 pub struct Options {
     /// The most entries to ask for in a queue.
     pub queue_size: u16,
-    /// Whether to negotiate RING_EVENT_IDX.
+    /// RING_EVENT_IDX is negotiated.
     pub event_idx: bool,
-    /// Whether to negotiate RING_INDIRECT_DESC.
+    /// RING_INDIRECT_DESC is negotiated.
     pub indirect_desc: bool,
-    /// How long a device may take to answer a request before it is reset, in milliseconds.
+    /// The time that a device may take to answer a command before it is reset, in milliseconds.
     pub timeout_ms: u64,
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct Recovery {
     pub restarts: AtomicU32,
     /// Everything that the device did and that the log may be told of.
     incidents: AtomicU64,
-    /// How long a command may take, in ticks.
+    /// The time that a command may take, in ticks.
     timeout: u64,
     /// When deadlines are checked next, in ticks.
     next_check: AtomicU64,

@@ -75,7 +75,7 @@ pub(crate) enum Caller<M> {
     Answered(Option<Box<Chain<M>>>, Result<u32, DeviceError>),
 }
 
-/// What to do with interrupts after the used ring has been looked at.
+/// The state of interrupts after the used ring has been looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Afterwards {
     /// Leave them as they are.
@@ -375,7 +375,7 @@ impl<D: Driver> RequestQueue<D> {
         }
     }
 
-    /// Whether the device has broken a rule in this queue, and not been reset since.
+    /// Returns `true` if the device has broken a rule in this queue, and not been reset since.
     pub(crate) fn is_broken(&self) -> bool {
         self.inner.lock().queue.as_ref().is_some_and(|ring| ring.violation().is_some())
     }

@@ -4,7 +4,7 @@ use core::{fmt, hint};
 
 use super::transport::{DeviceStatus, Transport};
 
-/// How often the status is read before the device is given up. A read takes about a microsecond
+/// The reads of the status before the device is given up. A read takes about a microsecond
 /// under QEMU, whose devices are reset by the time of the first.
 const STATUS_READS: usize = 100_000;
 
@@ -31,7 +31,7 @@ pub fn reset(transport: &dyn Transport) -> Result<(), ResetError> {
 /// The device does not finish its reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResetError {
-    /// What the device status was when waiting ended.
+    /// The device status when waiting ended.
     pub status: DeviceStatus,
 }
 

@@ -16,7 +16,7 @@ use super::{Sleeper, Waiting};
 /// everything that it let go in flight, so a completion is never lost and pushing never allocates.
 pub struct CompletionQueue<C> {
     capacity: usize,
-    /// What was submitted and whose completion has not been taken.
+    /// The requests that were submitted and whose completion has not been taken.
     open: AtomicUsize,
     inner: SpinLock<Inner<C>, LocalIrqDisabled>,
 }
@@ -54,7 +54,7 @@ impl<C> CompletionQueue<C> {
         Err(Full)
     }
 
-    /// Whether a reservation would be given now.
+    /// Returns `true` if a reservation would be given now.
     pub fn has_room(&self) -> bool {
         self.open() < self.capacity
     }

@@ -32,7 +32,7 @@ use ostd::{
 
 pub use self::completion::{CompletionQueue, Full};
 
-/// How to wait for something that has not arrived.
+/// A way to wait for something that has not arrived.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Patience {
     /// Sleeps until an interrupt.
@@ -109,13 +109,13 @@ pub fn wait<A: Awaited + ?Sized>(
 /// The state of waiting for one device: whether interrupts come, who sleeps, and how long waits take.
 #[derive(Debug)]
 pub struct Waiting {
-    /// Whether no interrupt can wake a sleeper: until the driver is told that they reach it, or for good.
+    /// Set while no interrupt can wake a sleeper: until the driver is told that they reach it, or for good.
     must_poll: AtomicBool,
     /// Tasks that sleep, or are about to, until the device interrupts.
     asleep: AtomicUsize,
     looks: AtomicU64,
     sleeps: AtomicU64,
-    /// How long waits took lately: a moving average in eighths of a tick; 0 is not known yet.
+    /// The time that waits took lately: a moving average in eighths of a tick; 0 is not known yet.
     average: AtomicU64,
     /// The ticks that an interrupt costs at the most.
     interrupt_cost: u64,
@@ -142,7 +142,7 @@ impl Waiting {
         }
     }
 
-    /// Whether no interrupt can wake a sleeper.
+    /// Returns `true` if no interrupt can wake a sleeper.
     pub fn must_poll(&self) -> bool {
         self.must_poll.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! What is put into a queue: descriptors, and the memory that they describe, as one object.
+//! Chains: descriptors, and the memory that they describe, as one object.
 
 use core::{fmt, ops::Range};
 
@@ -45,16 +45,16 @@ pub struct Chain<M> {
     /// Its number among the chains of its queue, from 0.
     pub(crate) place: u16,
     pub(super) descriptors: ArrayVec<Descriptor, MAX_SEGMENTS>,
-    /// How many bytes the device may write.
+    /// The bytes that the device may write.
     pub(super) writable: u32,
-    /// Whether `descriptors` describe `memory` as it is.
+    /// Set if `descriptors` describe `memory` as it is.
     pub(super) linked: bool,
     /// Its indirect table, where the device knows indirect descriptors.
     pub(super) table: Option<DmaSlice<Table, DmaCoherent>>,
     /// The entries of `descriptors` that `table` does not hold yet, one bit each. Most requests differ from
     /// the one before in the data alone, so only that is written.
     pub(super) unwritten: u64,
-    /// How many descriptors of the ring it occupies.
+    /// The number of descriptors of the ring that it occupies.
     pub(super) occupied: u16,
     /// When it was made available, in ticks of the machine's timer.
     pub(super) since: u64,

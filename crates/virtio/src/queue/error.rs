@@ -1,4 +1,4 @@
-//! What can go wrong with a queue.
+//! The errors of a queue.
 
 use core::fmt;
 
@@ -12,9 +12,9 @@ use super::{super::transport::TransportError, ChainError};
 pub enum Violation {
     /// The used index claims more returned chains than are outstanding.
     UsedIndexJumped {
-        /// How many it claims.
+        /// The number it claims.
         returned: u16,
-        /// How many there are.
+        /// The number there is.
         outstanding: u16,
     },
     /// A used entry names a descriptor that the queue does not have.
@@ -57,7 +57,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Why a chain was not taken.
+/// The reason why a chain was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddError {
     /// Not enough free descriptors now; there will be when the device returns a chain.
@@ -85,7 +85,7 @@ impl core::error::Error for Violation {}
 impl core::error::Error for AddError {}
 impl core::error::Error for SetupError {}
 
-/// Why a queue could not be set up.
+/// The reason why a queue could not be set up.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum SetupError {
     /// The device has no queue of this number.

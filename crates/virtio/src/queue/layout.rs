@@ -1,4 +1,4 @@
-//! Where the parts of a split virtqueue lie in memory, VIRTIO 1.3 section 2.7.
+//! The places of a split virtqueue's parts in memory, VIRTIO 1.3 section 2.7.
 //!
 //! ```text
 //!   descriptor table          available ring (driver area)      used ring (device area)

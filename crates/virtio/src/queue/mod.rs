@@ -98,7 +98,7 @@ pub struct Used<M, T> {
     pub chain: Box<Chain<M>>,
     /// Its tag.
     pub tag: T,
-    /// How many bytes the device says to have written, from the start of what it may write; never
+    /// The bytes that the device says to have written, from the start of what it may write; never
     /// more than that. What a legacy device says is not reliable, so there it is all of them.
     pub written: u32,
 }
@@ -191,7 +191,7 @@ impl<M, T> Queue<M, T> {
         self.indirect
     }
 
-    /// How many segments a chain may have now without [`AddError::Full`]; never more than
+    /// The segments that a chain may have now without [`AddError::Full`]; never more than
     /// [`MAX_SEGMENTS`].
     #[inline]
     pub fn free_segments(&self) -> usize {
@@ -203,14 +203,14 @@ impl<M, T> Queue<M, T> {
         }
     }
 
-    /// How many segments a chain can have when the queue is empty.
+    /// The segments that a chain can have when the queue is empty.
     #[inline]
     pub fn max_segments(&self) -> usize {
         self.max_segments
     }
 }
 
-/// Whether a queue can be used.
+/// The state of a queue.
 #[derive(Clone, Copy, Debug)]
 enum Run {
     /// The device has it.

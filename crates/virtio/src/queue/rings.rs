@@ -133,7 +133,7 @@ impl Rings {
         self.memory.read_once(self.layout.avail_event).unwrap_or(0)
     }
 
-    /// Whether the device wants no notifications (without EVENT_IDX).
+    /// Returns `true` if the device wants no notifications (without EVENT_IDX).
     pub fn notifications_suppressed(&self) -> bool {
         // Ask: our available index before the device's wish.
         fence(Ordering::SeqCst);

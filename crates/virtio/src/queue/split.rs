@@ -98,7 +98,7 @@ impl<M, T> Queue<M, T> {
         Ok(head)
     }
 
-    /// Whether the device wants a notification for what was added since this was last asked.
+    /// Returns `true` if the device wants a notification for what was added since this was last asked.
     ///
     /// Add any number of chains, ask once, and if the answer is yes call
     /// [`super::Transport::notify`] with [`Self::index`], best without the lock of the queue. A yes that is
@@ -228,7 +228,7 @@ impl<M, T> Queue<M, T> {
     }
 }
 
-/// Whether the index that the other side asked to be told about, `event`, was passed when the
+/// Returns `true` if the index that the other side asked to be told about, `event`, was passed when the
 /// index moved from `old` to `new`; indices wrap at 65,536 (sections 2.7.7.2 and 2.7.10).
 pub(super) const fn event_passed(event: u16, new: u16, old: u16) -> bool {
     new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old)

@@ -302,7 +302,7 @@ impl<R: Registers> Transport for MmioTransport<R> {
     }
 }
 
-/// Why a virtio-mmio slot cannot be used.
+/// The reason why a virtio-mmio slot cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum SlotError {
     /// There is no device in the slot, which is no fault.
@@ -314,12 +314,12 @@ pub enum SlotError {
     },
     /// The window does not start with "virt".
     BadMagic {
-        /// What it starts with.
+        /// Its first four bytes.
         found: u32,
     },
     /// Neither legacy (1) nor modern (2).
     BadVersion {
-        /// What the register holds.
+        /// The register's value.
         found: u32,
     },
     /// The window cannot be accessed.

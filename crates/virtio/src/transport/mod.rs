@@ -20,7 +20,7 @@ use super::queue::QueueAddresses;
 /// Sealed: a queue frees its memory when the transport says that the device has been reset, so a
 /// transport that is not honest about that would break memory safety.
 pub trait Transport: Debug + Send + Sync + sealed::Sealed {
-    /// Whether the device follows the legacy interface (before VIRTIO 1.0) or the modern one.
+    /// Tells the legacy interface (before VIRTIO 1.0) from the modern one.
     fn version(&self) -> Version;
 
     /// The virtio device id (VIRTIO 1.3, section 5).
@@ -79,7 +79,7 @@ pub trait Transport: Debug + Send + Sync + sealed::Sealed {
     /// The largest size that queue `index` can have; 0 if there is no such queue.
     fn queue_size_max(&self, index: u16) -> u32;
 
-    /// Whether queue `index` is in use already.
+    /// Returns `true` if queue `index` is in use already.
     fn queue_ready(&self, index: u16) -> bool;
 
     /// Gives the memory of queue `index` to the device and makes the queue ready.
@@ -168,6 +168,6 @@ impl fmt::Display for TransportError {
 
 /// Keeps transports inside this crate.
 pub(crate) mod sealed {
-    /// What only transports and register windows of this crate are.
+    /// A mark that only transports and register windows of this crate have.
     pub trait Sealed {}
 }

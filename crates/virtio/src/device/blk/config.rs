@@ -63,7 +63,7 @@ pub struct BlkConfig {
     pub max_segments: u32,
     /// The most bytes of a segment: a multiple of `block_size`, not 0.
     pub max_segment_bytes: u32,
-    /// Whether the write cache is on.
+    /// The write cache is on.
     pub writeback: bool,
     /// The number of request queues, at least 1.
     pub queues: u16,

@@ -24,11 +24,11 @@ use super::{
 #[derive(Clone, Copy)]
 pub(super) struct Row {
     pub request_type: RequestType,
-    /// Whether the device writes the data, or reads it.
+    /// The device writes the data; otherwise it reads them.
     pub device_writes: bool,
-    /// Whether the header names the sector (section 5.2.6.1).
+    /// The header names the sector (section 5.2.6.1).
     pub names_sector: bool,
-    /// Whether a range to clear stands where the data would.
+    /// A range to clear stands where the data would.
     pub has_range: bool,
 }
 
