@@ -188,8 +188,7 @@ impl<D: Driver> Drop for InFlight<'_, D> {
         match mem::replace(caller, Caller::Left) {
             Caller::Answered(chain, _) => {
                 *caller = Caller::Nobody;
-                if let Some(mut chain) = chain {
-                    chain.rewrite_table();
+                if let Some(chain) = chain {
                     inner.put_back(chain);
                 }
             }
@@ -215,16 +214,13 @@ impl<D: Driver> Answer<'_, D> {
     ///
     /// Those of `check`.
     pub fn check<R, E: From<DeviceError>>(
-        mut self,
+        self,
         check: impl FnOnce(&D::Memory, u32) -> Result<R, E>,
     ) -> Result<R, E> {
-        let chain = self.spare.chain.as_mut().ok_or(DeviceError::Dead)?;
-        let result = check(chain.memory(), self.written);
-        match &result {
-            Ok(_) => self.spare.device.good_answer(),
-            Err(_) => chain.rewrite_table(),
-        }
-        result
+        let chain = self.spare.chain.as_ref().ok_or(DeviceError::Dead)?;
+        let result = check(chain.memory(), self.written)?;
+        self.spare.device.good_answer();
+        Ok(result)
     }
 }
 

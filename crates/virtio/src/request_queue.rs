@@ -117,11 +117,7 @@ impl<M> Caller<M> {
             // The sleeper is woken by being dropped.
             Self::Waits(_) => None,
             _ => match mem::replace(self, Self::Nobody) {
-                // Nobody judges this answer, so it counts as a bad one.
-                Self::Answered(mut chain, _) => {
-                    chain.iter_mut().for_each(|chain| chain.rewrite_table());
-                    chain
-                }
+                Self::Answered(chain, _) => chain,
                 _ => None,
             },
         }
@@ -139,7 +135,7 @@ fn answer_note<D: Driver>(
 ) -> Option<Box<Chain<D::Memory>>> {
     match device.driver.answered(&mut chain, note, written, queue.free_segments()) {
         Next::Done => device.good_answer(),
-        Next::Failed => chain.rewrite_table(),
+        Next::Failed => {}
         Next::Again(note) => return send_again(device, queue, chain, note),
     }
     Some(chain)
@@ -232,9 +228,6 @@ impl<D: Driver> Inner<D> {
         let mut ended = 0;
         let result = queue.stop(|mut chain, tag| {
             ended += 1;
-            if let Some(chain) = &mut chain {
-                chain.rewrite_table();
-            }
             match tag {
                 Owed::Caller(place) => {
                     if let Some(caller) = callers.get_mut(usize::from(place)) {

@@ -51,9 +51,6 @@ pub struct Chain<M> {
     pub(super) linked: bool,
     /// Its indirect table, where the device knows indirect descriptors.
     pub(super) table: Option<DmaSlice<Table, DmaCoherent>>,
-    /// The entries of `descriptors` that `table` does not hold yet, one bit each. Most requests differ from
-    /// the one before in the data alone, so only that is written.
-    pub(super) unwritten: u64,
     /// The number of descriptors of the ring that it occupies.
     pub(super) occupied: u16,
     /// When it was made available, in ticks of the machine's timer.
@@ -63,8 +60,8 @@ pub struct Chain<M> {
 impl<M> Chain<M> {
     pub(crate) fn new(memory: M, place: u16, table: Option<DmaSlice<Table, DmaCoherent>>) -> Self {
         let descriptors = ArrayVec::new();
-        let (writable, linked, unwritten, occupied, since) = (0, false, 0, 0, 0);
-        Self { memory, place, descriptors, writable, linked, table, unwritten, occupied, since }
+        let (writable, linked, occupied, since) = (0, false, 0, 0);
+        Self { memory, place, descriptors, writable, linked, table, occupied, since }
     }
 
     /// Gives access to the memory without the means to change what is described.
@@ -101,34 +98,19 @@ impl<M> Chain<M> {
         describe: impl for<'a> FnOnce(&'a M, &mut Segments<'a>),
     ) -> Result<(), ChainError> {
         self.linked = false;
-        let before = self.descriptors.len();
-        let mut segments = Segments {
-            descriptors: &mut self.descriptors,
-            unwritten: self.unwritten,
-            count: 0,
-            writable: 0,
-            error: None,
-        };
+        self.descriptors.clear();
+        let mut segments =
+            Segments { descriptors: &mut self.descriptors, writable: 0, error: None };
         describe(&self.memory, &mut segments);
-        let Segments { unwritten, count, writable, error, .. } = segments;
-        if let Some(error) = error.or((count == 0).then_some(ChainError::Empty)) {
-            self.descriptors.clear();
+        let Segments { writable, error, .. } = segments;
+        if let Some(error) = error {
             return Err(error);
         }
-        self.unwritten = unwritten;
-        if count != before {
-            // What was the last entry has a next one now, or the other way round.
-            self.unwritten |= 1 << (count - 1) | if before > 0 { 1 << (before - 1) } else { 0 };
-            self.descriptors.truncate(count);
+        if self.descriptors.is_empty() {
+            return Err(ChainError::Empty);
         }
         (self.writable, self.linked) = (writable, true);
         Ok(())
-    }
-
-    /// Has all of the indirect table written anew the next time. A device that fails a request may have
-    /// read another table than the one that was written: it can have written over it.
-    pub fn rewrite_table(&mut self) {
-        self.unwritten = u64::MAX;
     }
 }
 
@@ -138,8 +120,6 @@ impl<M> Chain<M> {
 #[derive(Debug)]
 pub struct Segments<'a> {
     descriptors: &'a mut ArrayVec<Descriptor, MAX_SEGMENTS>,
-    unwritten: u64,
-    count: usize,
     writable: u32,
     error: Option<ChainError>,
 }
@@ -197,21 +177,9 @@ impl<'a> Segments<'a> {
             return self.fail(ChainError::ReadAfterWrite);
         }
         let descriptor = Descriptor { address: address as u64, length, flags, next: 0 };
-        let index = self.count;
-        match self.descriptors.get_mut(index) {
-            Some(known) if *known == descriptor => {}
-            Some(other) => {
-                *other = descriptor;
-                self.unwritten |= 1 << index;
-            }
-            None => {
-                if self.descriptors.try_push(descriptor).is_err() {
-                    return self.fail(ChainError::TooManySegments);
-                }
-                self.unwritten |= 1 << index;
-            }
+        if self.descriptors.try_push(descriptor).is_err() {
+            self.fail(ChainError::TooManySegments);
         }
-        self.count += 1;
     }
 
     #[cold]

@@ -62,19 +62,15 @@ impl Rings {
         put(&mut self.memory.writer(), number.into(), descriptor);
     }
 
-    /// Writes the `unwritten` entries of an indirect table, one bit each, out of `descriptors`, which
+    /// Writes all of an indirect table, as the device may have written over it, out of `descriptors`, which
     /// follow one another; gives the descriptor that points to the table (section 2.7.5.3).
     #[inline(always)]
     pub fn write_table(
         table: &DmaSlice<Table, DmaCoherent>,
         descriptors: &[Descriptor],
-        mut unwritten: u64,
     ) -> Descriptor {
         let (mut writer, end) = (table.writer(), descriptors.len());
-        while unwritten != 0 {
-            let index = unwritten.trailing_zeros() as usize;
-            unwritten &= unwritten - 1;
-            let Some(descriptor) = descriptors.get(index) else { break };
+        for (index, descriptor) in descriptors.iter().enumerate() {
             let follows = if index + 1 < end { Descriptor::NEXT } else { 0 };
             let flags = descriptor.flags | follows;
             put(&mut writer, index, Descriptor { flags, next: index as u16 + 1, ..*descriptor });

@@ -58,9 +58,9 @@ impl<M, T> Queue<M, T> {
         let head = match &chain.table {
             Some(table) => {
                 let head = self.free_descriptors.pop().ok_or(AddError::Full)?;
-                let pointer = Rings::write_table(table, descriptors, chain.unwritten);
+                let pointer = Rings::write_table(table, descriptors);
                 self.rings.write_descriptor(head, pointer);
-                (chain.occupied, chain.unwritten) = (1, 0);
+                chain.occupied = 1;
                 head
             }
             None => {

@@ -175,26 +175,12 @@ fn row_14_indirect_tables_overwritten() {
                     chains.iter().for_each(|chain| queue.scribble_table(chain, scribble));
                 });
             };
-            // A request may fail, as the driver writes only what has changed; the chain is good again then.
+            // Nobody notices, neither those who submit nor those who wait.
             spoil();
-            let answers = rig.answers_of(ENTRIES.into());
-            assert!(answers.iter().all(|answer| [Ok(()), Err(Error::NoAnswer)].contains(answer)));
-            assert!(answers.contains(&Err(Error::NoAnswer)), "{version}: nothing has happened");
-            for _ in 0..2 {
-                assert_eq!(rig.answers_of(ENTRIES.into()), [Ok(()); ENTRIES as usize]);
-            }
-            // So it is for those who wait.
+            assert_eq!(rig.answers_of(ENTRIES.into()), [Ok(()); ENTRIES as usize], "{version}");
             spoil();
-            let mut data = [0; SECTOR_SIZE];
-            let waiting =
-                [rig.driver.flush(), rig.driver.flush(), rig.driver.read_block(1, &mut data)];
             rig.assert_works();
-            let failed =
-                |answers: &[Result<(), Error>]| answers.iter().filter(|it| it.is_err()).count();
-            assert!(failed(&waiting) <= 1, "{version}: {waiting:?} of one chain");
-            let failed = failed(&waiting) + failed(&rig.answers_of(ENTRIES.into()));
-            assert!(failed <= ENTRIES.into(), "{version}: {failed} requests failed");
-            assert_eq!(rig.answers_of(ENTRIES.into()), [Ok(()); ENTRIES as usize]);
+            assert_eq!(rig.answers_of(ENTRIES.into()), [Ok(()); ENTRIES as usize], "{version}");
             assert_eq!(rig.starts(), before, "that harms nobody else");
         }
         rig.assert_idle();

@@ -177,7 +177,7 @@ impl Case {
                 core::mem::swap(chain.memory_mut(), other.memory_mut());
                 _ = Words::link(&mut chain);
             }
-            1 => chain.rewrite_table(),
+            1 => _ = Words::link(&mut chain),
             _ => {}
         }
         let (segments, place) = (chain.memory().count(), chain.place);
