@@ -72,7 +72,8 @@ pub trait BlockDevice: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Mistakes in the request itself, and [`Error::WouldBlock`], are told here, with the
+    /// Mistakes in the request itself, [`Error::Dead`], and [`Error::WouldBlock`] (also where only the
+    /// completion queue is full, which is not waited for), are told here, with the
     /// request given back; everything else is told by the completion.
     fn submit(
         &self,

@@ -58,13 +58,18 @@ impl Request {
     /// # Errors
     ///
     /// [`Error::Empty`], [`Error::Misaligned`], [`Error::OutOfRange`], [`Error::ReadOnly`],
-    /// [`Error::Unsupported`].
+    /// [`Error::Unsupported`], and [`Error::TooManyBuffers`] where an operation moves no data.
     #[inline(always)]
     pub fn check(&self, disk: &Geometry) -> Result<u64, Error> {
         match self.operation {
             Operation::Read => disk.check(self.sector, self.data_bytes(disk)?),
             Operation::Write if disk.read_only => Err(Error::ReadOnly),
             Operation::Write => disk.check(self.sector, self.data_bytes(disk)?),
+            Operation::Flush | Operation::Discard { .. } | Operation::WriteZeroes { .. }
+                if !self.buffers.is_empty() =>
+            {
+                Err(Error::TooManyBuffers)
+            }
             Operation::Flush => Ok(0),
             Operation::Discard { .. } if !disk.discard => Err(Error::Unsupported),
             Operation::WriteZeroes { .. } if !disk.write_zeroes => Err(Error::Unsupported),

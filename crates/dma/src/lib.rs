@@ -161,6 +161,8 @@ impl DmaObject for DmaCoherent {
         Ok(())
     }
 }
+
+/// A stream offers only the synchronisation its direction has a meaning for; for the other one there is
 /// nothing to do.
 macro_rules! impl_dma_object_for_stream {
     ($direction:ty, |$stream:ident, $range:ident| to_device: $to:expr, from_device: $from:expr) => {

@@ -13,7 +13,7 @@ use super::{
     device::Device,
     driver::{DeviceError, Driver},
     queue::{AddError, Chain, Segments},
-    request_queue::{Afterwards, Caller, Inner, Owed, RequestQueue, UNTIL_ARMED},
+    request_queue::{Afterwards, Caller, Inner, MAX_LOOKS, Owed, RequestQueue},
 };
 
 /// A chain that its holder fills in and sends.
@@ -176,7 +176,7 @@ impl<'d, D: Driver> Awaited for InFlight<'d, D> {
         };
         *sleeper = Some(Sleeper::new(waker, &self.device.waiting));
         drop(inner);
-        self.queue.serve(self.device, Afterwards::Arm, UNTIL_ARMED);
+        self.queue.serve(self.device, Afterwards::Arm, MAX_LOOKS);
         true
     }
 }
@@ -277,7 +277,7 @@ impl<D: Driver, F: Fn(&Inner<D>) -> bool> Awaited for Room<'_, D, F> {
         }
         inner.room.push(Sleeper::new(waker, &self.device.waiting));
         drop(inner);
-        self.queue.serve(self.device, Afterwards::Arm, UNTIL_ARMED);
+        self.queue.serve(self.device, Afterwards::Arm, MAX_LOOKS);
         true
     }
 }

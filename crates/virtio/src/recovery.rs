@@ -21,7 +21,7 @@ use super::{
     driver::{DeviceError, Driver},
     handshake::{Handshake, InitError},
     queue::Queue,
-    request_queue::RequestQueue,
+    request_queue::{Afterwards, RequestQueue},
     transport::DeviceStatus,
 };
 
@@ -88,7 +88,7 @@ impl<D: Driver> Device<D> {
     #[cold]
     pub(crate) fn recover(&self, why: DeviceError, still: impl Fn() -> bool) -> usize {
         let _restarting = self.recovery.restarting.lock();
-        if !still() {
+        if self.is_out_of_use() || !still() {
             return 0;
         }
         let name = self.name();
@@ -103,7 +103,9 @@ impl<D: Driver> Device<D> {
             match self.restart() {
                 Ok(()) => restarted = true,
                 Err(error) => {
-                    log::error!("{name} does not restart: {error}");
+                    if log {
+                        log::error!("{name} does not restart: {error}");
+                    }
                     let (more, now_quiet) = self.stop_all(why);
                     (ended, quiet) = (ended + more, now_quiet);
                 }
@@ -121,6 +123,11 @@ impl<D: Driver> Device<D> {
         self.queues.iter().for_each(|queue| queue.inner.lock().room.clear());
         self.driver.restarted(self);
         ended
+    }
+
+    /// Returns `true` once the device is dead.
+    fn is_out_of_use(&self) -> bool {
+        self.queues.iter().all(|queue| queue.inner.lock().queue.is_none())
     }
 
     /// Resets the device and ends all commands in flight. Returns how many there were, and whether the
@@ -152,13 +159,14 @@ impl<D: Driver> Device<D> {
             }
         }
         handshake.finish();
-        // Those who sleep wait for answers or room, which may come from now on; posted buffers are awaited
+        // Nobody may notify the device before that, so nobody could add a chain. Those who sleep wait for answers or room, which may come from now on; posted buffers are awaited
         // always.
         for queue in &self.queues {
-            if (self.waiting.asleep() > 0 || queue.posted)
-                && let Some(ring) = &mut queue.inner.lock().queue
-            {
-                ring.enable_interrupts();
+            if let Some(ring) = &mut queue.inner.lock().queue {
+                ring.start();
+                if self.waiting.asleep() > 0 || queue.posted {
+                    ring.enable_interrupts();
+                }
             }
         }
         Ok(())
@@ -186,6 +194,11 @@ impl<D: Driver> Device<D> {
                 inner.queue.as_ref().is_some_and(|ring| ring.outstanding_since().any(overdue))
             })
         };
+        if !late() {
+            return;
+        }
+        // The device may have answered long ago, and nobody have looked: it interrupts only for sleepers.
+        self.queues.iter().for_each(|queue| _ = queue.process(self, Afterwards::Keep, |_| ()));
         if late() {
             self.recover(DeviceError::TimedOut, late);
         }

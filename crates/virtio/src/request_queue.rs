@@ -377,6 +377,3 @@ impl<D: Driver> RequestQueue<D> {
 /// The looks at the used ring within one interrupt, each of which takes no more than the chains that are
 /// outstanding.
 pub(crate) const MAX_LOOKS: usize = 16;
-
-/// The looks of a task that is about to sleep: until the device will interrupt for what comes next.
-pub(crate) const UNTIL_ARMED: usize = usize::MAX;

@@ -61,7 +61,10 @@ impl<C> CompletionQueue<C> {
 
     /// Gives back a reservation whose request was not taken after all.
     pub fn cancel(&self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
+        if self.open.fetch_sub(1, Ordering::Relaxed) == 1 {
+            // Nothing is due any more for those who sleep.
+            self.inner.lock().asleep.clear();
+        }
     }
 
     /// Delivers the completion for which room was reserved, and wakes whoever sleeps.
@@ -75,11 +78,11 @@ impl<C> CompletionQueue<C> {
         }
     }
 
-    /// Makes the next [`Self::push`] wake `waker`, unless there is something to take already;
-    /// returns whether there is not. `waiting` counts it until then.
+    /// Makes the next [`Self::push`] wake `waker`, unless there is something to take already or nothing is
+    /// due; returns `true` if it does. `waiting` counts it until then.
     pub fn fall_asleep(&self, waker: Arc<Waker>, waiting: &Arc<Waiting>) -> bool {
         let mut inner = self.inner.lock();
-        if !inner.ready.is_empty() {
+        if !inner.ready.is_empty() || self.open() == 0 {
             return false;
         }
         inner.asleep.push(Sleeper::new(waker, waiting));
@@ -93,15 +96,21 @@ impl<C> CompletionQueue<C> {
 
     /// Takes a completion if one has arrived. Does not look at any device.
     pub fn try_next(&self) -> Option<C> {
-        let completion = self.inner.lock().ready.pop_front()?;
+        // Under the lock, so that nobody falls asleep in between for what has been taken.
+        let mut inner = self.inner.lock();
+        let completion = inner.ready.pop_front()?;
         self.open.fetch_sub(1, Ordering::Relaxed);
         Some(completion)
     }
 
-    /// Takes all completions that have arrived, in exchange for `empty`.
+    /// Takes all completions that have arrived, in exchange for `empty`, which is emptied before.
     pub fn take_all(&self, empty: &mut VecDeque<C>) {
+        // Pushing shall never have to allocate.
+        empty.clear();
+        empty.reserve(self.capacity);
+        let mut inner = self.inner.lock();
         // Not `mem::swap`, which riscv64imac compiles to a copy byte by byte.
-        *empty = mem::replace(&mut self.inner.lock().ready, mem::take(empty));
+        *empty = mem::replace(&mut inner.ready, mem::take(empty));
         self.open.fetch_sub(empty.len(), Ordering::Relaxed);
     }
 }

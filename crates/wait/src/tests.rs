@@ -160,6 +160,9 @@ fn completions_come_out_in_order_and_make_room() {
 #[ktest]
 fn a_push_wakes_all_who_sleep_and_counts_them_off() {
     let (queue, waiting) = (CompletionQueue::new(2), Waiting::new());
+    // Nothing is due, so nobody falls asleep.
+    assert!(!queue.fall_asleep(Waiter::new_pair().1, &waiting));
+    queue.reserve().unwrap();
     let woken: Arc<SpinLock<u32>> = Arc::new(SpinLock::new(0));
     for _ in 0..2 {
         let (queue, waiting, woken) = (queue.clone(), waiting.clone(), woken.clone());
@@ -175,7 +178,6 @@ fn a_push_wakes_all_who_sleep_and_counts_them_off() {
     while waiting.asleep() < 2 {
         Task::yield_now();
     }
-    queue.reserve().unwrap();
     queue.push(7);
     assert_eq!(waiting.asleep(), 0);
     while *woken.lock() < 2 {

@@ -21,7 +21,7 @@ use super::{
     options::Options,
     queue::Chain,
     recovery::Recovery,
-    request_queue::{Afterwards, Inner, MAX_LOOKS, Owed, RequestQueue, UNTIL_ARMED},
+    request_queue::{Afterwards, Inner, MAX_LOOKS, Owed, RequestQueue},
     transport::{DeviceStatus, InterruptStatus, Transport},
 };
 
@@ -239,7 +239,7 @@ impl<D: Driver> Device<D> {
     pub fn arm(&self) {
         for queue in &self.queues {
             if !queue.posted {
-                queue.serve(self, Afterwards::Arm, UNTIL_ARMED);
+                queue.serve(self, Afterwards::Arm, MAX_LOOKS);
             }
         }
     }

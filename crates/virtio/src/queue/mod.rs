@@ -219,6 +219,8 @@ enum Run {
     Broken(Violation),
     /// The device has been reset and does not know of it.
     Stopped,
+    /// The device has been given it again, and is not driven yet.
+    Prepared,
     /// The device was to be reset and did not comply: it may still know of it.
     Lost,
 }

@@ -46,7 +46,7 @@ impl<M, T> Queue<M, T> {
         match self.run {
             Run::Running => {}
             Run::Broken(violation) => return Err(AddError::Broken(violation)),
-            Run::Stopped | Run::Lost => return Err(AddError::Stopped),
+            Run::Stopped | Run::Prepared | Run::Lost => return Err(AddError::Stopped),
         }
         if !chain.linked {
             return Err(AddError::Chain(ChainError::Empty));
@@ -173,7 +173,7 @@ impl<M, T> Queue<M, T> {
         match self.run {
             Run::Running => {}
             Run::Broken(violation) => return Err(violation),
-            Run::Stopped | Run::Lost => return Ok(0),
+            Run::Stopped | Run::Prepared | Run::Lost => return Ok(0),
         }
         let used = self.rings.used_index();
         let returned = used.wrapping_sub(self.next_used);
@@ -210,7 +210,7 @@ impl<M, T> Queue<M, T> {
     /// which the device may not interrupt, or a violation. Without EVENT_IDX interrupts stay
     /// enabled once this was called.
     pub fn enable_interrupts(&mut self) -> bool {
-        if let Run::Stopped | Run::Lost = self.run {
+        if let Run::Stopped | Run::Prepared | Run::Lost = self.run {
             return false;
         }
         self.rings.wish_interrupt(self.event_idx.then_some(self.next_used), 0);

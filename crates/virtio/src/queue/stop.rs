@@ -35,7 +35,7 @@ impl<M, T> Queue<M, T> {
     }
 
     /// Gives the queue to the device again, empty and with the same memory, after
-    /// [`Self::stop`] and a new handshake. Allocates nothing.
+    /// [`Self::stop`] and a new handshake; it takes chains after [`Self::start`]. Allocates nothing.
     ///
     /// # Errors
     ///
@@ -59,8 +59,15 @@ impl<M, T> Queue<M, T> {
         self.transport
             .enable_queue(index, &self.rings.addresses())
             .map_err(SetupError::Transport)?;
-        self.run = Run::Running;
+        self.run = Run::Prepared;
         Ok(())
+    }
+
+    /// Opens a queue that was prepared by [`Self::restart`], once the device is driven again (DRIVER_OK).
+    pub fn start(&mut self) {
+        if matches!(self.run, Run::Prepared) {
+            self.run = Run::Running;
+        }
     }
 
     /// Frees the queue's memory if the queue is stopped. Otherwise it is leaked, as when the queue

@@ -159,6 +159,14 @@ fn row_26_device_needs_a_reset() {
             needs_reset();
         }
         rig.assert_dead();
+        // Nothing brings it back, and nothing is done about it any more.
+        let before = rig.disk.transport.state.lock().status_log.len();
+        for _ in 0..10 {
+            needs_reset();
+        }
+        rig.disk.transport.state.lock().status = DeviceStatus::FAILED;
+        assert_eq!(rig.disk.transport.state.lock().status_log.len(), before);
+        rig.assert_dead();
     }
 }
 

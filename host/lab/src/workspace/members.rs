@@ -98,7 +98,7 @@ mod tests {
         let package = |name: &str, dependencies: &[&str]| {
             let dependencies: Vec<_> =
                 dependencies.iter().map(|name| json!({ "name": name })).collect();
-            let manifest = format!("/root/{name}/Cargo.toml");
+            let manifest = format!("/repository/{name}/Cargo.toml");
             json!({ "id": name, "name": name, "manifest_path": manifest, "dependencies": dependencies })
         };
         json!({
@@ -119,7 +119,7 @@ mod tests {
         let found: Vec<_> = members.iter().filter(|m| m.needs_ostd).map(|m| &*m.name).collect();
         assert_eq!(found, ["my-fs", "kernel", "driver"]);
         assert_eq!(members[0].crate_name(), "my_fs");
-        assert_eq!(members[0].folder, Path::new("/root/my-fs"));
+        assert_eq!(members[0].folder, Path::new("/repository/my-fs"));
     }
 
     #[test]

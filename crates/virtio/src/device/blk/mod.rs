@@ -27,13 +27,12 @@ use block::{
     BlockDevice, CompletionQueue, DiskInfo, Error, Geometry, IfFull, Rejected, Request, Statistics,
     waiting,
 };
-use dma::DmaSliceAlloc;
-use ostd::{mm::dma::DmaCoherent, sync::Waker};
+use ostd::sync::Waker;
 use spin::Once;
 use wait::Waiting;
 
 pub use self::config::{BlkConfig, BlkFeatures};
-use self::request::{DiscardWriteZeroes, RequestType};
+use self::request::RequestType;
 use super::{
     super::{driver::DeviceError, handshake::InitError, queue::Violation, transport::Transport},
     Device, VirtioDevice,
@@ -44,9 +43,6 @@ pub const DEVICE_ID: u32 = 2;
 
 /// The segments of the shortest chain that moves data: header, data, response.
 const MIN_SEGMENTS: usize = 3;
-
-/// Discards that can be in flight at once.
-const RANGES: usize = 64;
 
 /// A virtio block device.
 pub struct VirtioBlk {
@@ -64,7 +60,6 @@ struct Blk {
     /// In sectors; the device may change it at run time.
     capacity: AtomicU64,
     serial: Once<String>,
-    ranges: DmaSliceAlloc<DiscardWriteZeroes, DmaCoherent>,
 }
 
 impl BlockDevice for VirtioBlk {
@@ -219,18 +214,19 @@ impl Blk {
 
     /// Reads the capacity of a device whose configuration has changed.
     fn read_capacity_again(&self, device: &Device<Self>) {
-        let log = device.log_again();
         let serial = self.serial.get().map_or("", |serial| serial);
         match BlkConfig::read_capacity(device.transport()) {
             Ok(capacity) => {
                 let before = self.capacity.swap(capacity, Ordering::Relaxed);
-                if before != capacity && log {
+                if before != capacity && device.log_again() {
                     log::info!(
                         "block device \"{serial}\" has {capacity} sectors now, it had {before}"
                     );
                 }
             }
-            Err(error) if log => log::warn!("block device \"{serial}\": {error}"),
+            Err(error) if device.log_again() => {
+                log::warn!("block device \"{serial}\": {error}");
+            }
             Err(_) => {}
         }
     }

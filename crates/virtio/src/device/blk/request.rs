@@ -77,6 +77,8 @@ enum ResponseStatus {
 pub(super) struct RequestMemory {
     pub header: DmaSlice<RequestHeader, DmaCoherent>,
     pub response: DmaSlice<u8, DmaCoherent>,
+    /// For discard and write-zeroes requests.
+    pub range: DmaSlice<DiscardWriteZeroes, DmaCoherent>,
     /// The data of a call that waits: a page, once there was such a call.
     pub data: Buffer,
     /// The request of a call that does not wait, with its data.
@@ -88,10 +90,12 @@ impl RequestMemory {
     pub fn make(chains: usize) -> Result<Vec<Self>, InitError> {
         let headers = DmaSliceAlloc::coherent(chains)?;
         let responses = DmaSliceAlloc::coherent(chains)?;
+        let ranges = DmaSliceAlloc::coherent(chains)?;
         let memory = || {
             Some(Self {
                 header: headers.alloc()?,
                 response: responses.alloc()?,
+                range: ranges.alloc()?,
                 data: Buffer::EMPTY,
                 submitted: Submitted::default(),
             })

@@ -4,7 +4,6 @@ use alloc::{string::String, sync::Arc};
 use core::{fmt, sync::atomic::AtomicU64};
 
 use block::{DiskInfo, Error, Geometry};
-use dma::DmaSliceAlloc;
 use ostd::mm::PAGE_SIZE;
 use spin::Once;
 
@@ -19,7 +18,7 @@ use super::{
         },
         Device, queues_for_cpus,
     },
-    Blk, BlkConfig, BlkFeatures, MIN_SEGMENTS, RANGES, VirtioBlk,
+    Blk, BlkConfig, BlkFeatures, MIN_SEGMENTS, VirtioBlk,
     request::{RequestMemory, RequestType},
 };
 
@@ -43,7 +42,6 @@ impl VirtioBlk {
         let features = BlkFeatures::from_bits_truncate(negotiated);
         let config = BlkConfig::read(&*transport, features)?;
         let capacity = AtomicU64::new(BlkConfig::read_capacity(&*transport)?);
-        let (serial, ranges) = (Once::new(), DmaSliceAlloc::coherent(RANGES)?);
         let queues = queues_for_cpus(
             &transport,
             config.queues,
@@ -60,7 +58,7 @@ impl VirtioBlk {
             write_zeroes: features.contains(BlkFeatures::BLK_WRITE_ZEROES),
         };
         let longest = PAGE_SIZE.min(config.max_segment_bytes as usize);
-        let blk = Blk { config, features, geometry, longest, capacity, serial, ranges };
+        let blk = Blk { config, features, geometry, longest, capacity, serial: Once::new() };
         let disk =
             Self { device: Arc::new(Device::new(transport, negotiated, queues, blk, options)) };
         handshake.finish();

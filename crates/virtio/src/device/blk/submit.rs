@@ -6,8 +6,6 @@ use core::{cell::Cell, iter, mem, ops::Range};
 use block::{
     Buffer, Completion, CompletionQueue, Error, IfFull, Operation, Rejected, Request, SECTOR_SIZE,
 };
-use dma::DmaSlice;
-use ostd::mm::dma::DmaCoherent;
 
 use super::{
     super::super::{
@@ -52,8 +50,6 @@ pub(super) fn row(operation: Operation) -> Row {
 #[derive(Debug, Default)]
 pub(super) struct Submitted {
     request: Option<Box<Request>>,
-    /// For discard and write-zeroes requests only.
-    range: Option<DmaSlice<DiscardWriteZeroes, DmaCoherent>>,
     /// The bytes of the disk that the request covers; 0 where there is nothing to count.
     total: Cell<u64>,
     /// The bytes that are done, where one chain cannot hold all of the request.
@@ -158,10 +154,8 @@ impl VirtioBlk {
     }
 
     fn wait_for_room(&self) -> Result<(), DeviceError> {
-        let blk = self.device.driver();
         self.device.wait_for_room(self.device.queue()?, |inner| {
-            let fits = inner.has_free_segments(MIN_SEGMENTS) && !inner.spare.is_empty();
-            fits && blk.ranges.available() > 0
+            inner.has_free_segments(MIN_SEGMENTS) && !inner.spare.is_empty()
         })
     }
 }
@@ -263,7 +257,8 @@ impl Blk {
 
     #[cold]
     fn link_range(&self, chain: &mut Chain<RequestMemory>, sector: u64) -> Result<(), Error> {
-        let submitted = &mut chain.memory_mut().submitted;
+        let memory = chain.memory();
+        let submitted = &memory.submitted;
         let limit = match &submitted.request {
             Some(request) if matches!(request.operation, Operation::Discard { .. }) => {
                 self.config.max_discard_sectors
@@ -275,16 +270,10 @@ impl Blk {
         let num_sectors = left.min(limit.into()) as u32;
         submitted.step.set(u64::from(num_sectors) * SECTOR_SIZE as u64);
         submitted.expected.set(1);
-        if submitted.range.is_none() {
-            submitted.range = self.ranges.alloc();
-        }
-        let range = submitted.range.as_ref().ok_or(Error::WouldBlock)?;
-        range.write(&DiscardWriteZeroes { sector, num_sectors, flags: 0 })?;
+        memory.range.write_words(&DiscardWriteZeroes { sector, num_sectors, flags: 0 });
         let linked = chain.link(|memory, segments| {
             segments.device_reads(&memory.header);
-            if let Some(range) = &memory.submitted.range {
-                segments.device_reads(range);
-            }
+            segments.device_reads(&memory.range);
             segments.device_writes(&memory.response);
         });
         linked.map_err(|error| DeviceError::Chain(error).into())
@@ -293,11 +282,7 @@ impl Blk {
     /// Takes the request out of a chain.
     #[inline]
     fn take_back(&self, chain: &mut Chain<RequestMemory>) -> Option<Box<Request>> {
-        let submitted = &mut chain.memory_mut().submitted;
-        if submitted.range.is_some() {
-            submitted.range = None;
-        }
-        submitted.request.take()
+        chain.memory_mut().submitted.request.take()
     }
 
     /// The end of a step: what is left of the request is linked, or it is complete.

@@ -95,6 +95,7 @@ fn a_stopped_queue_starts_again_from_nothing() {
             assert_eq!(bench.pop().map(|used| used.tag), None);
             bench.transport.state.lock().driver_features = features.bits();
             bench.queue.restart().unwrap();
+            bench.queue.start();
             bench.assert_empty();
             bench.add(1, 1, round);
             assert!(bench.queue.should_notify());

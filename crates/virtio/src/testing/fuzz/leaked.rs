@@ -12,8 +12,6 @@ pub struct Leaked {
     chains: usize,
     /// Pages of the requests' own buffers.
     buffers: usize,
-    /// Whether there was one of the ranges to discard among it.
-    range: bool,
 }
 
 impl Leaked {
@@ -26,8 +24,7 @@ impl Leaked {
                     sectors.iter().map(|sectors| (sectors * SECTOR_SIZE).div_ceil(PAGE_SIZE));
                 self.buffers += pages.sum::<usize>();
             }
-            Operation::Flush => {}
-            Operation::Discard { .. } | Operation::WriteZeroes { .. } => self.range = true,
+            Operation::Flush | Operation::Discard { .. } | Operation::WriteZeroes { .. } => {}
         }
     }
 
@@ -39,10 +36,11 @@ impl Leaked {
         let rings = (queue.device_area - queue.descriptors) as usize + 6 + 8 * entries;
         let has_tables =
             device.registers.driver_features & Features::RING_INDIRECT_DESC.bits() != 0;
-        // Tables, headers and responses of all chains lie in common pages, which one chain keeps alive.
+        // Tables, headers, ranges and responses of all chains lie in common pages, which one chain keeps alive.
         let tables = if has_tables { entries * size_of::<Table>() } else { 0 };
-        let chains = if self.chains > 0 { [tables, entries * 16, entries] } else { [0; 3] };
+        let chains =
+            if self.chains > 0 { [tables, entries * 16, entries * 16, entries] } else { [0; 4] };
         let shared: usize = chains.iter().map(|bytes| bytes.div_ceil(PAGE_SIZE)).sum();
-        rings.div_ceil(PAGE_SIZE) + shared + self.buffers + usize::from(self.range)
+        rings.div_ceil(PAGE_SIZE) + shared + self.buffers
     }
 }

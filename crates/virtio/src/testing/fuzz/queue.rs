@@ -265,6 +265,7 @@ impl Case {
         assert!(!self.queue.enable_interrupts());
         self.transport.set_status(DeviceStatus::DRIVER_OK);
         self.queue.restart().unwrap();
+        self.queue.start();
         self.oracle.outstanding.clear();
         (self.oracle.next_used, self.oracle.seen_used, self.oracle.broken) = (0, 0, None);
         self.taken.clear();

@@ -209,3 +209,22 @@ fn a_dead_disk_does_not_flush() {
     assert_eq!(driver.read_block(0, &mut [0; 512]), Err(LIE));
     assert_eq!(driver.flush(), Err(Error::Dead));
 }
+
+#[ktest]
+fn answers_that_nobody_has_looked_at_are_not_overdue() {
+    let disk = FakeDisk::new(Modern, all_disk_features() | Features::all().bits(), 64);
+    let driver = disk.driver(&Options { timeout_ms: 1, ..Options::default() }).unwrap();
+    disk.connect(&driver);
+    let done = CompletionQueue::new(1);
+    let request = Request::new(Operation::Flush, 0, vec![]);
+    // The device answers at once, and nobody sleeps whom it would interrupt for that.
+    driver.submit(request, &done, IfFull::Fail).unwrap();
+    let later = ostd::arch::read_tsc() + ostd::arch::tsc_freq() / 5;
+    while ostd::arch::read_tsc() < later {
+        driver.device().tick();
+    }
+    assert_eq!(done.try_next().unwrap().result, Ok(()));
+    let log = disk.transport.state.lock().status_log.clone();
+    let starts = log.iter().filter(|status| status.contains(DeviceStatus::DRIVER_OK)).count();
+    assert_eq!(starts, 1, "the device was reset for an answer that it had given");
+}
