@@ -52,7 +52,7 @@ const GUARDS: &[Guard] = &[
         requests: 5_000,
         latency_ns: 200_000,
         recorded: false,
-        instructions: 4_400.0,
+        instructions: 4_500.0,
         notifications: 1.0,
         interrupts: 1.0,
         // Notification, interrupt status, acknowledgement; two claims and a completion at the PLIC.
