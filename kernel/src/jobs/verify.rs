@@ -251,7 +251,7 @@ impl Progress<'_> {
         self.tally.errors += 1;
         *self.tally.errors_by_kind.entry(error.kind()).or_default() += 1;
         if self.tally.errors <= TOLD {
-            println!("verify: {} failed: {error}", Name(operation));
+            println!("verify: {operation} failed: {error}");
         }
         if operation.kind == OpKind::Write {
             self.mark(operation, State::Unknown);
@@ -280,7 +280,7 @@ impl Progress<'_> {
             if let Err(mismatch) = found {
                 self.tally.mismatches += 1;
                 if self.tally.mismatches <= TOLD {
-                    println!("verify: {}: sector {sector} {mismatch}", Name(operation));
+                    println!("verify: {operation}: sector {sector} {mismatch}");
                 }
             }
         }
@@ -292,20 +292,6 @@ fn places(buffers: &[Buffer]) -> impl Iterator<Item = (&Buffer, usize)> {
     buffers
         .iter()
         .flat_map(|buffer| (0..buffer.len()).step_by(SECTOR_SIZE).map(move |at| (buffer, at)))
-}
-
-/// An operation, for people to read.
-struct Name<'a>(&'a Operation);
-
-impl fmt::Display for Name<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Operation { index, kind, sector, sectors } = *self.0;
-        match kind {
-            OpKind::Write => write!(f, "op {index} write sector {sector}+{sectors}"),
-            OpKind::Read => write!(f, "op {index} read sector {sector}+{sectors}"),
-            OpKind::Flush => write!(f, "op {index} flush"),
-        }
-    }
 }
 
 #[derive(Default)]
