@@ -270,13 +270,13 @@ impl Blk {
         let num_sectors = left.min(limit.into()) as u32;
         submitted.step.set(u64::from(num_sectors) * SECTOR_SIZE as u64);
         submitted.expected.set(1);
-        memory.range.write_words(&DiscardWriteZeroes { sector, num_sectors, flags: 0 });
+        memory.range.store(&DiscardWriteZeroes { sector, num_sectors, flags: 0 });
         let linked = chain.link(|memory, segments| {
             segments.device_reads(&memory.header);
             segments.device_reads(&memory.range);
             segments.device_writes(&memory.response);
         });
-        linked.map_err(|error| DeviceError::Chain(error).into())
+        Ok(linked?)
     }
 
     /// Takes the request out of a chain.
@@ -333,6 +333,19 @@ fn list_data<'a>(
         }
         return buffer.len() as u32;
     }
+    list_pieces(segments, buffers, device_writes, skip, longest, most)
+}
+
+/// The long way: as many pieces as it takes. Kept off the short way, so that it is inlined.
+#[inline(never)]
+fn list_pieces<'a>(
+    segments: &mut Segments<'a>,
+    buffers: &'a [Buffer],
+    device_writes: bool,
+    skip: usize,
+    longest: usize,
+    most: usize,
+) -> u32 {
     let mut bytes = 0u32;
     for (buffer, piece) in pieces(buffers, skip, longest).take(most) {
         // The device counts what it writes, the response too, in 32 bits.
