@@ -107,7 +107,7 @@ impl<M, T> Queue<M, T> {
     /// Add any number of chains, ask once, and if the answer is yes call
     /// [`super::Transport::notify`] with [`Self::index`], best without the lock of the queue. A yes that is
     /// not followed by a notification may leave the chains lying (section 2.7.13.4).
-    #[inline]
+    #[inline(always)]
     pub fn should_notify(&mut self) -> bool {
         let (new, old) = (self.next_available, self.last_notify_check);
         if new == old {

@@ -153,7 +153,7 @@ impl BlockDevice for VirtioBlk {
         requests: &mut VecDeque<Box<Request>>,
         done: &Arc<CompletionQueue>,
     ) -> Result<usize, Rejected> {
-        match self.submit_from(done, || requests.pop_front()) {
+        match self.submit_from(done, &mut || requests.pop_front()) {
             (submitted, Err(Rejected { error: Error::WouldBlock, request })) => {
                 requests.push_front(request);
                 Ok(submitted)
