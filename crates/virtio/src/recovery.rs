@@ -120,7 +120,7 @@ impl<D: Driver> Device<D> {
         if log {
             log::warn!("{name} has been reset and works again");
         }
-        self.queues.iter().for_each(|queue| queue.inner.lock().room.clear());
+        self.queues.iter().for_each(|queue| queue.inner.lock().wake_for_room());
         self.driver.restarted(self);
         ended
     }

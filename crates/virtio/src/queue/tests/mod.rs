@@ -15,7 +15,6 @@ use ostd::{
 };
 
 use super::{
-    chain::Descriptors,
     layout::{Layout, ring},
     split::event_passed,
     *,
