@@ -54,7 +54,7 @@ pub(crate) struct Inner<D: Driver> {
     pub room: Vec<Sleeper>,
 }
 
-/// Who is owed the answer to a chain.
+/// The receiver of the answer to a chain.
 pub(crate) enum Owed<N> {
     /// The task that waits for the chain of this place.
     Caller(u16),

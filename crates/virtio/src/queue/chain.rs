@@ -65,7 +65,7 @@ pub struct Chain<M> {
     pub(super) linked: bool,
     /// The number of descriptors of the ring that it occupies.
     pub(super) occupied: u16,
-    /// When it was made available, in ticks of the machine's timer.
+    /// The time at which it was made available, in ticks of the machine's timer.
     pub(super) since: u64,
 }
 

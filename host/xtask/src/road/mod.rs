@@ -11,7 +11,7 @@
 //! Nobody has to read code for that. The kernel is built without inlining (the profile `road`) and reads
 //! a few sectors of a disk that takes its time, while QEMU writes down which blocks of instructions it runs
 //! (`trace.rs`). The kernel's debug information leads from there to lines of source (`symbols.rs`), and a
-//! parser from lines to functions and the types in them (`source.rs`).
+//! parser from lines to functions and the types in them (`source/`).
 
 mod source;
 mod symbols;
