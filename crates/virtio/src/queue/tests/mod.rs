@@ -15,7 +15,7 @@ use ostd::{
 };
 
 use super::{
-    layout::{Layout, ring},
+    layout::Layout,
     split::event_passed,
     *,
 };
