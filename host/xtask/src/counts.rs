@@ -33,7 +33,7 @@ use crate::{
 struct Guard {
     name: &'static str,
     depth: u32,
-    /// Enough of them for the beginning and the end of the run not to count.
+    /// The number of requests, so many that the beginning and the end of the run do not count.
     requests: u64,
     latency_ns: u64,
     recorded: bool,

@@ -26,7 +26,7 @@ const COUNTED: [u64; 2] = [20_000, 60_000];
 const TRACED: [u64; 2] = [20_000, 24_000];
 /// The same, for either, where each request takes its time.
 const SLOW: [u64; 2] = [2_000, 4_000];
-/// How often instructions are counted for each.
+/// The number of runs of each for which instructions are counted.
 const TRIES: u32 = 3;
 
 /// The way in which QEMU runs a guest that is counted.
@@ -56,7 +56,7 @@ pub struct Counts {
     pub accesses: Accesses,
 }
 
-/// Who is counted.
+/// A system under a counted load.
 #[derive(Clone, Copy)]
 pub enum Counted<'a> {
     /// The kernel under test.

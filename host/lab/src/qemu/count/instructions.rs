@@ -1,5 +1,5 @@
-//! The one question that only QEMU can answer: how many instructions a guest has executed from power
-//! on to power off.
+//! The number of instructions that a guest executes from power on to power off, which only QEMU
+//! can tell.
 
 use std::{path::Path, time::Duration};
 

@@ -157,7 +157,7 @@ impl<'ast> Visit<'ast> for Outline {
     }
 }
 
-/// Tells if an item is there for unit tests only.
+/// Returns true if an item is there for unit tests only.
 fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| match &attribute.meta {
         syn::Meta::List(list) if list.path.is_ident("cfg") => {
