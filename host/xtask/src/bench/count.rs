@@ -2,8 +2,7 @@
 //!
 //! Both kernels are counted from outside, by QEMU, in the same way. A guest is run twice from power
 //! on to power off with different numbers of requests; the difference divided by the difference of
-//! the numbers is the cost of one, free of booting. Under `-icount shift=0` every instruction takes a
-//! nanosecond of the guest's time, so the figures hardly depend on the host.
+//! the numbers, those of the warm-up included, is the cost of one, free of booting.
 
 use std::fmt;
 
@@ -34,7 +33,7 @@ const TRIES: u32 = 3;
 pub enum Pace {
     /// It records, so every run is the same; but the disk answers at the notification.
     Recorded,
-    /// The disk answers when it will.
+    /// As in the timed runs: the disk answers when it will.
     Free,
 }
 
@@ -69,7 +68,7 @@ impl<'a> Counted<'a> {
     fn guest(self, load: Load, requests: u64) -> Guest<'a> {
         match self {
             Self::Ours(kernel, complete) => {
-                kernel.guest(load, complete, Amount::Requests(requests), true)
+                kernel.guest(load, complete, Amount::Requests(requests))
             }
             Self::Linux(linux, scheduler) => {
                 linux.guest(load, Amount::Requests(requests), scheduler)
@@ -85,44 +84,40 @@ impl<'a> Counted<'a> {
         }
     }
 
-    /// Counts under `load`. For the kernel under test the second figure is how many instructions
-    /// a request takes by its own account.
-    pub fn count(self, machine: &Machine, load: Load, pace: Pace) -> Result<(Counts, Option<f64>)> {
-        let qemu = machine
-            .qemu(load.medium)
-            .option("-icount", if pace == Pace::Recorded { RECORD } else { "shift=0" });
+    /// Counts under `load`.
+    ///
+    /// # Errors
+    ///
+    /// A run failed, or QEMU does not count.
+    pub fn count(self, machine: &Machine, load: Load, pace: Pace) -> Result<Counts> {
+        let mut qemu = machine.qemu(load.medium);
+        if pace == Pace::Recorded {
+            qemu = qemu.option("-icount", RECORD);
+        }
+        let limit = machine.limit(180);
         let (counted, traced) =
             if load.medium == Medium::Slow { (SLOW, SLOW) } else { (COUNTED, TRACED) };
         let between = |[few, many]: [u64; 2]| self.issued(load, many) - self.issued(load, few);
 
-        let mut own = None;
-        let mut once = |requests| -> Result<f64> {
-            let guest = self.guest(load, requests);
-            let (count, output) =
-                count::instructions(&qemu, &guest, machine.limit(180), &machine.log)?;
-            if let Self::Ours(..) = self {
-                own = ours::figures(&output)?["instructions"].as_f64();
-            }
-            Ok(count as f64)
-        };
         // A guest waits actively for a busy host now and then, when it switches off for instance.
         // That only ever adds instructions: the least of a few runs is without it.
-        let mut least = |requests| -> Result<f64> {
-            let mut least = once(requests)?;
-            for _ in 1..TRIES {
-                least = least.min(once(requests)?);
+        let least = |requests| -> Result<f64> {
+            let guest = self.guest(load, requests);
+            let mut least = u64::MAX;
+            for _ in 0..TRIES {
+                least = least.min(count::instructions(&qemu, &guest, limit, &machine.log)?);
             }
-            Ok(least)
+            Ok(least as f64)
         };
         let [few, many] = counted;
         let instructions = (least(many)? - least(few)?) / between(counted);
 
         let accesses = |requests| -> Result<Accesses> {
             let guest = self.guest(load, requests);
-            Ok(count::accesses(&qemu, &guest, machine.limit(180), &machine.log)?.0)
+            Ok(count::accesses(&qemu, &guest, limit, &machine.log)?.0)
         };
         let [few, many] = traced;
         let accesses = (accesses(many)? - accesses(few)?) / between(traced);
-        Ok((Counts { instructions, accesses }, own))
+        Ok(Counts { instructions, accesses })
     }
 }

@@ -64,8 +64,6 @@ struct Row {
     no_scheduler: bool,
     pace: Pace,
     counts: Counts,
-    /// The instructions by the kernel's own account.
-    own_instructions: Option<f64>,
 }
 
 /// Everything that is known in the end.
@@ -191,10 +189,10 @@ impl Bench {
             let note = if no_scheduler { ", no scheduler" } else { "" };
             eprint!("counting: {load:<36} {:<22} ", format!("{subject}{note}"));
             match counted.count(&self.machine, load, pace) {
-                Ok((counts, own_instructions)) => {
+                Ok(counts) => {
                     let seconds = begin.elapsed().as_secs_f64();
                     eprintln!("{:>9.0} instructions ({seconds:.0} s)", counts.instructions);
-                    let row = Row { subject, load, no_scheduler, pace, counts, own_instructions };
+                    let row = Row { subject, load, no_scheduler, pace, counts };
                     self.counts.push(row);
                 }
                 Err(error) => self.failed(format!("counting, {load}, {subject}: {error:#}")),

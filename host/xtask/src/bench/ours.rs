@@ -37,19 +37,18 @@ impl Ours {
         Ok(Self { kernel })
     }
 
-    /// The kernel with the job on its command line. `icount` says that QEMU counts instructions.
-    pub fn guest(&self, load: Load, complete: Complete, amount: Amount, icount: bool) -> Guest<'_> {
+    /// The kernel with the job on its command line.
+    pub fn guest(&self, load: Load, complete: Complete, amount: Amount) -> Guest<'_> {
         let amount = match amount {
             Amount::Seconds(seconds) => format!("seconds={seconds}"),
             Amount::Requests(count) => format!("count={count}"),
         };
         let command_line = format!(
-            "job=bench mode={} bs={} qd={} {amount} complete={}{}",
+            "job=bench mode={} bs={} qd={} {amount} complete={}",
             load.mode.name(),
             load.block,
             load.depth,
-            complete.name(),
-            if icount { " icount=on" } else { "" }
+            complete.name()
         );
         Guest::new(&self.kernel, &command_line)
     }
@@ -62,7 +61,7 @@ impl Ours {
         complete: Complete,
         seconds: u64,
     ) -> Result<Sample> {
-        let guest = self.guest(load, complete, Amount::Seconds(seconds), false);
+        let guest = self.guest(load, complete, Amount::Seconds(seconds));
         sample(&figures(&machine.boot(&guest, load.medium, seconds)?)?)
     }
 }

@@ -36,7 +36,6 @@ pub fn report(bench: &Bench) -> Result<String> {
                 "io_scheduler": !row.no_scheduler,
                 "pace": row.pace.to_string(),
                 "instructions": row.counts.instructions,
-                "own_instructions": row.own_instructions,
                 "device_registers": row.counts.accesses.device,
                 "interrupt_controller": row.counts.accesses.interrupt_controller,
                 "notifications": row.counts.accesses.notifications,
