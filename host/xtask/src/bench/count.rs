@@ -1,6 +1,6 @@
 //! Counting instead of timing: guest instructions and device accesses per request.
 //!
-//! Both kernels are counted from outside, by QEMU, in the same way. A guest is run twice from power
+//! All kernels are counted from outside, by QEMU, in the same way. A guest is run twice from power
 //! on to power off with different numbers of requests; the difference divided by the difference of
 //! the numbers, those of the warm-up included, is the cost of one, free of booting.
 
@@ -13,10 +13,10 @@ use lab::qemu::{
 };
 
 use super::{
+    job::{self, Amount, Kernel},
     linux::{Linux, Scheduler},
-    load::{Complete, Load, Medium},
+    load::{Complete, Load, Medium, Subject, random_read, small_read},
     machine::Machine,
-    ours::{self, Amount, Ours},
 };
 
 /// The numbers of requests of the two runs.
@@ -46,6 +46,64 @@ impl fmt::Display for Pace {
     }
 }
 
+/// One thing to count.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Case {
+    /// The load.
+    pub load: Load,
+    /// The system under it.
+    pub subject: Subject,
+    /// Linux's I/O scheduler.
+    pub scheduler: Scheduler,
+    /// The way in which QEMU runs.
+    pub pace: Pace,
+}
+
+impl Case {
+    /// A case without a choice of Linux's I/O scheduler.
+    pub const fn new(load: Load, subject: Subject, pace: Pace) -> Self {
+        Self { load, subject, scheduler: Scheduler::Default, pace }
+    }
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let note = if self.scheduler == Scheduler::None { " without I/O scheduler" } else { "" };
+        f.pad(&format!("{}, {}{note}", self.load, self.subject))
+    }
+}
+
+/// All cases. The first four are the four ways that a read can go in this kernel.
+pub fn cases() -> Vec<Case> {
+    const IRQ: Complete = Complete::Irq;
+    const POLL: Complete = Complete::Poll;
+
+    let [one, many] = [1, 32].map(|depth| random_read(Medium::Null, depth));
+    let asleep = random_read(Medium::Slow, 1);
+    let mut cases = vec![
+        Case::new(many, Subject::Ours(IRQ), Pace::Free),
+        Case::new(one, Subject::Ours(POLL), Pace::Recorded),
+        Case::new(small_read(Medium::Null), Subject::Ours(Complete::Blocking), Pace::Recorded),
+        Case::new(asleep, Subject::Ours(IRQ), Pace::Free),
+        Case::new(many, Subject::Peer(IRQ), Pace::Free),
+        Case::new(asleep, Subject::Peer(IRQ), Pace::Free),
+    ];
+    for load in [one, many] {
+        let subjects = [
+            Subject::Ours(Complete::Adaptive),
+            Subject::Ours(IRQ),
+            Subject::Ours(Complete::Hybrid),
+            Subject::Peer(IRQ),
+            Subject::Peer(POLL),
+            Subject::Linux,
+        ];
+        cases.extend(subjects.map(|subject| Case::new(load, subject, Pace::Recorded)));
+        let linux = Case::new(load, Subject::Linux, Pace::Recorded);
+        cases.push(Case { scheduler: Scheduler::None, ..linux });
+    }
+    cases
+}
+
 /// Costs of one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Counts {
@@ -58,8 +116,8 @@ pub struct Counts {
 /// A system under a counted load.
 #[derive(Clone, Copy)]
 pub enum Counted<'a> {
-    /// The kernel under test.
-    Ours(&'a Ours, Complete),
+    /// A kernel with the bench job.
+    Kernel(&'a Kernel, Complete),
     /// Linux.
     Linux(&'a Linux, Scheduler),
 }
@@ -67,7 +125,7 @@ pub enum Counted<'a> {
 impl<'a> Counted<'a> {
     fn guest(self, load: Load, requests: u64) -> Guest<'a> {
         match self {
-            Self::Ours(kernel, complete) => {
+            Self::Kernel(kernel, complete) => {
                 kernel.guest(load, complete, Amount::Requests(requests))
             }
             Self::Linux(linux, scheduler) => {
@@ -79,7 +137,7 @@ impl<'a> Counted<'a> {
     /// The requests that a run of so many makes with its warm-up.
     fn issued(self, load: Load, requests: u64) -> f64 {
         match self {
-            Self::Ours(..) => ours::issued(requests, load.depth) as f64,
+            Self::Kernel(..) => job::issued(requests, load.depth) as f64,
             Self::Linux(..) => requests as f64,
         }
     }
@@ -119,5 +177,33 @@ impl<'a> Counted<'a> {
         let [few, many] = traced;
         let accesses = (accesses(many)? - accesses(few)?) / between(traced);
         Ok(Counts { instructions, accesses })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_counted_twice() {
+        let cases = cases();
+        for (at, case) in cases.iter().enumerate() {
+            assert!(!cases[..at].contains(case), "{case}, {}", case.pace);
+        }
+    }
+
+    #[test]
+    fn the_four_ways_are_told_apart() {
+        let names: Vec<_> =
+            cases()[..4].iter().map(|case| format!("{case}, {}", case.pace)).collect();
+        assert_eq!(
+            names,
+            [
+                "null-co, randread 4 KiB, depth 32, this kernel (irq), free",
+                "null-co, randread 4 KiB, depth 1, this kernel (poll), recorded",
+                "null-co, randread 512 bytes, depth 1, this kernel (blocking), recorded",
+                "slow null-co, randread 4 KiB, depth 1, this kernel (irq), free",
+            ]
+        );
     }
 }

@@ -1,23 +1,22 @@
-//! The kernel of this repository: building it for speed, and its bench job.
+//! The kernels that have the bench job: the one of this repository, and its peer with the crate virtio-drivers.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use lab::{
     qemu::Guest,
-    workspace::{Profile, Workspace},
+    workspace::{Member, Profile, Workspace},
 };
 use serde_json::Value;
 
 use super::{
     load::{Complete, Load},
-    machine::Machine,
     sample::{Latency, Sample},
 };
 
-/// The kernel under test.
-pub struct Ours {
-    kernel: PathBuf,
+/// A kernel with the bench job.
+pub struct Kernel {
+    file: PathBuf,
 }
 
 /// The amount of work of a run.
@@ -29,12 +28,15 @@ pub enum Amount {
     Requests(u64),
 }
 
-impl Ours {
-    /// Builds the optimised kernel and copies it to where no later build changes it.
-    pub fn build(workspace: &Workspace, log: &Path) -> Result<Self> {
-        eprintln!("bench: building the kernel (release)");
-        let kernel = workspace.build(workspace.kernel()?, Profile::Release, "bench", log)?;
-        Ok(Self { kernel })
+impl Kernel {
+    /// Builds the optimised kernel of a package and copies it to where no later build changes it.
+    ///
+    /// # Errors
+    ///
+    /// It does not build.
+    pub fn build(workspace: &Workspace, package: &Member, log: &Path) -> Result<Self> {
+        eprintln!("bench: building the package {} (release)", package.name);
+        Ok(Self { file: workspace.build(package, Profile::Release, "bench", log)? })
     }
 
     /// The kernel with the job on its command line.
@@ -44,25 +46,13 @@ impl Ours {
             Amount::Requests(count) => format!("count={count}"),
         };
         let command_line = format!(
-            "job=bench mode={} bs={} qd={} {amount} complete={}",
+            "job=bench mode={} bs={} qd={} {amount} {}",
             load.mode.name(),
             load.block,
             load.depth,
-            complete.name()
+            complete.parameter()
         );
-        Guest::new(&self.kernel, &command_line)
-    }
-
-    /// One timed run.
-    pub fn run(
-        &self,
-        machine: &Machine,
-        load: Load,
-        complete: Complete,
-        seconds: u64,
-    ) -> Result<Sample> {
-        let guest = self.guest(load, complete, Amount::Seconds(seconds));
-        sample(&figures(&machine.boot(&guest, load.medium, seconds)?)?)
+        Guest::new(&self.file, &command_line)
     }
 }
 
@@ -85,23 +75,32 @@ pub fn figures(output: &str) -> Result<Value> {
     Ok(figures)
 }
 
-fn sample(figures: &Value) -> Result<Sample> {
-    let number = |key: &str| {
-        figures[key].as_f64().with_context(|| format!("\"{key}\" is missing in {figures}"))
+/// The figures of a timed run, from what the kernel printed.
+///
+/// # Errors
+///
+/// The run failed, or the kernel does not tell a figure; one that it does not measure is null.
+pub fn sample(output: &str) -> Result<Sample> {
+    let figures = figures(output)?;
+    let told = |key: &str| match figures.get(key) {
+        Some(Value::Null) => Ok(None),
+        Some(Value::Number(number)) => Ok(number.as_f64()),
+        _ => Err(anyhow!("\"{key}\" is missing in {figures}")),
+    };
+    let measured =
+        |key: &str| told(key)?.with_context(|| format!("\"{key}\" is null in {figures}"));
+    let latency = match (told("mean_us")?, told("p50_us")?, told("p99_us")?, told("p999_us")?) {
+        (Some(mean), Some(p50), Some(p99), Some(p999)) => Some(Latency { mean, p50, p99, p999 }),
+        _ => None,
     };
     Ok(Sample {
-        iops: number("iops")?,
-        mib_s: number("mib_s")?,
-        latency: Some(Latency {
-            mean: number("mean_us")?,
-            p50: number("p50_us")?,
-            p99: number("p99_us")?,
-            p999: number("p999_us")?,
-        }),
-        interrupts: Some(number("irqs")?),
-        notifications: Some(number("notifies")?),
-        looks: Some(number("looks")?),
-        sleeps: Some(number("sleeps")?),
+        iops: measured("iops")?,
+        mib_s: measured("mib_s")?,
+        latency,
+        interrupts: Some(measured("irqs")?),
+        notifications: told("notifies")?,
+        looks: told("looks")?,
+        sleeps: told("sleeps")?,
     })
 }
 
@@ -113,11 +112,21 @@ mod tests {
 
     #[test]
     fn the_line_is_understood() {
-        let figures = figures(&format!("disk 0: ...\n{LINE}\njob bench: ok\n")).unwrap();
-        let sample = sample(&figures).unwrap();
+        let sample = sample(&format!("disk 0: ...\n{LINE}\njob bench: ok\n")).unwrap();
         assert_eq!((sample.iops, sample.interrupts), (9.0, Some(1.0)));
         assert_eq!((sample.looks, sample.sleeps), (Some(2.0), Some(0.25)));
         assert_eq!(sample.latency.unwrap().p999, 4.5);
+    }
+
+    #[test]
+    fn what_the_peer_does_not_measure_is_left_out() {
+        let line = LINE.replace("2.5", "null").replace("\"notifies\":1", "\"notifies\":null");
+        let sample_of = |line: &str| sample(&format!("{line}\njob bench: ok\n"));
+        let found = sample_of(&line).unwrap();
+        assert_eq!((found.latency, found.notifications, found.looks), (None, None, Some(2.0)));
+        // A figure that nobody tells is a mistake.
+        assert!(sample_of(&LINE.replace("notifies", "other")).is_err());
+        assert!(sample_of(&LINE.replace("\"iops\":9", "\"iops\":null")).is_err());
     }
 
     #[test]
