@@ -34,6 +34,20 @@ ostd.workspace = true
 /// Tests are only to be built: what would run them here does nothing.
 const NO_QEMU: &str = "#!/bin/sh\nexit 0\n";
 
+/// What the copy consists of.
+const COPIED: [&str; 9] = [
+    "Cargo.toml",
+    "Cargo.lock",
+    "OSDK.toml",
+    "rust-toolchain.toml",
+    "tools",
+    "kernel",
+    "crates",
+    // Only because they are members of the workspace.
+    "examples",
+    "host",
+];
+
 /// The copy, and how it is built.
 pub struct Tree<'a> {
     workspace: &'a Workspace,
@@ -59,9 +73,7 @@ impl<'a> Tree<'a> {
         if root.exists() {
             fs::remove_dir_all(root)?;
         }
-        for name in
-            ["Cargo.toml", "Cargo.lock", "OSDK.toml", "rust-toolchain.toml", "tools", "kernel", "crates"]
-        {
+        for name in COPIED {
             copy_all(&workspace.root.join(name), &root.join(name)).context(name)?;
         }
         // It stays executable.
