@@ -174,31 +174,28 @@ impl<T: Pod, D: DmaObject> DmaSlice<T, D> {
 }
 
 impl<T: Pod> DmaSlice<T, DmaCoherent> {
-    /// Writes the value with one access of the CPU.
+    /// Writes the value, which must be a byte or consist of words of eight bytes, with one access for each:
+    /// for so little that is shorter than [`Self::write`], which copies.
     #[inline]
-    pub fn write_once(&self, value: &T)
-    where
-        T: PodOnce,
-    {
+    pub fn store(&self, value: &T) {
+        const {
+            let words = size_of::<T>().is_multiple_of(8) && align_of::<T>() >= 8;
+            assert!(size_of::<T>() == 1 || words);
+        }
         // Cannot fail: the slot has room for one aligned `T`.
-        let _ = self.writer().write_once(value);
-    }
-
-    /// Writes the value in words of eight bytes, of which it must consist: for a structure of a few words
-    /// that is shorter than [`Self::write`], which copies bytes.
-    #[inline]
-    pub fn write_words(&self, value: &T) {
-        const { assert!(size_of::<T>().is_multiple_of(8) && align_of::<T>() >= 8) };
         let mut writer = self.writer();
-        let (words, _) = value.as_bytes().as_chunks();
+        let (words, byte) = value.as_bytes().as_chunks();
         for word in words {
             let _ = writer.write_once(&u64::from_ne_bytes(*word));
+        }
+        for byte in byte {
+            let _ = writer.write_once(byte);
         }
     }
 
     /// Reads the value with one access of the CPU, which no device can come between.
     #[inline]
-    pub fn read_once(&self) -> T
+    pub fn load(&self) -> T
     where
         T: PodOnce,
     {

@@ -12,7 +12,7 @@ use wait::{Awaited, Patience, Sleeper, wait};
 use super::{
     device::Device,
     driver::{DeviceError, Driver},
-    queue::{AddError, Chain, Segments},
+    queue::{AddError, Chain},
     request_queue::{Afterwards, Caller, Inner, MAX_LOOKS, Owed, RequestQueue},
 };
 
@@ -49,25 +49,13 @@ impl<D: Driver> Device<D> {
 }
 
 impl<'d, D: Driver> Spare<'d, D> {
-    /// Gives access to the chain's memory. The chain must be linked after it.
+    /// The chain, to fill in and then to link.
     ///
     /// # Errors
     ///
     /// Never before it is sent.
-    pub fn memory_mut(&mut self) -> Result<&mut D::Memory, DeviceError> {
-        Ok(self.chain.as_mut().ok_or(DeviceError::Dead)?.memory_mut())
-    }
-
-    /// Describes the chain's memory to the device: see [`Chain::link`].
-    ///
-    /// # Errors
-    ///
-    /// [`DeviceError::Chain`].
-    pub fn link(
-        &mut self,
-        describe: impl for<'a> FnOnce(&'a D::Memory, &mut Segments<'a>),
-    ) -> Result<(), DeviceError> {
-        Ok(self.chain.as_mut().ok_or(DeviceError::Dead)?.link(describe)?)
+    pub fn chain(&mut self) -> Result<&mut Chain<D::Memory>, DeviceError> {
+        self.chain.as_deref_mut().ok_or(DeviceError::Dead)
     }
 
     /// Puts the chain into the queue, waiting for room there, and notifies the device if it asks for that.
@@ -120,7 +108,10 @@ impl<D: Driver> Drop for Spare<'_, D> {
     #[inline]
     fn drop(&mut self) {
         if let Some(chain) = self.chain.take() {
-            self.queue.inner.lock().put_back(chain);
+            let mut inner = self.queue.inner.lock();
+            inner.spare.push(chain);
+            // Dropping the sleepers wakes them.
+            inner.room.clear();
         }
     }
 }
@@ -155,16 +146,17 @@ impl<'d, D: Driver> Awaited for InFlight<'d, D> {
 
     fn look(&self) -> Option<Self::Output> {
         let Self { device, queue, place } = *self;
-        let processed = queue.process(device, Afterwards::Keep, |inner| {
-            match inner.callers.get_mut(usize::from(place)) {
-                Some(caller @ Caller::Answered(..)) => mem::replace(caller, Caller::Nobody),
-                _ => Caller::Nobody,
-            }
-        });
-        let Caller::Answered(chain, written) = processed.result else {
+        queue.process(device, Afterwards::Keep);
+        let mut inner = queue.inner.lock();
+        let Some(caller @ Caller::Answered(..)) = inner.callers.get_mut(usize::from(place)) else {
+            drop(inner);
             device.check_deadlines();
             return None;
         };
+        let Caller::Answered(chain, written) = mem::replace(caller, Caller::Nobody) else {
+            return None;
+        };
+        drop(inner);
         let spare = Spare { device, queue, chain };
         Some(written.map(|written| Answer { spare, written }))
     }
@@ -183,14 +175,14 @@ impl<'d, D: Driver> Awaited for InFlight<'d, D> {
 
 impl<D: Driver> Drop for InFlight<'_, D> {
     fn drop(&mut self) {
-        let mut inner = self.queue.inner.lock();
-        let Some(caller) = inner.callers.get_mut(usize::from(self.place)) else { return };
+        let Self { device, queue, place } = *self;
+        let mut inner = queue.inner.lock();
+        let Some(caller) = inner.callers.get_mut(usize::from(place)) else { return };
         match mem::replace(caller, Caller::Left) {
             Caller::Answered(chain, _) => {
                 *caller = Caller::Nobody;
-                if let Some(chain) = chain {
-                    inner.put_back(chain);
-                }
+                drop(inner);
+                drop(Spare { device, queue, chain });
             }
             Caller::Nobody => *caller = Caller::Nobody,
             Caller::Waits(_) | Caller::Left => {}
@@ -262,12 +254,10 @@ impl<D: Driver, F: Fn(&Inner<D>) -> bool> Awaited for Room<'_, D, F> {
     type Output = Result<(), DeviceError>;
 
     fn look(&self) -> Option<Self::Output> {
-        let keep = Afterwards::Keep;
-        let processed = self.queue.process(self.device, keep, |inner| self.is_there(inner));
-        if processed.answered == 0 {
+        if self.queue.process(self.device, Afterwards::Keep).answered == 0 {
             self.device.check_deadlines();
         }
-        processed.result
+        self.is_there(&self.queue.inner.lock())
     }
 
     fn arm(&self, waker: Arc<Waker>) -> bool {

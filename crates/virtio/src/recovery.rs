@@ -198,7 +198,7 @@ impl<D: Driver> Device<D> {
             return;
         }
         // The device may have answered long ago, and nobody have looked: it interrupts only for sleepers.
-        self.queues.iter().for_each(|queue| _ = queue.process(self, Afterwards::Keep, |_| ()));
+        self.queues.iter().for_each(|queue| _ = queue.process(self, Afterwards::Keep));
         if late() {
             self.recover(DeviceError::TimedOut, late);
         }

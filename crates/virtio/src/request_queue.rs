@@ -89,21 +89,10 @@ pub(crate) enum Afterwards {
 /// The outcome of a look at the used ring.
 #[derive(Default)]
 pub(crate) struct Look {
-    answered: usize,
-    more: bool,
-    /// The device wants to be notified of what was sent again.
-    notify: bool,
-    violated: bool,
-}
-
-/// The outcome of a look at the used ring and of what follows from it.
-pub(crate) struct Processed<R> {
     /// Commands that were answered.
     pub answered: usize,
     /// Another look is needed.
     pub more: bool,
-    /// The outcome of what was done under the lock.
-    pub result: R,
 }
 
 impl<M> Caller<M> {
@@ -158,65 +147,6 @@ fn send_again<D: Driver>(
 }
 
 impl<D: Driver> Inner<D> {
-    /// Keeps a chain for later.
-    #[inline]
-    pub fn put_back(&mut self, chain: Box<Chain<D::Memory>>) {
-        self.spare.push(chain);
-        self.room.clear();
-    }
-
-    /// Takes back what the device has returned so far, which bounds the work, and tells those who are owed
-    /// it.
-    #[inline]
-    fn process(&mut self, device: &Device<D>, posted: bool, afterwards: Afterwards) -> Look {
-        let mut processed = Look::default();
-        let Self { queue: Some(queue), spare, callers, .. } = self else { return processed };
-        let mut again = false;
-        // Arming includes a look.
-        if afterwards == Afterwards::Arm && !queue.enable_interrupts() {
-            return processed;
-        }
-        let returned = queue.look().unwrap_or_else(|_| {
-            processed.violated = true;
-            0
-        });
-        for _ in 0..returned {
-            let Ok(Some(Used { chain, tag, written })) = queue.pop() else {
-                processed.violated = true;
-                break;
-            };
-            match tag {
-                Owed::Caller(place) => {
-                    let caller = callers.get_mut(usize::from(place));
-                    spare.extend(caller.and_then(|caller| caller.tell(Some(chain), Ok(written))));
-                    processed.answered += 1;
-                }
-                Owed::Note(note) => match answer_note(device, queue, chain, note, written) {
-                    Some(chain) => {
-                        spare.push(chain);
-                        processed.answered += 1;
-                    }
-                    None => again = true,
-                },
-            }
-        }
-        // What others added they notify of themselves.
-        processed.notify = again && queue.should_notify();
-        match afterwards {
-            Afterwards::Keep => {}
-            Afterwards::ArmForSleepers if !posted && device.waiting.asleep() == 0 => {
-                queue.disable_interrupts();
-            }
-            // Arming includes a last look, which may find more, or a violation.
-            _ => processed.more = queue.enable_interrupts(),
-        }
-        if processed.answered > 0 {
-            // Dropping the sleepers wakes them.
-            self.room.clear();
-        }
-        processed
-    }
-
     /// Stops the device and ends everything that is in flight for this reason; gives how many commands
     /// that were.
     ///
@@ -322,27 +252,59 @@ impl<D: Driver> RequestQueue<D> {
         inner.queue.as_ref().map_or((0, 0), |queue| (queue.size(), queue.max_segments()))
     }
 
-    /// Looks at the used ring once, tells those who are owed what it holds, does `then` under the same
-    /// lock, and deals with what must not be done under it: the notification, and a violation. May be
-    /// called from any context.
-    pub(crate) fn process<R>(
-        &self,
-        device: &Device<D>,
-        afterwards: Afterwards,
-        then: impl FnOnce(&mut Inner<D>) -> R,
-    ) -> Processed<R> {
-        let mut inner = self.inner.lock();
-        let Look { mut answered, more, notify, violated } =
-            inner.process(device, self.posted, afterwards);
-        let result = then(&mut inner);
-        drop(inner);
+    /// Takes back what the device has returned so far, which bounds the work, and tells those who are owed
+    /// it. May be called from any context.
+    pub(crate) fn process(&self, device: &Device<D>, afterwards: Afterwards) -> Look {
+        let mut look = Look::default();
+        let mut guard = self.inner.lock();
+        let Inner { queue: Some(queue), spare, callers, room } = &mut *guard else { return look };
+        // Arming includes a look.
+        if afterwards == Afterwards::Arm && !queue.enable_interrupts() {
+            return look;
+        }
+        let mut again = false;
+        let returned = queue.look();
+        for _ in 0..returned.unwrap_or(0) {
+            let Ok(Some(Used { chain, tag, written })) = queue.pop() else { break };
+            match tag {
+                Owed::Caller(place) => {
+                    let caller = callers.get_mut(usize::from(place));
+                    spare.extend(caller.and_then(|caller| caller.tell(Some(chain), Ok(written))));
+                    look.answered += 1;
+                }
+                Owed::Note(note) => match answer_note(device, queue, chain, note, written) {
+                    Some(chain) => {
+                        spare.push(chain);
+                        look.answered += 1;
+                    }
+                    None => again = true,
+                },
+            }
+        }
+        // What others added they notify of themselves.
+        let notify = again && queue.should_notify();
+        match afterwards {
+            Afterwards::Keep => {}
+            Afterwards::ArmForSleepers if !self.posted && device.waiting.asleep() == 0 => {
+                queue.disable_interrupts();
+            }
+            // Arming includes a last look, which may find more, or a violation.
+            _ => look.more = queue.enable_interrupts(),
+        }
+        if look.answered > 0 {
+            // Dropping the sleepers wakes them.
+            room.clear();
+        }
+        let violated = queue.violation().is_some();
+        // Neither is done with the queue locked.
+        drop(guard);
         if notify {
             device.notify(self.index);
         }
         if violated {
-            answered += device.recover_from_violation(self);
+            look.answered += device.recover_from_violation(self);
         }
-        Processed { answered, more, result }
+        look
     }
 
     /// Takes back what the device has returned, until it will interrupt for what comes next, or for so many
@@ -352,7 +314,7 @@ impl<D: Driver> RequestQueue<D> {
     /// Each look takes at least one chain, or deals with a violation.
     pub(crate) fn serve(&self, device: &Device<D>, afterwards: Afterwards, looks: usize) {
         for _ in 0..looks {
-            if !self.process(device, afterwards, |_| ()).more {
+            if !self.process(device, afterwards).more {
                 return;
             }
         }

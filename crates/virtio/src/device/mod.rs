@@ -217,7 +217,7 @@ impl<D: Driver> Device<D> {
 
     /// Looks for answers without waiting for an interrupt. Returns how many commands were answered.
     pub fn poll(&self) -> usize {
-        let look = |queue: &RequestQueue<D>| queue.process(self, Afterwards::Keep, |_| ()).answered;
+        let look = |queue: &RequestQueue<D>| queue.process(self, Afterwards::Keep).answered;
         let answered = self.queues.iter().map(look).sum();
         if answered == 0 {
             self.check_deadlines();

@@ -80,8 +80,9 @@ impl VirtioRng {
     fn fill_some(&self, out: &mut [u8]) -> Result<usize, RngError> {
         let mut command = self.device.take()?;
         // A device that claims to have written what it has not shall not repeat another command's bytes.
-        command.memory_mut()?.write(&[0; COMMAND_BYTES]).map_err(|_| RngError::Nothing)?;
-        command.link(|bytes, chain| chain.device_writes(bytes))?;
+        let chain = command.chain()?;
+        chain.memory_mut().write(&[0; COMMAND_BYTES]).map_err(|_| RngError::Nothing)?;
+        chain.link(|bytes, segments| segments.device_writes(bytes)).map_err(DeviceError::from)?;
         let answer = command.send()?.wait()?;
         answer.check(|bytes, written| {
             // The queue has checked that it is no more than there was room for.

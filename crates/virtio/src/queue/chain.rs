@@ -1,11 +1,11 @@
 //! Chains: descriptors, and the memory that they describe, as one object.
 
+use alloc::boxed::Box;
 use core::{fmt, ops::Range};
 
-use arrayvec::ArrayVec;
 use dma::{DmaMemory, DmaSlice};
-use ostd::mm::dma::DmaCoherent;
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use ostd::mm::{Infallible, VmWriter, dma::DmaCoherent};
+use zerocopy::{FromBytes, FromZeros as _, Immutable, IntoBytes, KnownLayout, transmute};
 
 use super::MAX_SEGMENTS;
 
@@ -30,27 +30,45 @@ impl Descriptor {
     pub const WRITE: u16 = 2;
     /// The memory is a table of descriptors.
     pub const INDIRECT: u16 = 4;
+
+    /// Writes it at the start of `memory`: length, flags and next share one word, so by two stores.
+    #[inline(always)]
+    pub(super) fn write(self, memory: &mut VmWriter<'_, Infallible>) -> ostd::Result<()> {
+        let [address, rest]: [u64; 2] = transmute!(self);
+        memory.write_once(&address)?;
+        memory.write_once(&rest)
+    }
 }
 
-/// An indirect table (section 2.7.5.3).
+/// A table of descriptors, for one chain.
 pub type Table = [Descriptor; MAX_SEGMENTS];
+
+/// The place where [`Chain::link`] writes a chain's descriptors.
+#[derive(Debug)]
+pub(super) enum Descriptors {
+    /// An indirect table (section 2.7.5.3), which the device reads itself.
+    Indirect(DmaSlice<Table, DmaCoherent>),
+    /// A list of the driver's own, from which [`Queue::add`](super::Queue::add) writes them into the ring.
+    Direct(Box<Table>),
+}
 
 /// A descriptor chain together with all of its memory, `M`.
 ///
 /// [`Self::link`] describes the memory. Whatever may change or free the memory takes the description away
-/// again, so a chain that can be sent describes exactly what it owns.
+/// again, so a chain that can be sent describes exactly what it owns. Sending takes it away, too, as the device
+/// may write over an indirect table that it has.
 #[derive(Debug)]
 pub struct Chain<M> {
     memory: M,
     /// Its number among the chains of its queue, from 0.
     pub(crate) place: u16,
-    pub(super) descriptors: ArrayVec<Descriptor, MAX_SEGMENTS>,
+    pub(super) descriptors: Descriptors,
+    /// The number of descriptors.
+    pub(super) segments: u16,
     /// The bytes that the device may write.
     pub(super) writable: u32,
-    /// Set if `descriptors` describe `memory` as it is.
+    /// Set if the descriptors describe `memory` as it is.
     pub(super) linked: bool,
-    /// Its indirect table, where the device knows indirect descriptors.
-    pub(super) table: Option<DmaSlice<Table, DmaCoherent>>,
     /// The number of descriptors of the ring that it occupies.
     pub(super) occupied: u16,
     /// When it was made available, in ticks of the machine's timer.
@@ -58,10 +76,14 @@ pub struct Chain<M> {
 }
 
 impl<M> Chain<M> {
+    /// A chain with an indirect `table`, where the device knows those.
     pub(crate) fn new(memory: M, place: u16, table: Option<DmaSlice<Table, DmaCoherent>>) -> Self {
-        let descriptors = ArrayVec::new();
-        let (writable, linked, occupied, since) = (0, false, 0, 0);
-        Self { memory, place, descriptors, writable, linked, table, occupied, since }
+        let descriptors = match table {
+            Some(table) => Descriptors::Indirect(table),
+            None => Descriptors::Direct(Box::new(Table::new_zeroed())),
+        };
+        let (segments, writable, linked, occupied, since) = (0, 0, false, 0, 0);
+        Self { memory, place, descriptors, segments, writable, linked, occupied, since }
     }
 
     /// Gives access to the memory without the means to change what is described.
@@ -78,9 +100,15 @@ impl<M> Chain<M> {
         &mut self.memory
     }
 
+    /// Returns `true` if it describes its memory, so that it can be sent.
+    #[cfg(ktest)]
+    pub(crate) fn is_linked(&self) -> bool {
+        self.linked
+    }
+
     /// The number of segments that are described.
     pub(crate) fn segments(&self) -> usize {
-        self.descriptors.len()
+        self.segments.into()
     }
 
     /// Describes the memory to the device, in the order in which the device uses it: first what it
@@ -98,18 +126,21 @@ impl<M> Chain<M> {
         describe: impl for<'a> FnOnce(&'a M, &mut Segments<'a>),
     ) -> Result<(), ChainError> {
         self.linked = false;
-        self.descriptors.clear();
-        let mut segments =
-            Segments { descriptors: &mut self.descriptors, writable: 0, error: None };
+        let table = match &mut self.descriptors {
+            Descriptors::Indirect(table) => table.writer(),
+            Descriptors::Direct(list) => VmWriter::from(list.as_mut_bytes()),
+        };
+        let last = Descriptor::new_zeroed();
+        let mut segments = Segments { table, count: 0, last, writable: 0, error: None };
         describe(&self.memory, &mut segments);
-        let Segments { writable, error, .. } = segments;
-        if let Some(error) = error {
-            return Err(error);
+        let Segments { mut table, count, last, writable, error } = segments;
+        match error {
+            Some(error) => return Err(error),
+            None if count == 0 => return Err(ChainError::Empty),
+            None => {}
         }
-        if self.descriptors.is_empty() {
-            return Err(ChainError::Empty);
-        }
-        (self.writable, self.linked) = (writable, true);
+        last.write(&mut table).map_err(|_| ChainError::TooManySegments)?;
+        (self.segments, self.writable, self.linked) = (count, writable, true);
         Ok(())
     }
 }
@@ -117,9 +148,11 @@ impl<M> Chain<M> {
 /// The segments of a chain that is being linked.
 ///
 /// A list that breaks a rule stays broken and the chain is refused; [`ChainError`] names the rule.
-#[derive(Debug)]
 pub struct Segments<'a> {
-    descriptors: &'a mut ArrayVec<Descriptor, MAX_SEGMENTS>,
+    table: VmWriter<'a, Infallible>,
+    count: u16,
+    /// The last descriptor, which is not written yet: another one may follow.
+    last: Descriptor,
     writable: u32,
     error: Option<ChainError>,
 }
@@ -159,7 +192,7 @@ impl<'a> Segments<'a> {
         self.push(address, len, Descriptor::WRITE, extent.device_writes);
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, address: usize, len: usize, flags: u16, allowed: bool) {
         let Ok(length @ 1..) = u32::try_from(len) else {
             let error = if len == 0 { ChainError::BadRange } else { ChainError::TooLong };
@@ -176,10 +209,12 @@ impl<'a> Segments<'a> {
         } else if self.writable > 0 {
             return self.fail(ChainError::ReadAfterWrite);
         }
-        let descriptor = Descriptor { address: address as u64, length, flags, next: 0 };
-        if self.descriptors.try_push(descriptor).is_err() {
-            self.fail(ChainError::TooManySegments);
+        let last = Descriptor { flags: self.last.flags | Descriptor::NEXT, ..self.last };
+        if self.count > 0 && last.write(&mut self.table).is_err() {
+            return self.fail(ChainError::TooManySegments);
         }
+        self.count += 1;
+        self.last = Descriptor { address: address as u64, length, flags, next: self.count };
     }
 
     #[cold]

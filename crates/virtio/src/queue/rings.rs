@@ -16,14 +16,13 @@
 
 use core::sync::atomic::{Ordering, fence};
 
-use dma::{DmaError, DmaMemory, DmaSlice, alloc_coherent};
+use dma::{DmaError, alloc_coherent};
 use ostd::mm::{
-    HasDaddr, HasSize, Infallible, PAGE_SIZE, VmIoFill, VmIoOnce, VmWriter, dma::DmaCoherent,
-    io::util::HasVmReaderWriter,
+    HasDaddr, HasSize, PAGE_SIZE, VmIoFill, VmIoOnce, dma::DmaCoherent, io::util::HasVmReaderWriter,
 };
 
 use super::{
-    Descriptor, Table,
+    Descriptor,
     layout::{Layout, QueueAddresses, ring},
 };
 
@@ -59,44 +58,20 @@ impl Rings {
     /// Writes descriptor `number` of the ring.
     #[inline]
     pub fn write_descriptor(&self, number: u16, descriptor: Descriptor) {
-        put(&mut self.memory.writer(), number.into(), descriptor);
-    }
-
-    /// Writes all of an indirect table, as the device may have written over it, out of `descriptors`, which
-    /// follow one another; gives the descriptor that points to the table (section 2.7.5.3).
-    #[inline(always)]
-    pub fn write_table(
-        table: &DmaSlice<Table, DmaCoherent>,
-        descriptors: &[Descriptor],
-    ) -> Descriptor {
-        let (mut writer, end) = (table.writer(), descriptors.len());
-        for (index, descriptor) in descriptors.iter().enumerate() {
-            let follows = if index + 1 < end { Descriptor::NEXT } else { 0 };
-            let flags = descriptor.flags | follows;
-            put(&mut writer, index, Descriptor { flags, next: index as u16 + 1, ..*descriptor });
-        }
-        Descriptor {
-            address: table.extent().address as u64,
-            length: (end * size_of::<Descriptor>()) as u32,
-            flags: Descriptor::INDIRECT,
-            next: 0,
-        }
-    }
-
-    /// The entry of either ring for chain number `position`, which counts on past the size.
-    #[inline]
-    pub fn entry(&self, position: u16) -> usize {
-        usize::from(position & (self.layout.size - 1))
+        let mut ring = self.memory.writer();
+        let entry = ring.skip(usize::from(number) * size_of::<Descriptor>());
+        let _ = descriptor.write(entry);
     }
 
     /// Puts the chain that starts at descriptor `head` into the available ring as number
-    /// `position`, and tells that there is one more.
+    /// `position`, which counts on past the size, and tells that there is one more.
     #[inline(always)]
     pub fn publish(&self, position: u16, head: u16) {
+        let entry = usize::from(position & (self.layout.size - 1));
         let mut ring = self.memory.writer();
-        let mut entry = ring.skip(self.layout.available).clone_exclusive();
-        let offset = ring::ENTRIES + self.entry(position) * ring::AVAILABLE_ENTRY_BYTES;
-        let _ = entry.skip(offset).write_once(&head);
+        let mut entries = ring.skip(self.layout.available).clone_exclusive();
+        let offset = ring::ENTRIES + entry * ring::AVAILABLE_ENTRY_BYTES;
+        let _ = entries.skip(offset).write_once(&head);
         // Publish: the device must not see the index before what it announces.
         fence(Ordering::Release);
         let _ = ring.skip(ring::INDEX).write_once(&position.wrapping_add(1));
@@ -115,9 +90,10 @@ impl Rings {
     /// Used entry number `position`: the head of the chain, and the bytes written to it.
     #[inline]
     pub fn used_entry(&self, position: u16) -> (u32, u32) {
-        let entry = ring::ENTRIES + self.entry(position) * ring::USED_ENTRY_BYTES;
+        let entry = usize::from(position & (self.layout.size - 1));
         let mut reader = self.memory.reader();
-        let entry = reader.skip(self.layout.used + entry);
+        let offset = self.layout.used + ring::ENTRIES + entry * ring::USED_ENTRY_BYTES;
+        let entry = reader.skip(offset);
         (entry.read_once().unwrap_or(u32::MAX), entry.read_once().unwrap_or(u32::MAX))
     }
 
@@ -145,15 +121,4 @@ impl Rings {
             None => self.memory.write_once(self.layout.available + ring::FLAGS, &flags),
         };
     }
-}
-
-/// Writes entry `index` of a descriptor table.
-#[inline]
-fn put(table: &mut VmWriter<'_, Infallible>, index: usize, descriptor: Descriptor) {
-    let Descriptor { address, length, flags, next } = descriptor;
-    // Length, flags and next share one word: two stores instead of four.
-    let rest = u64::from(length) | u64::from(flags) << 32 | u64::from(next) << 48;
-    let mut entry = table.clone_exclusive();
-    let entry = entry.skip(index * size_of::<Descriptor>());
-    let _ = entry.write_once(&address).and_then(|()| entry.write_once(&rest));
 }

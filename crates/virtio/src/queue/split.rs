@@ -6,11 +6,12 @@ use core::{
     sync::atomic::{Ordering, fence},
 };
 
+use dma::DmaMemory;
 use ostd::arch::read_tsc;
 
 use super::{
     AddError, Chain, ChainError, Descriptor, Outstanding, Queue, Refused, Run, Used, Violation,
-    layout::ring, rings::Rings,
+    chain::Descriptors, layout::ring,
 };
 
 // To the device.
@@ -51,24 +52,27 @@ impl<M, T> Queue<M, T> {
         if !chain.linked {
             return Err(AddError::Chain(ChainError::Empty));
         }
-        let descriptors = chain.descriptors.as_slice();
-        if descriptors.len() > self.max_segments {
+        let segments = usize::from(chain.segments);
+        if segments > self.max_segments {
             return Err(AddError::Chain(ChainError::TooManySegments));
         }
-        let head = match &chain.table {
-            Some(table) => {
+        let head = match &chain.descriptors {
+            Descriptors::Indirect(table) => {
                 let head = self.free_descriptors.pop().ok_or(AddError::Full)?;
-                let pointer = Rings::write_table(table, descriptors);
-                self.rings.write_descriptor(head, pointer);
+                let address = table.extent().address as u64;
+                let length = (segments * size_of::<Descriptor>()) as u32;
+                let flags = Descriptor::INDIRECT;
+                self.rings.write_descriptor(head, Descriptor { address, length, flags, next: 0 });
                 chain.occupied = 1;
                 head
             }
-            None => {
-                let head = self.describe_in_ring(descriptors)?;
-                chain.occupied = descriptors.len() as u16;
+            Descriptors::Direct(list) => {
+                let head = self.describe_in_ring(list.get(..segments).unwrap_or(&[]))?;
+                chain.occupied = chain.segments;
                 head
             }
         };
+        chain.linked = false;
         Ok(head)
     }
 
@@ -103,7 +107,7 @@ impl<M, T> Queue<M, T> {
     /// Add any number of chains, ask once, and if the answer is yes call
     /// [`super::Transport::notify`] with [`Self::index`], best without the lock of the queue. A yes that is
     /// not followed by a notification may leave the chains lying (section 2.7.13.4).
-    #[inline]
+    #[inline(always)]
     pub fn should_notify(&mut self) -> bool {
         let (new, old) = (self.next_available, self.last_notify_check);
         if new == old {

@@ -60,7 +60,7 @@ impl Driver for Events {
             meanwhile();
         }
         if written == 8 {
-            self.received.lock().push(chain.memory().read_once());
+            self.received.lock().push(chain.memory().load());
         }
         match link(chain) {
             true => Next::Again(()),

@@ -176,7 +176,9 @@ impl Load {
                 let since = submitted_at.get(tag as usize).copied().unwrap_or(now);
                 measured.latency.record(now - since);
                 measured.requests += 1;
-                idle.extend(request);
+                if let Some(request) = request {
+                    idle.push_back(request);
+                }
                 answer = answers.pop_front();
             }
         }

@@ -34,7 +34,12 @@ use wait::Waiting;
 pub use self::config::{BlkConfig, BlkFeatures};
 use self::request::RequestType;
 use super::{
-    super::{driver::DeviceError, handshake::InitError, queue::Violation, transport::Transport},
+    super::{
+        driver::DeviceError,
+        handshake::InitError,
+        queue::{ChainError, Violation},
+        transport::Transport,
+    },
     Device, VirtioDevice,
 };
 
@@ -72,15 +77,16 @@ impl BlockDevice for VirtioBlk {
 
         // Step 1: slices for the request header and the response, and memory for the data.
         let mut request = self.device.take()?;
-        let memory = request.memory_mut()?;
+        let chain = request.chain()?;
+        let memory = chain.memory_mut();
         memory.prepare(RequestType::In, sector);
         memory.data.resize(data.len())?;
 
         // Step 2: the chain, in the order in which the device uses it.
-        request.link(|memory, chain| {
-            chain.device_reads(&memory.header);
-            chain.device_writes(&memory.data);
-            chain.device_writes(&memory.response);
+        chain.link(|memory, segments| {
+            segments.device_reads(&memory.header);
+            segments.device_writes(&memory.data);
+            segments.device_writes(&memory.response);
         })?;
 
         // Step 3: into the queue; the device is notified if it asks for that.
@@ -106,16 +112,17 @@ impl BlockDevice for VirtioBlk {
 
         // Step 1: slices for the request header and the response, and memory with the data.
         let mut request = self.device.take()?;
-        let memory = request.memory_mut()?;
+        let chain = request.chain()?;
+        let memory = chain.memory_mut();
         memory.prepare(RequestType::Out, sector);
         memory.data.resize(data.len())?;
         memory.data.write(0, data)?;
 
         // Step 2: the chain, in the order in which the device uses it.
-        request.link(|memory, chain| {
-            chain.device_reads(&memory.header);
-            chain.device_reads(&memory.data);
-            chain.device_writes(&memory.response);
+        chain.link(|memory, segments| {
+            segments.device_reads(&memory.header);
+            segments.device_reads(&memory.data);
+            segments.device_writes(&memory.response);
         })?;
 
         // Step 3: into the queue; the device is notified if it asks for that.
@@ -146,7 +153,7 @@ impl BlockDevice for VirtioBlk {
         requests: &mut VecDeque<Box<Request>>,
         done: &Arc<CompletionQueue>,
     ) -> Result<usize, Rejected> {
-        match self.submit_from(done, || requests.pop_front()) {
+        match self.submit_from(done, &mut || requests.pop_front()) {
             (submitted, Err(Rejected { error: Error::WouldBlock, request })) => {
                 requests.push_front(request);
                 Ok(submitted)
@@ -232,10 +239,17 @@ impl Blk {
     }
 }
 
+impl From<ChainError> for Error {
+    fn from(error: ChainError) -> Self {
+        match error {
+            ChainError::TooManySegments => Self::TooManyBuffers,
+            _ => Self::BufferRange,
+        }
+    }
+}
+
 impl From<DeviceError> for Error {
     fn from(error: DeviceError) -> Self {
-        use super::super::queue::ChainError;
-
         match error {
             DeviceError::Violation(violation) => Self::Violation(match violation {
                 Violation::UsedIndexJumped { .. } => "its used index jumped",
@@ -248,8 +262,7 @@ impl From<DeviceError> for Error {
             DeviceError::NeedsReset => Self::NeedsReset,
             DeviceError::TimedOut => Self::TimedOut,
             DeviceError::Dead => Self::Dead,
-            DeviceError::Chain(ChainError::TooManySegments) => Self::TooManyBuffers,
-            DeviceError::Chain(_) => Self::BufferRange,
+            DeviceError::Chain(error) => error.into(),
         }
     }
 }

@@ -107,15 +107,15 @@ impl RequestMemory {
     #[inline(always)]
     pub fn prepare(&self, request_type: RequestType, sector: u64) {
         let header = RequestHeader { request_type: request_type as u32, reserved: 0, sector };
-        self.header.write_words(&header);
-        self.response.write_once(&(ResponseStatus::NotReady as u8));
+        self.header.store(&header);
+        self.response.store(&(ResponseStatus::NotReady as u8));
     }
 
     /// Checks the device's answer: the response says that the request was done, and the device has
     /// written the `expected` number of bytes, the response's included.
     #[inline]
     pub fn check_status(&self, written: u32, expected: u32) -> Result<(), Error> {
-        let status = self.response.read_once();
+        let status = self.response.load();
         match ResponseStatus::try_from(status) {
             Ok(ResponseStatus::Ok) if written >= expected => Ok(()),
             Ok(ResponseStatus::Ok) => Err(Error::Short { written, expected }),

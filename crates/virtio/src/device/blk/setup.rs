@@ -111,15 +111,16 @@ impl VirtioBlk {
     /// [`Error`]; a disk need not have one.
     fn device_id(&self) -> Result<Result<[u8; SERIAL_BYTES], Error>, DeviceError> {
         let mut request = self.device.take()?;
-        let memory = request.memory_mut()?;
+        let chain = request.chain()?;
+        let memory = chain.memory_mut();
         memory.prepare(RequestType::GetId, 0);
         if let Err(error) = memory.data.resize(SERIAL_BYTES) {
             return Ok(Err(error.into()));
         }
-        request.link(|memory, chain| {
-            chain.device_reads(&memory.header);
-            chain.device_writes(&memory.data);
-            chain.device_writes(&memory.response);
+        chain.link(|memory, segments| {
+            segments.device_reads(&memory.header);
+            segments.device_writes(&memory.data);
+            segments.device_writes(&memory.response);
         })?;
         let answer = request.send()?.wait()?;
         Ok(answer.check(|memory, written| {

@@ -79,7 +79,7 @@ impl VirtioBlk {
     pub(super) fn submit_from(
         &self,
         done: &Arc<CompletionQueue>,
-        mut next: impl FnMut() -> Option<Box<Request>>,
+        next: &mut dyn FnMut() -> Option<Box<Request>>,
     ) -> (usize, Result<(), Rejected>) {
         let (blk, geometry) = (self.device.driver(), self.geometry());
         let (mut at_once, mut result) = (0, Ok(()));
@@ -141,7 +141,7 @@ impl VirtioBlk {
     ) -> Result<(), Rejected> {
         let mut request = Some(request);
         loop {
-            let (_, result) = self.submit_from(done, || request.take());
+            let (_, result) = self.submit_from(done, &mut || request.take());
             let Err(Rejected { error, request: refused }) = result else { return Ok(()) };
             if error != Error::WouldBlock || if_full == IfFull::Fail || !done.has_room() {
                 return Err(Rejected { error, request: refused });
@@ -196,7 +196,7 @@ impl Blk {
         submitted.total.set(total);
         submitted.done.set(0);
         submitted.request = Some(request);
-        match self.link_step(chain, room) {
+        match self.link_step::<true>(chain, room) {
             Ok(()) => Ok(()),
             Err(error) => match self.take_back(chain) {
                 Some(request) => Err(Rejected { error, request }),
@@ -208,28 +208,36 @@ impl Blk {
     /// Describes the next step of the request: all of it, or as much as fits `room` segments and the
     /// device's limits. When a chain is to be sent again, its own descriptors have just become free, so
     /// that the next step always fits.
+    ///
+    /// Compiled once for the `FIRST` step, inlined in the way of every request, and once for later steps.
     #[inline(always)]
-    fn link_step(&self, chain: &mut Chain<RequestMemory>, room: usize) -> Result<(), Error> {
+    fn link_step<const FIRST: bool>(
+        &self,
+        chain: &mut Chain<RequestMemory>,
+        room: usize,
+    ) -> Result<(), Error> {
         if room < MIN_SEGMENTS {
             return Err(Error::WouldBlock);
         }
         let memory = chain.memory();
         let Some(request) = &memory.submitted.request else { return Err(Error::Empty) };
         let row = row(request.operation);
-        let sector = request.sector + memory.submitted.done.get() / SECTOR_SIZE as u64;
+        let done = if FIRST { 0 } else { memory.submitted.done.get() };
+        let sector = request.sector + done / SECTOR_SIZE as u64;
         memory.prepare(row.request_type, if row.names_sector { sector } else { 0 });
         if row.has_range {
             self.link_range(chain, sector)
         } else {
-            self.link_data(chain, row, room)
+            self.link_data::<FIRST>(chain, row, done as usize, room)
         }
     }
 
     #[inline(always)]
-    fn link_data(
+    fn link_data<const FIRST: bool>(
         &self,
         chain: &mut Chain<RequestMemory>,
         row: Row,
+        skip: usize,
         room: usize,
     ) -> Result<(), Error> {
         let most = (room - 2).min(self.config.max_segments as usize).min(MAX_SEGMENTS - 2);
@@ -238,9 +246,16 @@ impl Blk {
         let linked = chain.link(|memory, segments| {
             segments.device_reads(&memory.header);
             if let Some(request) = &memory.submitted.request {
-                let skip = memory.submitted.done.get() as usize;
-                bytes =
-                    list_data(segments, &request.buffers, row.device_writes, skip, longest, most);
+                bytes = match &request.buffers[..] {
+                    // The short way for the usual request, one buffer in one piece.
+                    [buffer] if FIRST && buffer.len() <= longest.min(u32::MAX as usize - 1) => {
+                        list(segments, buffer, row.device_writes);
+                        buffer.len() as u32
+                    }
+                    buffers => {
+                        list_pieces(segments, buffers, row.device_writes, skip, longest, most)
+                    }
+                };
             }
             segments.device_writes(&memory.response);
         });
@@ -270,13 +285,13 @@ impl Blk {
         let num_sectors = left.min(limit.into()) as u32;
         submitted.step.set(u64::from(num_sectors) * SECTOR_SIZE as u64);
         submitted.expected.set(1);
-        memory.range.write_words(&DiscardWriteZeroes { sector, num_sectors, flags: 0 });
+        memory.range.store(&DiscardWriteZeroes { sector, num_sectors, flags: 0 });
         let linked = chain.link(|memory, segments| {
             segments.device_reads(&memory.header);
             segments.device_reads(&memory.range);
             segments.device_writes(&memory.response);
         });
-        linked.map_err(|error| DeviceError::Chain(error).into())
+        Ok(linked?)
     }
 
     /// Takes the request out of a chain.
@@ -308,13 +323,23 @@ impl Blk {
     /// Few requests need a second step: its code is kept off the way of the others.
     #[cold]
     fn link_next_step(&self, chain: &mut Chain<RequestMemory>, room: usize) -> Result<(), Error> {
-        self.link_step(chain, room)
+        self.link_step::<false>(chain, room)
     }
 }
 
-/// Lists what of the buffers one chain moves; returns the number of bytes.
+/// Lists a whole buffer.
 #[inline(always)]
-fn list_data<'a>(
+fn list<'a>(segments: &mut Segments<'a>, buffer: &'a Buffer, device_writes: bool) {
+    match device_writes {
+        true => segments.device_writes(buffer),
+        false => segments.device_reads(buffer),
+    }
+}
+
+/// Lists what of the buffers one chain moves, in at most so many pieces of at most `longest` bytes; returns
+/// the number of bytes.
+#[inline(never)]
+fn list_pieces<'a>(
     segments: &mut Segments<'a>,
     buffers: &'a [Buffer],
     device_writes: bool,
@@ -322,17 +347,6 @@ fn list_data<'a>(
     longest: usize,
     most: usize,
 ) -> u32 {
-    // The short way for the usual request, one buffer in one piece.
-    if let [buffer] = buffers
-        && skip == 0
-        && buffer.len() <= longest.min(u32::MAX as usize - 1)
-    {
-        match device_writes {
-            true => segments.device_writes(buffer),
-            false => segments.device_reads(buffer),
-        }
-        return buffer.len() as u32;
-    }
     let mut bytes = 0u32;
     for (buffer, piece) in pieces(buffers, skip, longest).take(most) {
         // The device counts what it writes, the response too, in 32 bits.

@@ -15,6 +15,7 @@ use ostd::{
 };
 
 use super::{
+    chain::Descriptors,
     layout::{Layout, ring},
     split::event_passed,
     *,

@@ -177,16 +177,18 @@ impl Case {
                 core::mem::swap(chain.memory_mut(), other.memory_mut());
                 _ = Words::link(&mut chain);
             }
-            1 => _ = Words::link(&mut chain),
-            _ => {}
+            // Not linked for this time, though it may have been for the last.
+            1 => _ = chain.memory_mut(),
+            _ => _ = Words::link(&mut chain),
         }
+        let linked = chain.is_linked();
         let (segments, place) = (chain.memory().count(), chain.place);
         let writable = chain.memory().writable();
         let (room, most) = (self.queue.free_segments(), self.queue.max_segments());
         self.next_tag += 1;
         match self.queue.add(chain, self.next_tag) {
             Ok(()) => {
-                assert!(segments <= room && self.oracle.broken.is_none());
+                assert!(linked && segments <= room && self.oracle.broken.is_none());
                 let head = self.transport.with_queue(|device| device.newest()).into();
                 let chain = (self.next_tag, place, writable);
                 assert!(self.oracle.outstanding.insert(head, chain).is_none(), "{head} is in use");
@@ -200,7 +202,7 @@ impl Case {
                     AddError::Broken(violation) => {
                         assert_eq!(Some(violation), self.oracle.broken);
                     }
-                    AddError::Chain(_) => assert!(segments == 0 || segments > most),
+                    AddError::Chain(_) => assert!(!linked || segments > most),
                     AddError::Stopped => panic!("it was not stopped"),
                 }
             }

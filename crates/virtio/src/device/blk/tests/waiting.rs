@@ -249,12 +249,13 @@ fn the_chain_of_a_call_that_was_given_up_is_good_again() {
         driver.read_block(1, &mut [0; 512]).unwrap();
         disk.plan_faults([Some(Fault::Lose)]);
         let mut request = driver.device.take().unwrap();
-        request.memory_mut().unwrap().prepare(RequestType::In, 1);
-        request
-            .link(|memory, chain| {
-                chain.device_reads(&memory.header);
-                chain.device_writes(&memory.data);
-                chain.device_writes(&memory.response);
+        let chain = request.chain().unwrap();
+        chain.memory_mut().prepare(RequestType::In, 1);
+        chain
+            .link(|memory, segments| {
+                segments.device_reads(&memory.header);
+                segments.device_writes(&memory.data);
+                segments.device_writes(&memory.response);
             })
             .unwrap();
         let in_flight = request.send().unwrap();
