@@ -63,9 +63,8 @@ pub fn blame(error: &Error, mutated: &Mutated, mutants: &[&Mutant]) -> Option<u3
     let touched = places().find_map(|(span, spliced)| {
         let extents = extents(spliced);
         let touching = || {
-            let overlaps = |bytes: &Range<usize>| {
-                bytes.start < span.bytes.end && span.bytes.start < bytes.end
-            };
+            let overlaps =
+                |bytes: &Range<usize>| bytes.start < span.bytes.end && span.bytes.start < bytes.end;
             let inserted = spliced.inserted.iter().filter(move |(bytes, _)| overlaps(bytes));
             inserted.filter_map(|(_, number)| Some((*number, extents.get(number)?)))
         };

@@ -9,8 +9,8 @@ mod operators;
 mod source;
 mod splice;
 mod summary;
-mod trial;
 mod tree;
+mod trial;
 mod visit;
 
 #[cfg(test)]
@@ -107,7 +107,8 @@ fn try_all(
         let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
         let mut outcomes = BTreeMap::new();
         for worker in workers {
-            outcomes.extend(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+            outcomes
+                .extend(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
         }
         Ok(outcomes)
     })

@@ -78,8 +78,7 @@ impl File {
     /// The source with the changes of those mutants that are in this file.
     pub fn with(&self, mutants: &[&Mutant]) -> Spliced {
         let here = mutants.iter().filter(|mutant| mutant.file == self.path);
-        let changes =
-            here.flat_map(|mutant| mutant.edits.iter().map(|edit| (mutant.number, edit)));
+        let changes = here.flat_map(|mutant| mutant.edits.iter().map(|edit| (mutant.number, edit)));
         splice(&self.text, changes.chain(self.gates.iter().map(|gate| (0, gate))))
     }
 }
@@ -101,8 +100,8 @@ pub fn read(workspace: &Workspace) -> Result<Source> {
     paths.sort();
     let mut texts = Vec::new();
     for path in paths {
-        let text = fs::read_to_string(&path)
-            .with_context(|| format!("cannot read {}", path.display()))?;
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         texts.push((path.strip_prefix(&workspace.root)?.to_owned(), text));
     }
     number(texts, is_core)
@@ -116,8 +115,8 @@ fn is_core(path: &Path) -> bool {
 pub fn number(texts: Vec<(PathBuf, String)>, is_meant: fn(&Path) -> bool) -> Result<Source> {
     let mut source = Source { files: Vec::new(), mutants: Vec::new() };
     for (path, text) in texts {
-        let found = visit::find(&text)
-            .with_context(|| format!("{} is not understood", path.display()))?;
+        let found =
+            visit::find(&text).with_context(|| format!("{} is not understood", path.display()))?;
         for mutation in found.mutations.into_iter().filter(|_| is_meant(&path)) {
             let Mutation { function, line, change, edits } = mutation;
             let (number, file) = (source.mutants.len() as u32 + 1, path.clone());

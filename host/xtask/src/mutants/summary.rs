@@ -150,7 +150,9 @@ impl fmt::Display for Summary<'_> {
         )?;
         list(
             Fate::Mislisted,
-            &format!("Listed as equivalent, but a test noticed it, or it does not compile; take it out of {PLACE}:"),
+            &format!(
+                "Listed as equivalent, but a test noticed it, or it does not compile; take it out of {PLACE}:"
+            ),
         )?;
         let count = |name| self.count(name);
         let (caught, hung) = (count("caught"), count("hung"));

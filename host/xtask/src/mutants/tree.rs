@@ -31,6 +31,10 @@ publish.workspace = true
 ostd.workspace = true
 ";
 
+/// A mutant may do what the compiler sees to be wrong.
+const LINTS: &str = "[workspace.lints.rust]\n";
+const MORE_LINTS: &str = "arithmetic_overflow = \"allow\"\nunconditional_panic = \"allow\"\n";
+
 /// Tests are only to be built: what would run them here does nothing.
 const NO_QEMU: &str = "#!/bin/sh\nexit 0\n";
 
@@ -76,6 +80,9 @@ impl<'a> Tree<'a> {
         for name in COPIED {
             copy_all(&workspace.root.join(name), &root.join(name)).context(name)?;
         }
+        let manifest = root.join("Cargo.toml");
+        let text = fs::read_to_string(&manifest)?;
+        fs::write(&manifest, text.replacen(LINTS, &format!("{LINTS}{MORE_LINTS}"), 1))?;
         // It stays executable.
         fs::write(root.join("tools/qemu-test.sh"), NO_QEMU)?;
         fs::create_dir_all(root.join("crates/mutant/src"))?;

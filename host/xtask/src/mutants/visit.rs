@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, ops::Range};
 use anyhow::Result;
 use proc_macro2::Span;
 use syn::{
-    Attribute, Block, Expr, ExprBinary, ExprMethodCall, ExprUnary, ImplItemFn, ItemFn, ItemImpl,
-    ItemMod, Pat, ReturnType, Signature, Stmt, TraitItemFn, UnOp,
+    Attribute, BinOp, Block, Expr, ExprBinary, ExprMethodCall, ExprUnary, ImplItemFn, ItemFn,
+    ItemImpl, ItemMod, Pat, ReturnType, Signature, Stmt, TraitItemFn, UnOp,
     spanned::Spanned,
     visit::{self, Visit},
 };
@@ -108,8 +108,8 @@ impl Finder<'_> {
         self.add(span, change, edits);
     }
 
-    /// A condition becomes false, and true if nothing is bound in it. Of several that must all hold, each that
-    /// binds nothing becomes true by itself.
+    /// Visits a condition. It becomes false, and true if nothing is bound in it. Of several that must all hold,
+    /// each that binds nothing becomes true by itself.
     fn condition(&mut self, condition: &Expr, may_be_true: bool) {
         let range = condition.span().byte_range();
         let source = self.source(range.clone());
@@ -121,7 +121,7 @@ impl Finder<'_> {
             vec![Edit::open(range.start, open), Edit::close(range.end, close)],
         );
         if !may_be_true {
-            return;
+            return self.visit_expr(condition);
         }
         let parts = if binds { chain(condition) } else { vec![condition] };
         for part in parts.into_iter().filter(|part| !matches!(part, Expr::Let(_))) {
@@ -132,6 +132,14 @@ impl Finder<'_> {
                 format!("`{source}` becomes true"),
                 vec![Edit::open(range.start, "(@ || ("), Edit::close(range.end, "))")],
             );
+        }
+        match condition {
+            // A test that can tell it from true and from false can tell it from its opposite.
+            Expr::Unary(it) if matches!(it.op, UnOp::Not(_)) => visit::visit_expr_unary(self, it),
+            Expr::Binary(it) if matches!(it.op, BinOp::Eq(_) | BinOp::Ne(_)) => {
+                visit::visit_expr_binary(self, it);
+            }
+            _ => self.visit_expr(condition),
         }
     }
 
@@ -288,10 +296,11 @@ impl Finder<'_> {
         let unit = std::mem::take(&mut self.unit);
         match expression {
             Expr::If(it) => {
-                if !only_logs(&it.then_branch) {
-                    self.condition(&it.cond, true);
+                // What people are told is nobody's business here.
+                match only_logs(&it.then_branch) {
+                    true => self.visit_expr(&it.cond),
+                    false => self.condition(&it.cond, true),
                 }
-                self.visit_expr(&it.cond);
                 self.unit = unit;
                 self.visit_block(&it.then_branch);
                 if let Some((_, other)) = &it.else_branch {
@@ -302,7 +311,6 @@ impl Finder<'_> {
             }
             Expr::While(it) => {
                 self.condition(&it.cond, false);
-                self.visit_expr(&it.cond);
                 self.unit = true;
                 self.visit_block(&it.body);
             }
@@ -412,7 +420,6 @@ impl<'ast> Visit<'ast> for Finder<'_> {
     fn visit_pat(&mut self, pattern: &'ast Pat) {
         if let Pat::Guard(guarded) = pattern {
             self.condition(&guarded.guard, true);
-            self.visit_expr(&guarded.guard);
         }
     }
 
@@ -430,7 +437,7 @@ impl<'ast> Visit<'ast> for Finder<'_> {
 /// The operands of a chain of `&&`.
 fn chain(condition: &Expr) -> Vec<&Expr> {
     match condition {
-        Expr::Binary(ExprBinary { left, op: syn::BinOp::And(_), right, .. }) => {
+        Expr::Binary(ExprBinary { left, op: BinOp::And(_), right, .. }) => {
             let mut parts = chain(left);
             parts.extend(chain(right));
             parts

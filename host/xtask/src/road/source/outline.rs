@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::{
-    Block, ImplItemFn, ItemEnum, ItemFn, ItemImpl, ItemMacro, ItemMod, ItemStruct,
-    ItemTrait, ItemUse, Signature, TraitItemFn, UseTree,
+    Block, ImplItemFn, ItemEnum, ItemFn, ItemImpl, ItemMacro, ItemMod, ItemStruct, ItemTrait,
+    ItemUse, Signature, TraitItemFn, UseTree,
     visit::{self, Visit},
 };
 
