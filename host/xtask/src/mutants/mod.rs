@@ -5,13 +5,13 @@
 
 mod compiler;
 mod equivalent;
+mod find;
 mod operators;
 mod source;
 mod splice;
 mod summary;
 mod tree;
 mod trial;
-mod visit;
 
 #[cfg(test)]
 mod tests;
@@ -35,7 +35,7 @@ use self::{
     source::{CRATES, Mutant},
     summary::{Fate, Progress, Summary},
     tree::Tree,
-    trial::{Outcome, Trial},
+    trial::{Outcome, Tests, Trial},
 };
 
 /// Which mutants are tried, and how.
@@ -50,6 +50,9 @@ pub struct Options {
 
 /// The unit tests of each crate.
 type Trials = BTreeMap<&'static str, Trial>;
+
+/// What the tests say, by the numbers of the mutants.
+type Outcomes = BTreeMap<u32, Outcome>;
 
 /// Tries the mutants; says whether none survived that should not.
 pub fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
@@ -72,7 +75,16 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
             trials.insert(name, Trial::prepare(workspace, kernel, &log)?);
         }
     }
-    let outcomes = try_all(workspace, options, &trials, &viable)?;
+    let mut outcomes = Outcomes::new();
+    let mut left = viable;
+    for tests in [Tests::Quick, Tests::Slow] {
+        println!("{} mutants for the {tests} tests", left.len());
+        outcomes.extend(try_all(workspace, options, &trials, tests, &left)?);
+        if std::env::var_os("DEVHACK").is_some() {
+            break;
+        }
+        left.retain(|mutant| outcomes.get(&mutant.number) == Some(&Outcome::Survived));
+    }
     let fates = chosen.into_iter().map(|mutant| {
         let listed = equivalents.iter().any(|entry| entry.is(mutant));
         (mutant, Fate::of(outcomes.get(&mutant.number), listed))
@@ -83,29 +95,30 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     Ok(summary.is_good())
 }
 
-/// Judges the mutants, a few at a time; returns the outcomes by the mutants' numbers.
+/// Judges the mutants by some of the tests, a few mutants at a time.
 fn try_all(
     workspace: &Workspace,
     options: &Options,
     trials: &Trials,
+    tests: Tests,
     mutants: &[&Mutant],
-) -> Result<BTreeMap<u32, Outcome>> {
+) -> Result<Outcomes> {
     let processors = || thread::available_parallelism().map_or(1, |found| found.get().min(2));
     let jobs = options.jobs.map_or_else(processors, usize::from);
     let next = AtomicUsize::new(0);
     let progress = Mutex::new(Progress::begin(mutants.len()));
-    let work = || -> Result<BTreeMap<u32, Outcome>> {
-        let mut outcomes = BTreeMap::new();
+    let work = || -> Result<Outcomes> {
+        let mut outcomes = Outcomes::new();
         while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let outcome = judge(workspace, trials, mutant)?;
-            progress.lock().unwrap_or_else(PoisonError::into_inner).enter(mutant, &outcome);
+            let outcome = judge(workspace, trials, tests, mutant)?;
+            progress.lock().unwrap_or_else(PoisonError::into_inner).enter(&outcome);
             outcomes.insert(mutant.number, outcome);
         }
         Ok(outcomes)
     };
     thread::scope(|scope| {
         let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
-        let mut outcomes = BTreeMap::new();
+        let mut outcomes = Outcomes::new();
         for worker in workers {
             outcomes
                 .extend(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
@@ -115,12 +128,12 @@ fn try_all(
 }
 
 /// Runs the unit tests of a mutant's own crate, and then those of who depends on it.
-fn judge(workspace: &Workspace, trials: &Trials, mutant: &Mutant) -> Result<Outcome> {
+fn judge(workspace: &Workspace, trials: &Trials, tests: Tests, mutant: &Mutant) -> Result<Outcome> {
     let log = workspace.log("mutants", &format!("mutant-{}", mutant.number));
     process::new_log(&log)?;
     let mut outcome = Outcome::Survived;
     for trial in mutant.judges().iter().filter_map(|name| trials.get(name)) {
-        outcome = trial.judge(mutant.number, &log)?;
+        outcome = trial.judge(mutant.number, tests, &log)?;
         if outcome != Outcome::Survived {
             break;
         }

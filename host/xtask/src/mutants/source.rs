@@ -9,8 +9,8 @@ use anyhow::{Context, Result};
 use lab::workspace::Workspace;
 
 use super::{
+    find::{Mutation, find},
     splice::{Edit, Spliced, splice},
-    visit::{self, Mutation},
 };
 use crate::{files, syntax};
 
@@ -115,8 +115,7 @@ fn is_core(path: &Path) -> bool {
 pub fn number(texts: Vec<(PathBuf, String)>, is_meant: fn(&Path) -> bool) -> Result<Source> {
     let mut source = Source { files: Vec::new(), mutants: Vec::new() };
     for (path, text) in texts {
-        let found =
-            visit::find(&text).with_context(|| format!("{} is not understood", path.display()))?;
+        let found = find(&text).with_context(|| format!("{} is not understood", path.display()))?;
         for mutation in found.mutations.into_iter().filter(|_| is_meant(&path)) {
             let Mutation { function, line, change, edits } = mutation;
             let (number, file) = (source.mutants.len() as u32 + 1, path.clone());

@@ -79,18 +79,18 @@ impl Progress {
     }
 
     /// Counts a mutant that has been judged.
-    pub fn enter(&mut self, mutant: &Mutant, outcome: &Outcome) {
+    pub fn enter(&mut self, outcome: &Outcome) {
         self.done += 1;
-        if *outcome == Outcome::Survived {
-            self.survived += 1;
-            println!("survived: {mutant}");
-        }
+        self.survived += usize::from(*outcome == Outcome::Survived);
         if self.said.elapsed() >= PAUSE {
             self.said = Instant::now();
             let left = self.begin.elapsed().div_f64(self.done as f64)
                 * (self.total - self.done).try_into().unwrap_or(u32::MAX);
             let Self { total, done, survived, .. } = self;
-            println!("{done} of {total} mutants, {survived} survived, {} left", minutes(left));
+            println!(
+                "{done} of {total} mutants, {survived} survived, about {} left",
+                minutes(left)
+            );
         }
     }
 }

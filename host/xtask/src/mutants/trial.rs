@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    fs,
+    fmt, fs,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -41,14 +41,33 @@ pub enum Outcome {
     Survived,
 }
 
+/// Some of the tests.
+#[derive(Clone, Copy, Debug)]
+pub enum Tests {
+    /// All that take little time, in one boot.
+    Quick,
+    /// The others, each in a boot of its own.
+    Slow,
+}
+
+impl fmt::Display for Tests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Quick => "quick",
+            Self::Slow => "slow",
+        })
+    }
+}
+
 /// The unit tests of a crate, as some boots of one kernel.
 pub struct Trial {
     kernel: PathBuf,
+    /// The first one is of the quick tests.
     boots: Vec<Boot>,
     patience: u32,
 }
 
-/// Some of the tests.
+/// A boot of some tests.
 struct Boot {
     /// The words of the command line that choose them.
     choice: String,
@@ -96,7 +115,12 @@ impl Trial {
             process.wait_until("the tests had ended", news)?;
             let tests: Vec<output::Test> = seen.into_inner();
             let Some(test) = tests.get(times.len()) else { break };
-            ensure!(test.verdict == Verdict::Ok, "without a mutant, {} does not pass", test.name);
+            if test.verdict != Verdict::Ok {
+                // The reason is printed behind all tests.
+                process.finish()?;
+                let log = log.display();
+                bail!("without a mutant, {} does not pass; the log is {log}", test.name);
+            }
             times.push((test.name.clone(), last.elapsed()));
             last = Instant::now();
         }
@@ -104,9 +128,14 @@ impl Trial {
         Ok(times)
     }
 
-    /// Runs the tests with a mutant on, until one notices.
-    pub fn judge(&self, number: u32, log: &Path) -> Result<Outcome> {
-        for boot in &self.boots {
+    /// Runs some of the tests with a mutant on, until one notices.
+    pub fn judge(&self, number: u32, tests: Tests, log: &Path) -> Result<Outcome> {
+        let (quick, slow) = self.boots.split_at(1);
+        let boots = match tests {
+            Tests::Quick => quick,
+            Tests::Slow => slow,
+        };
+        for boot in boots {
             match self.boot(&boot.choice, number, boot.limit, log)? {
                 Outcome::Survived => {}
                 noticed => return Ok(noticed),
