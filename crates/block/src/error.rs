@@ -8,7 +8,7 @@ use wait::Full;
 
 use super::Request;
 
-/// The reason why a request failed.
+/// The reason for which a request failed.
 ///
 /// The tag fills a word, as every completion carries a result: behind a tag of one byte the rest is not
 /// aligned, and each hand-over is then a copy byte by byte.
@@ -144,10 +144,10 @@ impl From<Full> for Error {
     }
 }
 
-/// A request that was not put in flight, and why.
+/// A request that was not put in flight, with the reason.
 #[derive(Debug)]
 pub struct Rejected {
-    /// Why.
+    /// The reason.
     pub error: Error,
     /// The request, as it was handed in.
     pub request: Box<Request>,

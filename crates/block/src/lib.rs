@@ -83,7 +83,7 @@ pub trait BlockDevice: Send + Sync {
     ) -> Result<(), Rejected>;
 
     /// Puts requests in flight from the front of `requests` while there is room, and tells the
-    /// device of all of them at once. Returns how many.
+    /// device of all of them at once. Returns their number.
     ///
     /// # Errors
     ///
@@ -108,8 +108,8 @@ pub trait BlockDevice: Send + Sync {
         Ok(submitted)
     }
 
-    /// Looks for answers of the device without waiting for an interrupt. Returns how many
-    /// requests it completed.
+    /// Looks for answers of the device without waiting for an interrupt. Returns the number of
+    /// requests that it completed.
     fn poll(&self) -> usize {
         0
     }

@@ -26,8 +26,8 @@ pub type CompletionQueue = wait::CompletionQueue<Completion>;
 
 /// Takes completions from a [`CompletionQueue`], waiting for them.
 ///
-/// It belongs to the task that made it. All requests submitted with the queue must be to one disk, since that is the disk that is looked at
-/// while waiting for them.
+/// It belongs to the task that made it. All requests submitted with the queue must be to one disk,
+/// since that is the disk that is looked at while waiting for them.
 pub struct Reaper<'a, D: BlockDevice + ?Sized> {
     queue: &'a CompletionQueue,
     disk: &'a D,

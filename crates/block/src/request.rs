@@ -25,7 +25,7 @@ pub enum Operation {
     },
 }
 
-/// A request: an operation, where on the disk, and the memory it moves.
+/// A request: an operation, its place on the disk, and the memory that it moves.
 ///
 /// The memory belongs to the disk's driver while the request is in flight and comes back with
 /// the [`super::Completion`], so a request can be used again without allocating anything.
@@ -52,8 +52,8 @@ impl Request {
         self.buffers.iter().map(Buffer::len).sum()
     }
 
-    /// Checks what can be checked before the disk is asked. Returns how many bytes of the disk the request
-    /// covers; 0 for a flush.
+    /// Checks the request against the properties of the disk, before the disk is asked. Returns the
+    /// number of bytes of the disk that it covers; 0 for a flush.
     ///
     /// # Errors
     ///

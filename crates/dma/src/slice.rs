@@ -266,6 +266,7 @@ impl Buffer {
     /// # Errors
     ///
     /// As [`Self::alloc`]; the buffer is as before.
+    #[inline]
     pub fn resize(&mut self, len: usize) -> Result<(), DmaError> {
         match &self.pages {
             Some(pages) if len > 0 && len <= pages.size() => self.len = len,

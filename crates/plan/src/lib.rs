@@ -121,8 +121,8 @@ impl Operation {
         self.sector..self.sector + u64::from(self.sectors)
     }
 
-    /// Says that the two, both in flight, could come out one way or the other: they have a sector in common
-    /// and one of them writes. A flush conflicts with nothing.
+    /// Returns true if the outcome of the two in flight together depends on their order: they have
+    /// a sector in common and one of them writes. A flush conflicts with nothing.
     pub fn conflicts_with(&self, other: &Self) -> bool {
         (self.kind == Kind::Write || other.kind == Kind::Write)
             && self.range().start < other.range().end

@@ -13,7 +13,7 @@ use super::{
     device::Device,
     driver::{DeviceError, Driver},
     queue::{AddError, Chain},
-    request_queue::{Afterwards, Caller, Inner, MAX_LOOKS, Owed, RequestQueue},
+    request_queue::{Afterwards, Caller, Inner, Owed, RequestQueue},
 };
 
 /// A chain that its holder fills in and sends.
@@ -110,8 +110,9 @@ impl<D: Driver> Drop for Spare<'_, D> {
         if let Some(chain) = self.chain.take() {
             let mut inner = self.queue.inner.lock();
             inner.spare.push(chain);
-            // Dropping the sleepers wakes them.
-            inner.room.clear();
+            if !inner.room.is_empty() {
+                inner.wake_for_room();
+            }
         }
     }
 }
@@ -168,7 +169,7 @@ impl<'d, D: Driver> Awaited for InFlight<'d, D> {
         };
         *sleeper = Some(Sleeper::new(waker, &self.device.waiting));
         drop(inner);
-        self.queue.serve(self.device, Afterwards::Arm, MAX_LOOKS);
+        self.queue.process(self.device, Afterwards::Arm);
         true
     }
 }
@@ -254,7 +255,7 @@ impl<D: Driver, F: Fn(&Inner<D>) -> bool> Awaited for Room<'_, D, F> {
     type Output = Result<(), DeviceError>;
 
     fn look(&self) -> Option<Self::Output> {
-        if self.queue.process(self.device, Afterwards::Keep).answered == 0 {
+        if self.queue.process(self.device, Afterwards::Keep) == 0 {
             self.device.check_deadlines();
         }
         self.is_there(&self.queue.inner.lock())
@@ -267,7 +268,7 @@ impl<D: Driver, F: Fn(&Inner<D>) -> bool> Awaited for Room<'_, D, F> {
         }
         inner.room.push(Sleeper::new(waker, &self.device.waiting));
         drop(inner);
-        self.queue.serve(self.device, Afterwards::Arm, MAX_LOOKS);
+        self.queue.process(self.device, Afterwards::Arm);
         true
     }
 }

@@ -30,7 +30,7 @@ pub trait Driver: Sized + Send + Sync + 'static {
     }
 
     /// Deals with a submitted chain that the device has returned, having written `written` bytes.
-    /// `room` is how many segments a chain can have now.
+    /// `room` is the most segments that a chain can have now.
     ///
     /// Called in any context with the queue locked: it must not wait, nor submit.
     fn answered(

@@ -38,11 +38,11 @@ pub(crate) struct Recovery {
     restarting: SpinLock<(), LocalIrqDisabled>,
     /// Restarts since the last command that was answered well.
     pub restarts: AtomicU32,
-    /// Everything that the device did and that the log may be told of.
+    /// The number of incidents that [`Device::log_again`] has counted.
     incidents: AtomicU64,
     /// The time that a command may take, in ticks.
     timeout: u64,
-    /// When deadlines are checked next, in ticks.
+    /// The time of the next check of deadlines, in ticks.
     next_check: AtomicU64,
 }
 
@@ -59,8 +59,8 @@ impl Recovery {
 }
 
 impl<D: Driver> Device<D> {
-    /// Says whether to log what the device did now: the first few times, and ever fewer of those that
-    /// follow, as a device can go on for ever.
+    /// Counts an incident; returns true if it is to be logged: the first few, and ever fewer of
+    /// those that follow, as a device can go on for ever.
     pub fn log_again(&self) -> bool {
         let count = self.recovery.incidents.fetch_add(1, Ordering::Relaxed) + 1;
         count <= 8 || count.is_power_of_two()
@@ -70,7 +70,8 @@ impl<D: Driver> Device<D> {
         fmt::from_fn(|f| self.driver.name(f))
     }
 
-    /// Restarts a device that broke a rule in `queue`. Returns how many commands ended by it.
+    /// Restarts a device that broke a rule in `queue`. Returns the number of commands that ended by
+    /// it.
     #[cold]
     pub(crate) fn recover_from_violation(&self, queue: &RequestQueue<D>) -> usize {
         let violation = || queue.inner.lock().queue.as_ref().and_then(Queue::violation);
@@ -82,9 +83,9 @@ impl<D: Driver> Device<D> {
         }
     }
 
-    /// Restarts the device if there is `still` need: somebody else may have noticed it too, and dealt with
-    /// it meanwhile. Returns how many commands ended by it, all of them for this reason. May be called from
-    /// any context, with no queue locked.
+    /// Restarts the device if there is `still` need: somebody else may have noticed it too, and
+    /// dealt with it meanwhile. Returns the number of commands that ended by it, all of them for
+    /// this reason. May be called from any context, with no queue locked.
     #[cold]
     pub(crate) fn recover(&self, why: DeviceError, still: impl Fn() -> bool) -> usize {
         let _restarting = self.recovery.restarting.lock();
@@ -120,7 +121,7 @@ impl<D: Driver> Device<D> {
         if log {
             log::warn!("{name} has been reset and works again");
         }
-        self.queues.iter().for_each(|queue| queue.inner.lock().room.clear());
+        self.queues.iter().for_each(|queue| queue.inner.lock().wake_for_room());
         self.driver.restarted(self);
         ended
     }
@@ -130,7 +131,7 @@ impl<D: Driver> Device<D> {
         self.queues.iter().all(|queue| queue.inner.lock().queue.is_none())
     }
 
-    /// Resets the device and ends all commands in flight. Returns how many there were, and whether the
+    /// Resets the device and ends all commands in flight. Returns their number, and true if the
     /// device is quiet.
     fn stop_all(&self, why: DeviceError) -> (usize, bool) {
         let (mut ended, mut quiet) = (0, true);

@@ -54,7 +54,7 @@ pub(crate) struct Inner<D: Driver> {
     pub room: Vec<Sleeper>,
 }
 
-/// Who is owed the answer to a chain.
+/// The receiver of the answer to a chain.
 pub(crate) enum Owed<N> {
     /// The task that waits for the chain of this place.
     Caller(u16),
@@ -84,15 +84,6 @@ pub(crate) enum Afterwards {
     Arm,
     /// On if somebody sleeps or the queue holds posted buffers, otherwise off.
     ArmForSleepers,
-}
-
-/// The outcome of a look at the used ring.
-#[derive(Default)]
-pub(crate) struct Look {
-    /// Commands that were answered.
-    pub answered: usize,
-    /// Another look is needed.
-    pub more: bool,
 }
 
 impl<M> Caller<M> {
@@ -147,6 +138,13 @@ fn send_again<D: Driver>(
 }
 
 impl<D: Driver> Inner<D> {
+    /// Wakes those who wait for room. Few do: kept off the way of those who do not.
+    #[cold]
+    pub fn wake_for_room(&mut self) {
+        // Dropping a sleeper wakes it.
+        self.room.clear();
+    }
+
     /// Stops the device and ends everything that is in flight for this reason; gives how many commands
     /// that were.
     ///
@@ -178,7 +176,7 @@ impl<D: Driver> Inner<D> {
         if let Some(queue) = self.queue.take() {
             queue.release();
         }
-        self.room.clear();
+        self.wake_for_room();
     }
 }
 
@@ -252,73 +250,89 @@ impl<D: Driver> RequestQueue<D> {
         inner.queue.as_ref().map_or((0, 0), |queue| (queue.size(), queue.max_segments()))
     }
 
-    /// Takes back what the device has returned so far, which bounds the work, and tells those who are owed
-    /// it. May be called from any context.
-    pub(crate) fn process(&self, device: &Device<D>, afterwards: Afterwards) -> Look {
-        let mut look = Look::default();
-        let mut guard = self.inner.lock();
-        let Inner { queue: Some(queue), spare, callers, room } = &mut *guard else { return look };
-        // Arming includes a look.
-        if afterwards == Afterwards::Arm && !queue.enable_interrupts() {
-            return look;
-        }
-        let mut again = false;
-        let returned = queue.look();
-        for _ in 0..returned.unwrap_or(0) {
-            let Ok(Some(Used { chain, tag, written })) = queue.pop() else { break };
-            match tag {
-                Owed::Caller(place) => {
-                    let caller = callers.get_mut(usize::from(place));
-                    spare.extend(caller.and_then(|caller| caller.tell(Some(chain), Ok(written))));
-                    look.answered += 1;
-                }
-                Owed::Note(note) => match answer_note(device, queue, chain, note, written) {
-                    Some(chain) => {
-                        spare.push(chain);
-                        look.answered += 1;
-                    }
-                    None => again = true,
-                },
+    /// Gives a chain that has come back to whoever is owed its answer, and keeps it if it is to spare. Returns
+    /// `false` if it has been sent again.
+    #[inline(always)]
+    fn hand_over(
+        device: &Device<D>,
+        queue: &mut Queue<D::Memory, Owed<D::Note>>,
+        spare: &mut Vec<Box<Chain<D::Memory>>>,
+        callers: &mut [Caller<D::Memory>],
+        used: Used<D::Memory, Owed<D::Note>>,
+    ) -> bool {
+        let Used { chain, tag, written } = used;
+        match tag {
+            Owed::Caller(place) => {
+                let caller = callers.get_mut(usize::from(place));
+                spare.extend(caller.and_then(|caller| caller.tell(Some(chain), Ok(written))));
+                true
+            }
+            Owed::Note(note) => {
+                let chain = answer_note(device, queue, chain, note, written);
+                chain.map(|chain| spare.push(chain)).is_some()
             }
         }
-        // What others added they notify of themselves.
-        let notify = again && queue.should_notify();
-        match afterwards {
-            Afterwards::Keep => {}
-            Afterwards::ArmForSleepers if !self.posted && device.waiting.asleep() == 0 => {
-                queue.disable_interrupts();
-            }
-            // Arming includes a last look, which may find more, or a violation.
-            _ => look.more = queue.enable_interrupts(),
-        }
-        if look.answered > 0 {
-            // Dropping the sleepers wakes them.
-            room.clear();
-        }
-        let violated = queue.violation().is_some();
-        // Neither is done with the queue locked.
-        drop(guard);
-        if notify {
-            device.notify(self.index);
-        }
-        if violated {
-            look.answered += device.recover_from_violation(self);
-        }
-        look
     }
 
-    /// Takes back what the device has returned, until it will interrupt for what comes next, or for so many
-    /// `looks`: then the next tick goes on, as a device that returns at once what it is given again would
-    /// keep its caller for ever.
+    /// Takes back what the device has returned and tells those who are owed it. Returns how many commands
+    /// were answered. May be called from any context.
     ///
-    /// Each look takes at least one chain, or deals with a violation.
-    pub(crate) fn serve(&self, device: &Device<D>, afterwards: Afterwards, looks: usize) {
-        for _ in 0..looks {
-            if !self.process(device, afterwards).more {
-                return;
+    /// One look at the used ring bounds its own work, but arming may find more: then it looks again, until
+    /// the device will interrupt for what comes next. After [`MAX_LOOKS`] the next tick goes on, as a device
+    /// that returns at once what it is given again would keep its caller for ever.
+    pub(crate) fn process(&self, device: &Device<D>, afterwards: Afterwards) -> usize {
+        let mut answered = 0;
+        for _ in 0..MAX_LOOKS {
+            let mut guard = self.inner.lock();
+            let Inner { queue: Some(queue), spare, callers, .. } = &mut *guard else {
+                return answered;
+            };
+            // Arming includes a look.
+            if afterwards == Afterwards::Arm && !queue.enable_interrupts() {
+                return answered;
+            }
+            let (mut taken, mut again) = (0, false);
+            let returned = queue.look();
+            let mut violated = returned.is_err();
+            for _ in 0..returned.unwrap_or(0) {
+                let Ok(Some(used)) = queue.pop() else {
+                    violated = true;
+                    break;
+                };
+                match Self::hand_over(device, queue, spare, callers, used) {
+                    true => taken += 1,
+                    false => again = true,
+                }
+            }
+            // What others added they notify of themselves.
+            let notify = again && queue.should_notify();
+            let more = match afterwards {
+                Afterwards::Keep => false,
+                Afterwards::ArmForSleepers if !self.posted && device.waiting.asleep() == 0 => {
+                    queue.disable_interrupts();
+                    false
+                }
+                // Arming includes a last look, which may find more, or a violation.
+                _ => queue.enable_interrupts(),
+            };
+            if taken > 0 && !guard.room.is_empty() {
+                guard.wake_for_room();
+            }
+            // What follows must not be done with the queue locked.
+            drop(guard);
+            answered += taken;
+            if notify {
+                device.notify(self.index);
+            }
+            if violated {
+                answered += device.recover_from_violation(self);
+            }
+            if !more {
+                return answered;
             }
         }
         self.deferred.store(true, Ordering::Relaxed);
+        answered
     }
 
     /// Goes on with what an interrupt left, and looks after posted buffers where no interrupt comes. Runs
@@ -326,7 +340,7 @@ impl<D: Driver> RequestQueue<D> {
     pub(crate) fn tick(&self, device: &Device<D>) {
         let is_polled = device.waiting.must_poll() && self.posted;
         if self.deferred.swap(false, Ordering::Relaxed) || is_polled {
-            self.serve(device, Afterwards::ArmForSleepers, MAX_LOOKS);
+            self.process(device, Afterwards::ArmForSleepers);
         }
     }
 

@@ -27,6 +27,15 @@ struct Inner<C> {
     asleep: Vec<Sleeper>,
 }
 
+impl<C> Inner<C> {
+    /// Wakes all that sleep. A busy queue seldom has any: kept off the way of those who push.
+    #[cold]
+    fn wake(&mut self) {
+        // Dropping a sleeper wakes it.
+        self.asleep.clear();
+    }
+}
+
 impl<C> CompletionQueue<C> {
     /// Creates a queue for at most `capacity` completions that are due or have not been taken.
     pub fn new(capacity: usize) -> Arc<Self> {
@@ -63,7 +72,7 @@ impl<C> CompletionQueue<C> {
     pub fn cancel(&self) {
         if self.open.fetch_sub(1, Ordering::Relaxed) == 1 {
             // Nothing is due any more for those who sleep.
-            self.inner.lock().asleep.clear();
+            self.inner.lock().wake();
         }
     }
 
@@ -73,8 +82,7 @@ impl<C> CompletionQueue<C> {
         let mut inner = self.inner.lock();
         inner.ready.push_back(completion);
         if !inner.asleep.is_empty() {
-            // Dropping the sleepers wakes them.
-            inner.asleep.clear();
+            inner.wake();
         }
     }
 
@@ -95,6 +103,7 @@ impl<C> CompletionQueue<C> {
     }
 
     /// Takes a completion if one has arrived. Does not look at any device.
+    #[inline]
     pub fn try_next(&self) -> Option<C> {
         // Under the lock, so that nobody falls asleep in between for what has been taken.
         let mut inner = self.inner.lock();

@@ -49,7 +49,7 @@ pub enum Patience {
 
 /// Something that a device will deliver.
 pub trait Awaited {
-    /// The thing that is delivered.
+    /// The value that is delivered.
     type Output;
 
     /// Takes what has been delivered, after a look at the device.

@@ -24,30 +24,30 @@ const MOST_STARTS: u64 = 12;
 /// The words for a device that is not tried any more.
 const DEAD: &[&str] = &["dead", "given up", "gives up", "out of use"];
 
-/// What is known about a run.
+/// The evidence of a run: its end, the console, the device's account and the disk.
 pub struct Evidence<'a> {
     /// The mode, as it was played.
     pub mode: &'a Mode,
-    /// What the kernel was to do.
+    /// The job that the kernel was given.
     pub workload: &'a Workload,
-    /// How QEMU ended.
+    /// QEMU's end.
     pub end: End,
-    /// What was printed.
+    /// Everything that was printed.
     pub console: &'a str,
     /// The device's account.
     pub diary: &'a Diary,
-    /// The disk at first.
+    /// The contents of the disk before the run.
     pub before: &'a [u8],
-    /// The disk at last.
+    /// The contents of the disk after the run.
     pub disk: &'a [u8],
 }
 
 impl Evidence<'_> {
-    /// Says in a few words how the run ended.
+    /// Returns the end of the run, if it is one that the mode allows.
     ///
     /// # Errors
     ///
-    /// It should not have ended so; the error says why.
+    /// It should not have ended so; the error gives the reason.
     pub fn judge(&self) -> Result<Ended> {
         let last = lines(self.console).last().unwrap_or("nothing");
         if let Some(panic) = lines(self.console).find(|line| line.starts_with("panic:")) {
@@ -80,7 +80,7 @@ impl Evidence<'_> {
         Ok(ended)
     }
 
-    /// What the device saw: its mischief took place, and the driver kept the rules.
+    /// Checks the device's account: its mischief took place, and the driver kept the rules.
     fn check_device(&self) -> Result<()> {
         let diary = self.diary;
         if let Some(complaint) = diary.complaints.first() {

@@ -45,7 +45,7 @@ use self::{
     session::Session,
 };
 
-/// How many requests the kernel keeps in flight.
+/// The number of requests that the kernel keeps in flight.
 const DEPTH: u32 = 8;
 
 #[derive(Parser)]
@@ -68,7 +68,7 @@ enum Command {
     Serve {
         /// The name of the mode
         mode: String,
-        /// Where to make the socket
+        /// The path at which to make the socket
         socket: PathBuf,
         #[command(flatten)]
         when: When,
@@ -80,7 +80,7 @@ struct When {
     /// The number of the request from which on the device lies; the first is number 0
     #[arg(long, default_value_t = 50)]
     at: u64,
-    /// How often it lies
+    /// The number of lies that it tells
     #[arg(long, default_value_t = 1)]
     times: u64,
     /// It lies for ever
@@ -134,7 +134,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Does what was asked for; says whether every run ended as it must.
+/// Does what was asked for; returns true if every run ended as it must.
 fn perform(command: Command) -> Result<bool> {
     match command {
         Command::List => {

@@ -1,4 +1,4 @@
-//! What a mode is: a lie, when it is told, and how a driver must come out of it.
+//! A mode: a lie, the time at which it is told, and the end to which a run with it must come.
 
 use clap::ValueEnum;
 
@@ -11,7 +11,7 @@ pub struct Mode {
     pub row: Option<u8>,
     /// Its name on the command line.
     pub name: &'static str,
-    /// What the device does, for people to read.
+    /// The behaviour of the device, for people to read.
     pub what: &'static str,
     /// The lie.
     pub lie: Lie,
@@ -25,7 +25,7 @@ pub struct Mode {
     pub device: &'static str,
     /// More for the kernel's command line.
     pub options: &'static str,
-    /// How the run must end.
+    /// The required end of the run.
     pub ends: Ends,
     /// At least one of these must be on the console, in upper or lower case; none if it is empty.
     pub words: &'static [&'static str],
@@ -34,7 +34,7 @@ pub struct Mode {
     pub kinds: &'static [&'static str],
 }
 
-/// What the device does that it must not. The numbers refer to the rows.
+/// A violation by the device. The numbers refer to the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lie {
     /// Nothing: the control, and modes whose mischief lies in the configuration.
@@ -92,7 +92,7 @@ pub enum Lie {
 }
 
 impl Lie {
-    /// How often it can be told in one run, as far as it makes sense and does not take too long.
+    /// The most times that it is told in one run: more make no sense, or take too long.
     pub fn most(self) -> u64 {
         match self {
             Self::None | Self::EarlyInterrupts => 0,
@@ -114,7 +114,7 @@ pub enum About {
     Writes,
 }
 
-/// How a run must end. The comments are the text of `--help`.
+/// The required end of a run. The comments are the text of `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "verbatim")]
 pub enum Ends {
@@ -197,7 +197,7 @@ impl Mode {
         Self { kinds, ..self }
     }
 
-    /// What a device that lies for ever must come to.
+    /// The mode with the end that is required where the device lies for ever.
     pub fn always(self) -> Self {
         let ends = match self.ends {
             // A good answer comes before each lie, so that the device earns another attempt.

@@ -164,11 +164,11 @@ pub static MODES: &[Mode] = &[
         .config(|c| c.serial = *b"\r\njob verify: ok\x1b[2J"),
 ];
 
-/// A row that no vhost-user device can play, and why.
+/// A row that no vhost-user device can play.
 pub struct NotPlayable {
     /// The row.
     pub row: u8,
-    /// Why not.
+    /// The reason for which it cannot.
     pub why: &'static str,
 }
 

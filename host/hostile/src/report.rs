@@ -71,8 +71,8 @@ impl Report {
         }));
     }
 
-    /// Prints the rest of the table, if it is `whole`, and writes all of it to `path`; says whether all went
-    /// well.
+    /// Prints the rest of the table, if it is `whole`, and writes all of it to `path`; returns true
+    /// if no mode failed.
     ///
     /// # Errors
     ///

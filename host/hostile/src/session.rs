@@ -91,7 +91,7 @@ impl Session {
     }
 }
 
-/// What the library calls.
+/// The part of the session that the library calls.
 struct Backend {
     device: Arc<Mutex<Device>>,
     config: Arc<Mutex<Config>>,

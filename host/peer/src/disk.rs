@@ -53,7 +53,7 @@ struct Sleeper {
     _line: MappedIrqLine,
 }
 
-/// What the interrupt handler uses too.
+/// The part of a disk that the interrupt handler uses too.
 struct Shared {
     driver: SpinLock<Driver, LocalIrqDisabled>,
     interrupts: AtomicU64,

@@ -9,14 +9,14 @@ use crate::disk::{Complete, Disk, MAX_DEPTH};
 
 const SECTOR_SIZE: usize = 512;
 
-/// What to put on the disk.
+/// The load to put on the disk.
 #[derive(Clone)]
 pub struct Load {
     mode: String,
     /// Bytes of a request.
     pub block: usize,
     depth_asked: usize,
-    /// How completions are learnt of.
+    /// The way to learn of completions.
     pub complete: Complete,
     amount: Amount,
 }
@@ -27,7 +27,7 @@ enum Amount {
     Seconds(u64),
 }
 
-/// What came out of it.
+/// The outcome of a run.
 pub struct Measured {
     requests: u64,
     /// Ticks of the machine's timer.
@@ -39,7 +39,7 @@ impl Load {
     ///
     /// # Errors
     ///
-    /// What is wrong with it, in words.
+    /// The mistake in it, in words.
     pub fn parse(line: &str) -> Result<Self, String> {
         const MODES: [&str; 4] = ["randread", "randwrite", "read", "write"];
 

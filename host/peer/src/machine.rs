@@ -1,4 +1,4 @@
-//! What is taken from the device tree, and the end of the machine.
+//! The virtio-mmio slots and the test device of the machine, from the device tree, and its end.
 
 use alloc::vec::Vec;
 use core::{hint::spin_loop, ops::Range};

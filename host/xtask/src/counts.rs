@@ -24,7 +24,7 @@ use crate::{bench::figures, report::Suite};
 struct Guard {
     name: &'static str,
     depth: u32,
-    /// Enough of them for the beginning and the end of the run not to count.
+    /// The number of requests, so many that the beginning and the end of the run do not count.
     requests: u32,
     latency_ns: u64,
     recorded: bool,

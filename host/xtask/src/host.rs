@@ -37,7 +37,8 @@ pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
     Ok(())
 }
 
-/// The tests in the output of `cargo test`, and whether each passed. Ignored ones are left out.
+/// The tests in the output of `cargo test`, with true for those that passed. Ignored ones are left
+/// out.
 fn parse(output: &str) -> Vec<(String, bool)> {
     output
         .lines()

@@ -66,7 +66,7 @@ enum Task {
     E2e {
         /// Only the cases whose name contains this.
         filter: Option<String>,
-        /// How many virtual machines run at a time; by default one per processor, two at most.
+        /// The most virtual machines at a time; by default one per processor, two at most.
         #[arg(long, value_parser = clap::value_parser!(u8).range(1..=16))]
         jobs: Option<u8>,
         /// Print the names of the cases and run none.
@@ -98,7 +98,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs what was asked for; says whether all of it passed.
+/// Runs what was asked for; returns true if all of it passed.
 fn run(cli: &Cli) -> Result<bool> {
     let workspace = Workspace::locate(cli.patience)?;
     let lint: Run = &|suite| lint::run(&workspace, suite);

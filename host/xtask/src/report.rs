@@ -1,4 +1,4 @@
-//! What ran, how it went, and the summary at the end.
+//! The results of the suites, and the summary at the end.
 
 use std::{
     fs,
@@ -18,14 +18,14 @@ use lab::{
     workspace::{Member, Profile, Workspace},
 };
 
-/// One check and how it went.
+/// One check and its result.
 #[derive(Debug)]
 struct CaseResult {
     name: String,
     failure: Option<Failure>,
 }
 
-/// Why a check failed.
+/// The reason for which a check failed.
 #[derive(Debug)]
 struct Failure {
     /// In words, one line or more.
@@ -214,7 +214,7 @@ impl Report {
         Self { suites: suites.iter().map(run).collect() }
     }
 
-    /// Whether something ran and nothing failed.
+    /// Returns true if something ran and nothing failed.
     pub fn passed(&self) -> bool {
         let (passed, failed) = self.counts();
         passed > 0 && failed == 0

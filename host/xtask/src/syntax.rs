@@ -7,7 +7,7 @@ use syn::{Attribute, Meta, Type};
 /// Modules that only unit tests have.
 const TESTS: [&str; 2] = ["tests", "testing"];
 
-/// Tells if an item is there for unit tests only.
+/// Returns true if an item is there for unit tests only.
 pub fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| match &attribute.meta {
         Meta::List(list) if list.path.is_ident("cfg") => {
@@ -25,7 +25,7 @@ pub fn type_name(of: &Type) -> Option<String> {
     }
 }
 
-/// Tells if a file or folder is a module that only unit tests have.
+/// Returns true if a file or folder is a module that only unit tests have.
 pub fn is_for_tests(path: &Path) -> bool {
     path.file_stem().and_then(|stem| stem.to_str()).is_some_and(|stem| TESTS.contains(&stem))
 }

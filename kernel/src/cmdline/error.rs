@@ -100,7 +100,7 @@ pub enum CmdlineError {
     Unknown {
         /// The key.
         key: String,
-        /// Who does not know it, such as `job read`.
+        /// The part of the kernel that does not know it, such as `job read`.
         taker: String,
         /// The keys that are possible.
         known: Vec<String>,

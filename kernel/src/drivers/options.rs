@@ -21,7 +21,7 @@ pub struct Options {
     pub virtio: virtio::options::Options,
     /// Uses no interrupts, even where there are some.
     pub polling: bool,
-    /// Takes devices for ones that see what is in the CPU's caches.
+    /// Devices see what is in the CPU's caches; see [`dma::set_cache_coherent`].
     pub cache_coherent: bool,
 }
 
@@ -37,7 +37,7 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// A value that is none, in words for the person who typed it.
+    /// A value that is not possible for its key.
     pub fn parse(line: &CommandLine) -> Result<Self, CmdlineError> {
         let default = Self::default();
         let sizes = 1..=u64::from(MAX_QUEUE_SIZE);

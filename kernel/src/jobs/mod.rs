@@ -49,7 +49,7 @@ trait Run: Sized + Send + 'static {
     /// The parameters it takes, with hints at their values, beside those of all jobs and of its needs.
     const PARAMETERS: &'static [&'static str];
 
-    /// The things it cannot be done without: a [`Disk`], or `()` for none.
+    /// The device it cannot be done without, such as a [`Disk`], or `()` for none.
     type Needs: Needs;
 
     /// Reads the parameters.

@@ -1,4 +1,4 @@
-//! The things that jobs cannot be done without, and where they come from.
+//! The devices that jobs need, and the parameters that choose among several.
 
 use alloc::sync::Arc;
 
@@ -7,12 +7,12 @@ use block::{self, BlockDevice};
 use super::Failure;
 use crate::{cmdline::CommandLine, unusable};
 
-/// Something that a job needs.
+/// A device that a job needs.
 pub(super) trait Needs: Sized {
     /// The parameters by which people choose, where there are several.
     const PARAMETERS: &'static [&'static str];
 
-    /// Finds the one that `line` names, or the one that is taken where none is named.
+    /// Finds the device that `line` names, or the first one where none is named.
     ///
     /// # Errors
     ///

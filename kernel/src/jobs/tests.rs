@@ -1,4 +1,4 @@
-//! Unit tests of what people type and read.
+//! Unit tests of the command lines of jobs, and of the texts that jobs print.
 
 use ostd::prelude::ktest;
 

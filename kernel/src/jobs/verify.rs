@@ -151,11 +151,11 @@ fn scale(operation: Operation, unit: u64, first: u64) -> Operation {
     }
 }
 
-/// The knowledge about a sector.
+/// The content of a sector, as far as it is known.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     NeverWritten,
-    /// By the operation of this index.
+    /// Written by the operation of this index.
     Written(u32),
     /// A write failed: the old data, the new, or some of each.
     Unknown,
@@ -167,9 +167,9 @@ struct Progress<'a> {
     done: &'a Arc<CompletionQueue>,
     reaper: Reaper<'a, dyn BlockDevice + 'a>,
     in_flight: Vec<Operation>,
-    /// The first sector of this task's share,
+    /// The first sector of this task's share.
     first: u64,
-    /// and what is known about it and those that follow.
+    /// The states of the sectors of the share, from `first` on.
     written: Vec<State>,
     tally: Tally,
 }

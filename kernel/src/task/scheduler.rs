@@ -44,7 +44,7 @@ pub fn init() -> Result<(), SpawnError> {
     spawn_idle()
 }
 
-/// Starts the current CPU's idle task, and has its timer look whether the CPU is idle without need.
+/// Starts the current CPU's idle task, and the scheduler's ticks, which end idleness without need.
 fn spawn_idle() -> Result<(), SpawnError> {
     enable_preemption_on_cpu();
     let cpu = disable_preempt().current_cpu();

@@ -21,7 +21,7 @@ use super::{
     options::Options,
     queue::Chain,
     recovery::Recovery,
-    request_queue::{Afterwards, Inner, MAX_LOOKS, Owed, RequestQueue},
+    request_queue::{Afterwards, Inner, Owed, RequestQueue},
     transport::{DeviceStatus, InterruptStatus, Transport},
 };
 
@@ -217,7 +217,7 @@ impl<D: Driver> Device<D> {
 
     /// Looks for answers without waiting for an interrupt. Returns how many commands were answered.
     pub fn poll(&self) -> usize {
-        let look = |queue: &RequestQueue<D>| queue.process(self, Afterwards::Keep).answered;
+        let look = |queue: &RequestQueue<D>| queue.process(self, Afterwards::Keep);
         let answered = self.queues.iter().map(look).sum();
         if answered == 0 {
             self.check_deadlines();
@@ -239,7 +239,7 @@ impl<D: Driver> Device<D> {
     pub fn arm(&self) {
         for queue in &self.queues {
             if !queue.posted {
-                queue.serve(self, Afterwards::Arm, MAX_LOOKS);
+                queue.process(self, Afterwards::Arm);
             }
         }
     }
@@ -249,7 +249,7 @@ impl<D: Driver> VirtioDevice for Device<D> {
     fn use_interrupts(&self) {
         self.waiting.use_interrupts();
         let posted = self.queues.iter().filter(|queue| queue.posted);
-        posted.for_each(|queue| queue.serve(self, Afterwards::ArmForSleepers, MAX_LOOKS));
+        posted.for_each(|queue| _ = queue.process(self, Afterwards::ArmForSleepers));
     }
 
     fn tick(&self) {
@@ -263,7 +263,7 @@ impl<D: Driver> VirtioDevice for Device<D> {
         let causes = self.transport.acknowledge_interrupt();
         if causes.contains(InterruptStatus::USED_BUFFER) {
             for queue in &self.queues {
-                queue.serve(self, Afterwards::ArmForSleepers, MAX_LOOKS);
+                queue.process(self, Afterwards::ArmForSleepers);
             }
         }
         if causes.contains(InterruptStatus::CONFIGURATION_CHANGE) {

@@ -1,6 +1,6 @@
 //! Chains: descriptors, and the memory that they describe, as one object.
 
-use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::{fmt, ops::Range};
 
 use dma::{DmaMemory, DmaSlice};
@@ -40,17 +40,8 @@ impl Descriptor {
     }
 }
 
-/// A table of descriptors, for one chain.
+/// An indirect table (section 2.7.5.3).
 pub type Table = [Descriptor; MAX_SEGMENTS];
-
-/// The place where [`Chain::link`] writes a chain's descriptors.
-#[derive(Debug)]
-pub(super) enum Descriptors {
-    /// An indirect table (section 2.7.5.3), which the device reads itself.
-    Indirect(DmaSlice<Table, DmaCoherent>),
-    /// A list of the driver's own, from which [`Queue::add`](super::Queue::add) writes them into the ring.
-    Direct(Box<Table>),
-}
 
 /// A descriptor chain together with all of its memory, `M`.
 ///
@@ -62,7 +53,10 @@ pub struct Chain<M> {
     memory: M,
     /// Its number among the chains of its queue, from 0.
     pub(crate) place: u16,
-    pub(super) descriptors: Descriptors,
+    /// Its indirect table, where the device knows those: [`Self::link`] writes its descriptors there.
+    pub(super) table: Option<DmaSlice<Table, DmaCoherent>>,
+    /// Without a table: the descriptors that are going to be written into the ring.
+    pub(super) list: Vec<Descriptor>,
     /// The number of descriptors.
     pub(super) segments: u16,
     /// The bytes that the device may write.
@@ -71,19 +65,16 @@ pub struct Chain<M> {
     pub(super) linked: bool,
     /// The number of descriptors of the ring that it occupies.
     pub(super) occupied: u16,
-    /// When it was made available, in ticks of the machine's timer.
+    /// The time at which it was made available, in ticks of the machine's timer.
     pub(super) since: u64,
 }
 
 impl<M> Chain<M> {
-    /// A chain with an indirect `table`, where the device knows those.
     pub(crate) fn new(memory: M, place: u16, table: Option<DmaSlice<Table, DmaCoherent>>) -> Self {
-        let descriptors = match table {
-            Some(table) => Descriptors::Indirect(table),
-            None => Descriptors::Direct(Box::new(Table::new_zeroed())),
-        };
+        let in_list = if table.is_some() { 0 } else { MAX_SEGMENTS };
+        let list = (0..in_list).map(|_| Descriptor::new_zeroed()).collect();
         let (segments, writable, linked, occupied, since) = (0, 0, false, 0, 0);
-        Self { memory, place, descriptors, segments, writable, linked, occupied, since }
+        Self { memory, place, table, list, segments, writable, linked, occupied, since }
     }
 
     /// Gives access to the memory without the means to change what is described.
@@ -126,9 +117,9 @@ impl<M> Chain<M> {
         describe: impl for<'a> FnOnce(&'a M, &mut Segments<'a>),
     ) -> Result<(), ChainError> {
         self.linked = false;
-        let table = match &mut self.descriptors {
-            Descriptors::Indirect(table) => table.writer(),
-            Descriptors::Direct(list) => VmWriter::from(list.as_mut_bytes()),
+        let table = match &self.table {
+            Some(table) => table.writer(),
+            None => VmWriter::from(self.list.as_mut_bytes()),
         };
         let last = Descriptor::new_zeroed();
         let mut segments = Segments { table, count: 0, last, writable: 0, error: None };

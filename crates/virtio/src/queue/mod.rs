@@ -156,7 +156,7 @@ impl<M, T> Queue<M, T> {
         })
     }
 
-    /// Which queue of the device this is.
+    /// The number of the queue among those of the device.
     pub fn index(&self) -> u16 {
         self.index
     }
@@ -179,7 +179,7 @@ impl<M, T> Queue<M, T> {
         }
     }
 
-    /// When the chains that the device has not returned were made available, in ticks.
+    /// The times at which the outstanding chains were made available, in ticks.
     pub fn outstanding_since(&self) -> impl Iterator<Item = u64> {
         // Not further than to the last one that is outstanding.
         let outstanding = self.outstanding.iter().flatten();

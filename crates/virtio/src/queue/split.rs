@@ -11,7 +11,7 @@ use ostd::arch::read_tsc;
 
 use super::{
     AddError, Chain, ChainError, Descriptor, Outstanding, Queue, Refused, Run, Used, Violation,
-    chain::Descriptors, layout::ring,
+    layout::ring,
 };
 
 // To the device.
@@ -56,8 +56,8 @@ impl<M, T> Queue<M, T> {
         if segments > self.max_segments {
             return Err(AddError::Chain(ChainError::TooManySegments));
         }
-        let head = match &chain.descriptors {
-            Descriptors::Indirect(table) => {
+        let head = match &chain.table {
+            Some(table) => {
                 let head = self.free_descriptors.pop().ok_or(AddError::Full)?;
                 let address = table.extent().address as u64;
                 let length = (segments * size_of::<Descriptor>()) as u32;
@@ -66,8 +66,9 @@ impl<M, T> Queue<M, T> {
                 chain.occupied = 1;
                 head
             }
-            Descriptors::Direct(list) => {
-                let head = self.describe_in_ring(list.get(..segments).unwrap_or(&[]))?;
+            None => {
+                let descriptors = chain.list.get(..segments).unwrap_or(&[]);
+                let head = self.describe_in_ring(descriptors)?;
                 chain.occupied = chain.segments;
                 head
             }

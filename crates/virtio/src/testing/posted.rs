@@ -123,8 +123,8 @@ impl Rig {
         Self { transport, device }
     }
 
-    /// Fills one posted buffer with `event` and interrupts if the driver asks for that. Returns whether
-    /// there was a buffer and an interrupt.
+    /// Fills one posted buffer with `event` and interrupts if the driver asks for that. Returns
+    /// true if there was a buffer, and true if there was an interrupt.
     fn send(&self, event: u64) -> (bool, bool) {
         let interrupts = self.transport.with_queue(|queue| {
             let chain = queue.take()?;

@@ -49,11 +49,11 @@ pub struct Slot {
 
 #[derive(Default)]
 struct Table {
-    /// What these registers read as instead of the truth.
+    /// Registers with the wrong values that they read as; the last entry for a register counts.
     lies: Vec<(usize, u32)>,
     /// Bits that a status other than 0 has on top.
     more_status: u32,
-    /// What the driver wrote last, by register.
+    /// The value last written by the driver to each register.
     last: Vec<(usize, u32)>,
     features: [u32; 2],
     config_reads: Vec<usize>,
@@ -98,12 +98,12 @@ impl Slot {
         self.table.lock().more_status = bits;
     }
 
-    /// What the driver last wrote to a register.
+    /// The value that the driver last wrote to a register.
     pub fn written(&self, register: usize) -> Option<u32> {
         self.table.lock().written(register)
     }
 
-    /// Whether the driver has told the device of any memory.
+    /// Returns true if the driver has told the device of any memory.
     pub fn has_memory(&self) -> bool {
         let addresses = register::QUEUE_DESC_LOW..=register::QUEUE_DEVICE_HIGH;
         let memory = |register| {
@@ -118,7 +118,7 @@ impl Slot {
         core::mem::take(&mut self.table.lock().config_reads)
     }
 
-    /// How many registers were read and written.
+    /// The number of register accesses so far, reads and writes.
     pub fn accesses(&self) -> usize {
         self.table.lock().accesses
     }

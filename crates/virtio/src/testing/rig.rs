@@ -1,4 +1,4 @@
-//! What the row tests share: a disk that does wrong, its driver, and what must hold afterwards.
+//! The fixture of the row tests: a disk that does wrong, its driver, and the checks afterwards.
 //!
 //! Nothing here looks inside the driver. That no chain, descriptor or slice is missing shows in
 //! what the disk can take: as many requests as ever, see [`Rig::assert_idle`].
@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// What the requests in flight end with, by what the device did.
+/// The errors of the requests in flight, one for each rule that the device can break.
 pub const INDEX_JUMPED: Error = Error::Violation("its used index jumped");
 pub const UNKNOWN_ID: Error = Error::Violation("it returned a descriptor that does not exist");
 pub const NOT_OUTSTANDING: Error = Error::Violation("it returned what it did not have");
@@ -39,7 +39,7 @@ pub const ENTRIES: u16 = 16;
 /// wait do sleep. It does not wait for them for ever.
 const MOST_PATIENCE: usize = 10_000;
 
-/// How completions reach the driver.
+/// The way in which completions reach the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// The device acts within the notification, and the driver looks for itself.
@@ -180,7 +180,7 @@ impl Rig {
         self.answers(&done)
     }
 
-    /// How often the driver has brought the device into use.
+    /// The number of times that the driver has brought the device into use.
     pub fn starts(&self) -> usize {
         let ok = |status: &&DeviceStatus| status.contains(DeviceStatus::DRIVER_OK);
         self.disk.transport.state.lock().status_log.iter().filter(ok).count()

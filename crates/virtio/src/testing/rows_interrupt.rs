@@ -54,7 +54,7 @@ impl Log for Counter {
 
 static LOGGED: Counter = Counter(AtomicUsize::new(0));
 
-/// How many lines `action` logs, of any level.
+/// The number of lines that `action` logs, of any level.
 fn logged(action: impl FnOnce()) -> usize {
     inject_logger(&LOGGED);
     let level = max_level();

@@ -28,7 +28,7 @@ struct Script(Arc<SpinLock<Inner>>);
 #[derive(Debug)]
 struct Inner {
     bytes: usize,
-    /// What a register reads as; those not listed read as 0.
+    /// Registers with the values that they read as; those not listed read as 0.
     values: Vec<(usize, u32)>,
     /// (offset, value written); reads are not listed.
     writes: Vec<(usize, u32)>,

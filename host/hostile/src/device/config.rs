@@ -1,5 +1,5 @@
-//! What the device says about itself before the first request: features, configuration space
-//! (VIRTIO 1.3 section 5.2.4) and serial number.
+//! The device's description of itself: features, configuration space (VIRTIO 1.3 section 5.2.4) and
+//! serial number.
 
 use virtio_bindings::{
     virtio_blk::{
@@ -20,8 +20,8 @@ pub const SIZE_MAX: u64 = 1 << VIRTIO_BLK_F_SIZE_MAX;
 /// A modern device.
 pub const VERSION_1: u64 = 1 << VIRTIO_F_VERSION_1;
 
-/// What the kernel's driver must never acknowledge: packed rings, returning requests in order, and bits
-/// that the specification has not given a meaning.
+/// The features that the kernel's driver must never acknowledge: packed rings, returning requests
+/// in order, and bits that the specification has not given a meaning.
 pub const NEVER: u64 =
     1 << VIRTIO_F_RING_PACKED | 1 << VIRTIO_F_IN_ORDER | 0x7f << 50 | 1 << 23 | 1 << 19;
 
@@ -43,7 +43,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// That of a disk with nothing wrong.
+    /// The configuration of a disk with nothing wrong.
     pub fn honest() -> Self {
         Self {
             features: [

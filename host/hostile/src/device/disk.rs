@@ -15,12 +15,12 @@ pub const IO_ERROR: u8 = VIRTIO_BLK_S_IOERR as u8;
 /// The device does not know the request.
 const UNSUPPORTED: u8 = VIRTIO_BLK_S_UNSUPP as u8;
 
-/// What is written back for a request. Lies are changes to it.
+/// The answer to a request, as it is written back. Lies are changes to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The chain that the used ring names.
     pub id: u32,
-    /// What goes into the driver's data buffers.
+    /// The bytes for the driver's data buffers.
     pub data: Vec<u8>,
     /// The status byte, or none.
     pub status: Option<u8>,
@@ -49,12 +49,12 @@ impl Disk {
         &self.bytes
     }
 
-    /// Cuts it off behind this many sectors.
+    /// Cuts the disk off behind this many sectors.
     pub fn shrink(&mut self, sectors: u64) {
         self.bytes.truncate(sectors as usize * SECTOR);
     }
 
-    /// Does what a request asks for, and tells the honest answer.
+    /// Carries out a request, and returns the honest answer.
     pub fn execute(&mut self, request: &Request) -> Answer {
         let (status, data) = match request.kind {
             Kind::Read => match self.range(request.sector, request.capacity()) {

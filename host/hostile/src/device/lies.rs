@@ -23,7 +23,7 @@ type Result<T> = std::result::Result<T, GuestMemoryError>;
 /// An id that no queue has: the largest has 32,768 entries in the specification, 1024 in QEMU.
 const ID_BEYOND: u32 = 9999;
 
-/// How long an interrupt storm blows.
+/// The duration of an interrupt storm.
 const STORM: Duration = Duration::from_secs(1);
 
 impl Device {

@@ -36,27 +36,27 @@ use crate::{
 
 type Memory = GuestMemoryLoadGuard<GuestMemoryMmap>;
 
-/// When lies are told.
+/// The requests about which lies are told.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule {
     /// The number of the request from which on the mode lies; the first is number 0.
     pub at: u64,
-    /// How often it lies.
+    /// The number of lies.
     pub times: u64,
     /// The number of requests that the driver keeps in flight, where it can.
     pub depth: u64,
 }
 
-/// What happened, for the judge.
+/// The device's account of a run, for the judge.
 #[derive(Clone, Debug, Default)]
 pub struct Diary {
-    /// How often the driver set the queue up.
+    /// The number of times that the driver set the queue up.
     pub starts: u64,
     /// The requests taken from the queue.
     pub taken: u64,
     /// Those that were answered honestly.
     pub answered: u64,
-    /// Those of them that came behind the last lie.
+    /// Those that were answered honestly after the last lie.
     pub answered_since: u64,
     /// The lies told.
     pub lies: u64,
@@ -64,7 +64,7 @@ pub struct Diary {
     pub in_flight: u64,
     /// The features that the driver acknowledged, as far as QEMU passes them on.
     pub acknowledged: u64,
-    /// What no correct driver does.
+    /// Acts of the driver that no correct driver does, in words.
     pub complaints: Vec<String>,
 }
 
@@ -87,7 +87,7 @@ pub struct Device {
     quiet: bool,
     /// Interrupts always, as it has destroyed what the driver said about that.
     eager: bool,
-    /// What the device itself wrote over the available index.
+    /// The value that the device itself wrote over the available index.
     scribbled: Option<u16>,
     diary: Diary,
     threads: Vec<JoinHandle<()>>,
@@ -128,17 +128,17 @@ impl Device {
         }
     }
 
-    /// What it says about itself.
+    /// The device's description of itself.
     pub fn config(&self) -> Arc<Mutex<Config>> {
         self.config.clone()
     }
 
-    /// Notes what the driver acknowledged.
+    /// Notes the features that the driver acknowledged.
     pub fn acknowledged(&mut self, features: u64) {
         self.diary.acknowledged |= features;
     }
 
-    /// Notes what no correct driver, or library, does.
+    /// Notes an act that no correct driver, or library, does.
     pub fn complain(&mut self, complaint: &str) {
         self.diary.complaints.push(complaint.into());
     }
@@ -205,7 +205,7 @@ impl Device {
         }
     }
 
-    /// Whether this is a request to lie about.
+    /// Returns true if this is a request to lie about.
     fn is_due(&self, request: &Request) -> bool {
         let about = match self.mode.about {
             About::Any => true,
@@ -218,7 +218,7 @@ impl Device {
         about && number >= self.schedule.at && self.diary.lies < times
     }
 
-    /// Takes all that is available from the queue; says how much that was.
+    /// Takes all requests that are available from the queue; returns their number.
     fn fetch(&mut self, vring: &VringRwLock, memory: &Memory) -> usize {
         let mut fetched = 0;
         loop {

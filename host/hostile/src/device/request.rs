@@ -16,24 +16,24 @@ const HEADER: usize = 16;
 /// A piece of guest memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// Where it begins.
+    /// The address of its first byte.
     pub address: GuestAddress,
     /// Its length in bytes.
     pub length: u32,
 }
 
-/// What a request asks for.
+/// The type of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Sectors of the disk.
+    /// Reads sectors.
     Read,
-    /// To change sectors of the disk.
+    /// Writes sectors.
     Write,
-    /// To make writes durable.
+    /// Makes writes durable.
     Flush,
-    /// The serial number.
+    /// Reads the serial number.
     GetId,
-    /// Something that this device does not know.
+    /// A type that this device does not know.
     Other(u32),
 }
 
@@ -43,9 +43,9 @@ pub enum Kind {
 pub struct Request {
     /// The first descriptor of the chain, which names it in the used ring.
     pub head: u16,
-    /// What it asks for.
+    /// The type.
     pub kind: Kind,
-    /// Where on the disk.
+    /// The first sector.
     pub sector: u64,
     /// The data of a write.
     pub data: Vec<u8>,
@@ -57,10 +57,10 @@ pub struct Request {
     pub writable: Vec<Span>,
 }
 
-/// What no correct driver sends. The first number is the chain's.
+/// A defect of a chain that no correct driver sends. The first number is the chain's.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
-    /// What the device may write comes last, section 2.7.4.2.
+    /// Memory for the device to read stands behind memory for it to write, section 2.7.4.2.
     #[error("chain {0}: readable memory behind writable memory")]
     Order(u16),
     /// A descriptor points beyond the guest's memory.
@@ -82,7 +82,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// What is wrong with it: no correct driver sends such a chain.
+    /// The defect of the chain; no correct driver sends such a chain.
     pub fn read<M>(chain: DescriptorChain<M>) -> Result<Self, RequestError>
     where
         M: Clone + Deref,
@@ -143,12 +143,12 @@ impl Request {
         Ok(request)
     }
 
-    /// How many bytes the device may write, the status included.
+    /// The number of bytes that the device may write, the status included.
     pub fn room(&self) -> u32 {
         self.writable.iter().map(|span| span.length).sum()
     }
 
-    /// How many bytes of data the device may write.
+    /// The number of bytes of data that the device may write.
     pub fn capacity(&self) -> usize {
         self.room() as usize - 1
     }

@@ -18,7 +18,7 @@ pub struct UsedRing {
     descriptors: GuestAddress,
     size: u16,
     event_idx: bool,
-    /// How many entries were ever written, as the ring counts.
+    /// The number of entries ever written, modulo 65,536 as the ring counts.
     next: u16,
     /// `next` when an interrupt was last considered.
     considered: u16,
@@ -51,12 +51,12 @@ impl UsedRing {
         self.next
     }
 
-    /// Where the available ring lies.
+    /// The address of the available ring.
     pub fn available(&self) -> GuestAddress {
         self.available
     }
 
-    /// Where the descriptor table lies.
+    /// The address of the descriptor table.
     pub fn descriptors(&self) -> GuestAddress {
         self.descriptors
     }
@@ -102,8 +102,8 @@ impl UsedRing {
         memory.store(index.to_le(), GuestAddress(self.address.0 + 2), Ordering::Release)
     }
 
-    /// Whether the driver wants an interrupt for what was published since this was last asked, section
-    /// 2.7.7.
+    /// Returns true if the driver wants an interrupt for the entries published since the last call
+    /// (section 2.7.7).
     pub fn wants_interrupt(&mut self, memory: &GuestMemoryMmap) -> Result<bool> {
         let (old, new) = (self.considered, self.next);
         self.considered = new;

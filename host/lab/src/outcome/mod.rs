@@ -18,7 +18,7 @@ pub struct Outcome {
 #[derive(Debug, thiserror::Error)]
 #[error("{what}\n  command line: {command_line}\n  QEMU: {end}{tail}")]
 pub struct Unexpected {
-    /// The thing that was expected, or found instead.
+    /// A sentence that names what was expected, or found instead.
     pub what: String,
     /// The kernel's command line.
     pub command_line: String,
@@ -31,7 +31,7 @@ pub struct Unexpected {
 type Result<T> = std::result::Result<T, Unexpected>;
 
 impl Outcome {
-    /// From what QEMU left behind.
+    /// Makes an outcome of a run of QEMU that has ended.
     pub fn new(command_line: &str, finished: &Finished) -> Self {
         Self {
             command_line: command_line.to_owned(),

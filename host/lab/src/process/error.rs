@@ -37,7 +37,7 @@ pub enum ProcessError {
     /// It ended before something that it should have done first.
     #[error("it ended before {what}: {end}{tail}")]
     EndedBefore {
-        /// The thing that it should have done.
+        /// The step that it should have done, in words.
         what: String,
         /// Its end.
         end: End,
@@ -47,7 +47,7 @@ pub enum ProcessError {
     /// The time limit is over, and something has not been done.
     #[error("the time is over before {what}{tail}")]
     LateFor {
-        /// The thing that should have been done.
+        /// The step that should have been done, in words.
         what: String,
         /// The last lines of its output.
         tail: String,

@@ -234,7 +234,7 @@ impl Process {
         Ok(Finished { end, output: String::from_utf8_lossy(&self.printed).into_owned() })
     }
 
-    /// Takes in what has been printed since the last time; says whether that was anything.
+    /// Takes in what has been printed since the last call; returns true if that was anything.
     fn look(&mut self) -> Result<bool, ProcessError> {
         // One byte more than allowed shows that it was too much.
         let room = (OUTPUT_LIMIT + 1).saturating_sub(self.printed.len());
@@ -243,7 +243,7 @@ impl Process {
         Ok(more > 0)
     }
 
-    /// A line whose end is missing may have lost digits of a number.
+    /// The complete lines printed so far: one without its end may have lost digits of a number.
     fn complete_lines(&self) -> String {
         let end = self.printed.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         text::plain(&String::from_utf8_lossy(&self.printed[..end]))

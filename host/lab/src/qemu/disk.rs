@@ -35,7 +35,7 @@ enum Medium {
     Void { bytes: usize, latency_ns: u64 },
 }
 
-/// Which kind of access a fault hits.
+/// A kind of access, for a fault to hit.
 #[derive(Clone, Copy, Debug)]
 pub enum Access {
     /// Reading.

@@ -1,12 +1,13 @@
-//! The one question that only QEMU can answer: how many instructions a guest has executed from power
-//! on to power off.
+//! The number of instructions that a guest executes from power on to power off, which only QEMU
+//! can tell.
 
 use std::{path::Path, time::Duration};
 
 use serde_json::json;
 
 use super::{Guest, Machine, Monitor, MonitorError, Vm, VmError};
-/// QEMU's argument of `-icount` under which it counts instructions, and tells how many when asked.
+/// QEMU's argument of `-icount` under which it counts instructions, and tells their number when
+/// asked.
 ///
 /// That is what recording is good for; the record itself goes nowhere. It also makes every access
 /// of the guest to a device an exit that QEMU's trace shows: otherwise notifications go past it.

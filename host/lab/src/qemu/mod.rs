@@ -29,7 +29,7 @@ use crate::{
 /// The program.
 pub const QEMU: &str = "qemu-system-riscv64";
 
-/// A virtual machine as one can buy it: processor, memory, transport, devices. It can be started any
+/// A virtual machine without software: processor, memory, transport, devices. It can be started any
 /// number of times.
 #[derive(Clone, Debug)]
 pub struct Machine {

@@ -151,7 +151,7 @@ enum Content {
 }
 
 impl Findings {
-    /// Says that every sector is as it may be.
+    /// Returns true if every sector is as it may be.
     pub fn good(&self) -> bool {
         self.lost == 0 && self.foreign == 0
     }

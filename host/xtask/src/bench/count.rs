@@ -26,7 +26,7 @@ use super::{
 /// The bench job warms up for a tenth of the requests, 2000 at most: the same for both.
 const FEW: u64 = 20_000;
 const MANY: u64 = 60_000;
-/// How often each is run.
+/// The number of runs of each.
 const TRIES: u32 = 3;
 /// The larger number where every access leaves a line in a file.
 const MANY_TRACED: u64 = 24_000;
@@ -44,7 +44,7 @@ pub struct Counts {
     pub notifications: f64,
 }
 
-/// Who is counted.
+/// A system under a counted load.
 #[derive(Clone, Copy)]
 pub enum Counted<'a> {
     /// The kernel under test.

@@ -1,4 +1,4 @@
-//! What is measured: loads, and who is put under them.
+//! The loads, and the systems that are put under them.
 
 use std::fmt;
 
@@ -23,13 +23,13 @@ impl Mode {
         }
     }
 
-    /// Whether it writes.
+    /// Returns true if it writes.
     pub const fn writes(self) -> bool {
         matches!(self, Self::RandomWrite)
     }
 }
 
-/// What is behind the disk.
+/// The medium behind the disk.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Medium {
     /// QEMU's null device: every request succeeds at once, no data moves.
@@ -67,7 +67,7 @@ impl fmt::Display for Load {
     }
 }
 
-/// How the kernel under test learns of completions.
+/// The way in which the kernel under test learns of completions.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Complete {
     /// As the kernel does by itself: by looking for about as long as the last waits took, then by interrupt.
@@ -92,7 +92,7 @@ impl Complete {
     }
 }
 
-/// Who is put under a load.
+/// A system that is put under a load.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Subject {
     /// The kernel of this repository.

@@ -24,9 +24,9 @@ pub const DISK_BYTES: u64 = 512 << 20;
 pub struct Machine {
     file: PathBuf,
     aio: &'static str,
-    /// Whether `qemu-img` is there to tell the host's limit.
+    /// True if `qemu-img` is there to tell the host's limit.
     pub has_qemu_img: bool,
-    /// Whether the file system lets the raw file be used past the page cache.
+    /// True if the file system lets the raw file be used past the page cache.
     has_direct_io: bool,
     /// Everything that QEMU and the guests print.
     pub log: PathBuf,

@@ -32,13 +32,13 @@ use self::{
     sample::{Results, Sample},
 };
 
-/// What to measure, and how long.
+/// The choice of loads, and the length of the measurement.
 #[derive(clap::Args, Debug)]
 pub struct Options {
-    /// How often everything is measured; the report has the medians.
+    /// The number of times that everything is measured; the report has the medians.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
-    /// How long each measured run takes.
+    /// The duration of each measured run, in seconds.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=60))]
     seconds: u64,
     /// One round of one second each, to try it out.
@@ -60,7 +60,7 @@ pub struct Options {
 struct Row {
     subject: Subject,
     load: Load,
-    /// Whether Linux ran without an I/O scheduler.
+    /// True if Linux ran without an I/O scheduler.
     no_scheduler: bool,
     counts: Counts,
     /// The instructions by the kernel's own account.

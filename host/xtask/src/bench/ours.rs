@@ -20,7 +20,7 @@ pub struct Ours {
     kernel: PathBuf,
 }
 
-/// How much a run is to do.
+/// The amount of work of a run.
 #[derive(Clone, Copy)]
 pub enum Amount {
     /// For so long.

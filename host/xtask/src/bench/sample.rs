@@ -1,4 +1,4 @@
-//! What a run gives, and what several runs say together.
+//! The figures of a run, and the summary of several runs.
 
 use std::collections::BTreeMap;
 
@@ -93,7 +93,7 @@ impl Results {
         self.figure(load, subject, |sample| Some(sample.iops))
     }
 
-    /// How many times as many requests a second `one` does as `other`: the quotient of the medians,
+    /// The requests a second of `one`, as a multiple of `other`'s: the quotient of the medians,
     /// with the lowest and highest quotient within a round.
     pub fn ratio(&self, load: Load, one: Subject, other: Subject) -> Option<Spread> {
         let median = self.iops(load, one)?.median / self.iops(load, other)?.median;

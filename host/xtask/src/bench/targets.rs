@@ -8,15 +8,15 @@ use super::{
 
 /// One figure to reach.
 pub struct Target {
-    /// What is measured.
+    /// The name of the figure.
     pub figure: &'static str,
     /// At least (or at most) this.
     pub bound: Bound,
-    /// What came out; `None` if it could not be measured.
+    /// The value that was found; `None` if it could not be measured.
     pub found: Option<f64>,
 }
 
-/// Which way is better.
+/// The bound of a figure, and the side on which it is better.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Bound {
     /// So many times what Linux does, or more.

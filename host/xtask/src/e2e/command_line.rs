@@ -124,7 +124,7 @@ fn unterminated_quote(lab: &Lab) -> Result<()> {
     refuse(lab, &[("job=write sector=5 text=\"two words", &["quot"])])
 }
 
-/// What follows ` -- ` is for others, and so is what begins with `ostd.`.
+/// Words behind ` -- `, and keys that begin with `ostd.`, are left to others.
 fn ignored(lab: &Lab) -> Result<()> {
     let image = lab.image("disk", noise(64, 41))?;
     let machine = lab.machine().disk(Disk::new(&image));

@@ -109,7 +109,7 @@ fn disk_of_mkimage(lab: &Lab) -> Result<()> {
     expect(GREETING)
 }
 
-/// What the sector held before must not show behind the text.
+/// The old content of the sector must not show behind the text.
 fn overwrites(lab: &Lab) -> Result<()> {
     for text in [GREETING, ANSWER] {
         let mut contents = lab_disk(64)?;

@@ -1,4 +1,4 @@
-//! Which disks are found, where, and which of them a job uses.
+//! The disks that are found, their slots and names, and the choice of one for a job.
 
 use anyhow::{Context, Result, ensure};
 use lab::{

@@ -1,4 +1,4 @@
-//! Which features are negotiated, and that the disk works with and without each.
+//! The negotiated features, and the disk with and without each.
 
 use anyhow::{Result, ensure};
 use lab::{
@@ -39,7 +39,7 @@ fn declined<const EVENT_IDX: bool, const INDIRECT: bool>(lab: &Lab) -> Result<()
     run(lab, "event_idx=on", &options, EVENT_IDX, INDIRECT).map(|_| ())
 }
 
-/// A packed ring is offered too; who does not know it must not accept it.
+/// A packed ring is offered too; a driver that does not know it must not accept it.
 fn not_understood(lab: &Lab) -> Result<()> {
     let features = run(lab, "packed=on", "", true, true)?;
     ensure!(

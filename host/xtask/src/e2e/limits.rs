@@ -47,7 +47,7 @@ fn driver<const SIZE: u32>(lab: &Lab) -> Result<()> {
     run(lab, "queue-size=256", &format!("virtio.queue_size={SIZE}"), &[SIZE])
 }
 
-/// Whoever asks for more than the device has gets what the device has.
+/// A driver that asks for more entries than the device has gets those that the device has.
 fn driver_too_large(lab: &Lab) -> Result<()> {
     run(lab, "queue-size=64", "virtio.queue_size=1024", &[64, 1024])
 }
@@ -75,7 +75,7 @@ fn too_small(lab: &Lab) -> Result<()> {
     Ok(image.expect_unchanged()?)
 }
 
-/// Why there is no case for a device with a queue of two.
+/// QEMU itself refuses a device with a queue of two, so no other case has one.
 fn refused_by_qemu(lab: &Lab) -> Result<()> {
     let image = lab.image("disk", noise(64, 21))?;
     for size in ["2", "3", "2048"] {

@@ -30,7 +30,7 @@ fn run(lab: &Lab, workload: Workload, options: &str, properties: &str) -> Result
     check_verify(&workload, &outcome, &image, &[])
 }
 
-/// Nothing leaks: slots, descriptors and memory last for as long as one likes.
+/// Nothing leaks: slots, descriptors and memory last for any number of requests.
 fn many(lab: &Lab) -> Result<()> {
     run(lab, Workload { seed: 5, count: 100_000, depth: 32, span: 4096, max: 8 }, "", "")
 }
@@ -44,7 +44,7 @@ fn crowded(lab: &Lab) -> Result<()> {
     run(lab, Workload { seed: 2, count: 1500, depth: 32, span: 24, max: 12 }, "", "")
 }
 
-/// Those that find no room must wait for it.
+/// Requests that find no room must wait for it.
 fn queue_too_full(lab: &Lab) -> Result<()> {
     let workload = Workload { seed: 7, count: 1500, depth: 300, span: 16384, max: 4 };
     run(lab, workload, "virtio.queue_size=8", "")?;

@@ -22,7 +22,7 @@ const APIS: [&str; 2] = ["bs=4096 qd=1", "bs=512 api=blocking"];
 /// The runs in which a fast disk may show that it is one.
 const CHANCES: usize = 5;
 
-/// How often each read looked at the disk, and slept.
+/// The looks at the disk and the sleeps of each read.
 struct Waits {
     looks: f64,
     sleeps: f64,

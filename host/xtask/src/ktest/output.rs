@@ -1,5 +1,5 @@
-//! What `cargo osdk test` prints: for each crate, between two lines of `tools/qemu-test.sh`, the output of
-//! OSTD's test runner.
+//! The output of `cargo osdk test`: for each crate, between two lines of `tools/qemu-test.sh`, that
+//! of OSTD's test runner.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ pub struct Boot {
     pub tests: Vec<Test>,
     /// The numbers of passed and failed tests, if the boot came to its end.
     counts: Option<(usize, usize)>,
-    /// Why it is bad, if it says so.
+    /// The reason for which it is bad, if it names one.
     complaint: Option<String>,
 }
 
@@ -28,11 +28,11 @@ pub struct Boot {
 pub struct Test {
     /// Its path, beginning with the crate.
     pub name: String,
-    /// How it went.
+    /// Its verdict.
     pub verdict: Verdict,
 }
 
-/// How a test went.
+/// The verdict of a test.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Verdict {
     /// It passed.
@@ -65,7 +65,8 @@ impl fmt::Display for Verdict {
 }
 
 impl Boot {
-    /// Checks that the boot came to a good end and is counted as its tests say; returns how many passed.
+    /// Checks that the boot came to a good end and is counted as its tests say; returns the number
+    /// of tests that passed.
     pub fn check(&self) -> Result<usize, String> {
         if let Some(complaint) = &self.complaint {
             return Err(complaint.clone());
@@ -81,7 +82,7 @@ impl Boot {
         }
     }
 
-    /// Whether nothing is wrong with it.
+    /// Returns true if nothing is wrong with it.
     pub fn is_good(&self) -> bool {
         self.check().is_ok()
     }
@@ -138,7 +139,7 @@ pub fn tests(output: &str) -> Vec<Test> {
     tests
 }
 
-/// Why a test failed. Behind all tests the runner prints for each that failed
+/// The reason for which a test failed. Behind all tests the runner prints for each that failed
 /// `---- FILE:LINE:COLUMN - FUNCTION ----`, an empty line, and the reason.
 fn reason(output: &str, name: &str) -> String {
     let function = name.rsplit("::").next().unwrap_or(name);

@@ -37,7 +37,7 @@ pub fn swap(operator: &BinOp) -> Option<Swap> {
     })
 }
 
-/// Tells if an operator assigns.
+/// Returns true if an operator assigns.
 pub fn assigns(operator: &BinOp) -> bool {
     use BinOp as B;
 

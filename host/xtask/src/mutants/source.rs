@@ -52,7 +52,7 @@ impl Mutant {
         CRATES.into_iter().filter(|name| own == *name || *name == "virtio").collect()
     }
 
-    /// Tells if a filter means it: a part of its file's or its function's name.
+    /// Returns true if a filter means it: a part of its file's or its function's name.
     pub fn matches(&self, filter: &str) -> bool {
         self.file.to_string_lossy().contains(filter) || self.function.contains(filter)
     }

@@ -106,7 +106,7 @@ impl<'m> Summary<'m> {
         Self { fates, elapsed }
     }
 
-    /// Tells if no mutant survived that is not listed, and the list is right.
+    /// Returns true if no mutant survived that is not listed, and the list is right.
     pub fn is_good(&self) -> bool {
         !self.fates.iter().any(|(_, fate)| matches!(fate, Fate::Survived | Fate::Mislisted))
     }

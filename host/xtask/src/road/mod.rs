@@ -11,7 +11,7 @@
 //! Nobody has to read code for that. The kernel is built without inlining (the profile `road`) and reads
 //! a few sectors of a disk that takes its time, while QEMU writes down which blocks of instructions it runs
 //! (`trace.rs`). The kernel's debug information leads from there to lines of source (`symbols.rs`), and a
-//! parser from lines to functions and the types in them (`source.rs`).
+//! parser from lines to functions and the types in them (`source/`).
 
 mod source;
 mod symbols;
@@ -41,7 +41,7 @@ use crate::report::Suite;
 
 /// The most that a reader shall have to hold in mind. They are what was counted when they were set: raise
 /// one only with a reason, and lower it when the road gets shorter.
-const LIMITS: Limits = Limits { functions: 68, files: 12, types: 43, longest: 48 };
+const LIMITS: Limits = Limits { functions: 62, files: 12, types: 41, longest: 54 };
 
 struct Limits {
     functions: usize,

@@ -91,7 +91,7 @@ impl Kernel {
 /// QEMU looks through all ranges for each block that it runs.
 const NEAR: u64 = 4096;
 
-/// Tells if a demangled name has a path that begins with this crate.
+/// Returns true if a demangled name has a path that begins with this crate.
 fn mentions(name: &str, of: &str) -> bool {
     name.match_indices(of).any(|(at, _)| {
         let before = name[..at].chars().next_back();

@@ -96,7 +96,7 @@ struct Read {
     switches: usize,
 }
 
-/// The address of an instruction that is shown, and whether it returns from a function.
+/// The address of an instruction that is shown, and true if it returns from a function.
 fn instruction(line: &str) -> Option<(u64, bool)> {
     let (address, rest) = line.strip_prefix("0x")?.split_once(':')?;
     Some((u64::from_str_radix(address, 16).ok()?, rest.split_whitespace().nth(1) == Some("ret")))

@@ -1,6 +1,6 @@
 //! The kernels of the selftest.
 
-/// A kernel, and what must come of testing it.
+/// A kernel, and the required result of testing it.
 pub struct Case {
     /// Its name.
     pub name: &'static str,
@@ -8,11 +8,11 @@ pub struct Case {
     pub tests: &'static str,
     /// The name given to `cargo osdk test`.
     pub filter: Option<&'static str>,
-    /// What must come of it.
+    /// The result that `cargo osdk test` must have.
     pub expected: Expected,
 }
 
-/// What `cargo osdk test` must do.
+/// A required result of `cargo osdk test`.
 pub enum Expected {
     /// Exit status 0 after this many tests.
     Passes(u32),
@@ -21,13 +21,13 @@ pub enum Expected {
 }
 use Expected::{Fails, Passes};
 
-/// A workspace in which one crate is odd, and what must come of testing all crates at once.
+/// A workspace in which one crate is odd, and the required result of testing all crates at once.
 pub struct CratesCase {
     /// Its name.
     pub name: &'static str,
     /// The tests in the odd crate; those of all others pass.
     pub tests: &'static str,
-    /// What must come of it.
+    /// The result that `cargo osdk test` must have.
     pub expected: Expected,
 }
 

@@ -18,12 +18,12 @@ use lab::{
 };
 use plan::{Kind, Plan};
 
-/// What a boot and the wait for the cut may take.
+/// The most seconds that a boot and the wait for the cut may take.
 const LIMIT_SECONDS: u64 = 120;
 /// As many operations as the kernel can count: the cut comes long before.
 const ENDLESS: u32 = u32::MAX;
 
-/// Whether the disk does what it is told.
+/// A disk that does what it is told, or one that does not.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Disk {
     /// Flushes go to the image.
@@ -33,7 +33,7 @@ pub enum Disk {
     IgnoresFlushes,
 }
 
-/// What one cut has shown.
+/// The findings of one power cut.
 pub struct Cut {
     /// Sectors on the disk, and the sectors that are not as they must be.
     pub findings: Findings,
@@ -41,7 +41,7 @@ pub struct Cut {
     pub flushed: u64,
 }
 
-/// What all cuts together have shown.
+/// The findings of all power cuts together.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Totals {
     /// Power cuts.

@@ -26,13 +26,13 @@ use self::{
 };
 use crate::report::{Report, Suite};
 
-/// How long a run is, and what it draws its numbers from.
+/// The length of a run, and the seed of its random choices.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Extent {
-    /// How often the power is cut.
+    /// The number of power cuts.
     #[arg(long, default_value_t = 200)]
     pub cuts: u32,
-    /// How many requests the largest case of the failing disks makes.
+    /// The number of requests of the largest case of the failing disks.
     #[arg(long, default_value_t = 500_000, value_parser = clap::value_parser!(u32).range(2_000..=10_000_000))]
     pub requests: u32,
     /// The seed of all random choices; by default it comes from the clock.
@@ -40,10 +40,10 @@ pub struct Extent {
     pub seed: Option<u64>,
 }
 
-/// What `xtask test` runs.
+/// The extent of the suites in `xtask test`.
 pub const SHORT: Extent = Extent { cuts: 20, requests: 20_000, seed: Some(1) };
 
-/// How many cuts a disk that ignores flushes gets at most until it is caught.
+/// The most cuts that a disk that ignores flushes gets until it is caught.
 const CHANCES: u64 = 8;
 
 /// A soak: both suites, and the report.
@@ -166,7 +166,7 @@ fn in_parallel<T: Named + Sync>(
     );
 }
 
-/// What a check is called.
+/// An item with a name for its check.
 trait Named {
     /// Its name, also that of its log.
     fn name(&self) -> String;

@@ -10,15 +10,15 @@ use super::{cuts::Totals, failing::Figures};
 
 /// A soak that has ended.
 pub struct Soak {
-    /// What all random choices came from.
+    /// The seed of all random choices.
     pub seed: u64,
-    /// Whether nothing failed.
+    /// True if nothing failed.
     pub passed: bool,
-    /// When it began.
+    /// The time at which it began.
     pub begin: Instant,
-    /// Of the power cuts.
+    /// The findings of the power cuts.
     pub cuts: Totals,
-    /// Of the failing disks.
+    /// The counts of the failing disks.
     pub failing: Figures,
 }
 
@@ -53,7 +53,7 @@ pub fn write(workspace: &Workspace, soak: &Soak) -> Result<()> {
     Ok(())
 }
 
-/// What a program prints first; null if it cannot be run here.
+/// The first line that a program prints; null if it cannot be run here.
 fn first_line(workspace: &Workspace, program: &str, arguments: &[&str]) -> Value {
     let mut command = Command::new(program);
     command.current_dir(&workspace.root).args(arguments);

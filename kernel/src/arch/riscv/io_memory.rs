@@ -35,7 +35,8 @@ pub fn acquire(range: Range<usize>) -> Result<IoMem, ostd::Error> {
     memory
 }
 
-/// Makes every CPU look what it has been asked for. Runs for each tick of the boot CPU's timer.
+/// Interrupts every CPU, which then does what is in its queue, while registers are being acquired.
+/// Runs for each tick of the boot CPU's timer.
 fn interrupt_again() {
     if ACQUIRING.load(Ordering::Relaxed) {
         inter_processor_call(&CpuSet::new_full(), || {});

@@ -14,12 +14,7 @@ use ostd::{
     prelude::ktest,
 };
 
-use super::{
-    chain::Descriptors,
-    layout::{Layout, ring},
-    split::event_passed,
-    *,
-};
+use super::{layout::Layout, split::event_passed, *};
 use crate::{
     reset::ResetError,
     testing::fake::{DeviceChain, DeviceMemory, DeviceQueue, FakeTransport, Words, WordsPool},

@@ -12,8 +12,7 @@ fn spoil(bench: &mut Bench) -> Box<Chain<Words>> {
 
 /// Sends a chain, and says which entries of its table have been written since the device spoilt it.
 fn written(bench: &mut Bench, chain: Box<Chain<Words>>, entries: u16) -> Vec<bool> {
-    let Descriptors::Indirect(table) = &chain.descriptors else { panic!("there is no table") };
-    let (table, segments) = (table.extent().address, chain.segments());
+    let (table, segments) = (chain.table.as_ref().unwrap().extent().address, chain.segments());
     bench.add_again(chain, 0);
     let at = table as u64;
     let written = (0..u64::from(entries)).map(|entry| {

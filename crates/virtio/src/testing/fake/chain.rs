@@ -36,12 +36,12 @@ impl DeviceChain {
         all
     }
 
-    /// How many bytes the device may write.
+    /// The number of bytes that the device may write.
     pub fn writable_length(&self) -> u32 {
         self.buffers.iter().filter(|buffer| buffer.writable).map(|buffer| buffer.length).sum()
     }
 
-    /// How many bytes the device may read.
+    /// The number of bytes that the device may read.
     pub fn readable_length(&self) -> u32 {
         self.buffers.iter().filter(|buffer| !buffer.writable).map(|buffer| buffer.length).sum()
     }
@@ -99,7 +99,7 @@ impl DeviceChain {
         assert!(DeviceMemory::write(table, &bytes));
     }
 
-    /// Whether all of the chain is DMA memory in use.
+    /// Returns true if all of the chain is DMA memory in use.
     pub fn is_in_memory(&self) -> bool {
         self.buffers.iter().all(|DeviceBuffer { address, length, .. }| {
             let Some(last) = address.checked_add(u64::from(*length).wrapping_sub(1)) else {

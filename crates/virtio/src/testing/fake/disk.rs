@@ -14,7 +14,7 @@ use crate::{
     transport::{InterruptStatus, Version},
 };
 
-/// What the disk does wrong with one request.
+/// A fault of the disk in dealing with one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Does it and answers with this status.
@@ -40,7 +40,7 @@ pub struct FakeDisk {
 pub struct Received {
     /// Type and sector.
     pub header: (u32, u64),
-    /// The segments, each with its length and with whether the device writes it.
+    /// The segments: the length of each, and true if the device writes it.
     pub segments: Vec<(u32, bool)>,
 }
 
@@ -93,7 +93,7 @@ impl FakeDisk {
         self.transport.connect(&driver.device());
     }
 
-    /// What to do wrong with the coming requests, in order; `None` is nothing.
+    /// Plans the faults of the coming requests, in order; `None` stands for a sound answer.
     pub fn plan_faults(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
         self.inner.lock().faults.extend(faults);
     }
@@ -119,7 +119,7 @@ impl FakeDisk {
         self.take_requests().into_iter().map(|request| request.segments.len() - 2).collect()
     }
 
-    /// How often it has interrupted.
+    /// The number of interrupts it has raised.
     pub fn interrupts(&self) -> usize {
         self.inner.lock().interrupts
     }

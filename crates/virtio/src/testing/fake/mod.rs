@@ -39,13 +39,13 @@ use crate::{
     },
 };
 
-/// What the driver is given instead of registers.
+/// The transport that the driver is given in place of registers.
 pub struct FakeTransport {
     version: Version,
     pub state: SpinLock<State, LocalIrqDisabled>,
     pub notifications: AtomicUsize,
     on_notify: SpinLock<Option<OnNotify>, LocalIrqDisabled>,
-    /// Whom to interrupt.
+    /// The driver to interrupt.
     driver: SpinLock<Option<Weak<dyn VirtioDevice>>, LocalIrqDisabled>,
 }
 
@@ -60,7 +60,7 @@ pub struct Notifications {
     pub not_owed: usize,
 }
 
-/// What the registers would hold, and how the device misbehaves.
+/// The content of the registers, and the settings for the device's misbehaviour.
 pub struct State {
     pub device_id: u32,
     pub status: DeviceStatus,
@@ -70,7 +70,7 @@ pub struct State {
     pub driver_features: u64,
     pub config: Vec<u8>,
     pub generation: u32,
-    /// How many more times the generation changes when it is read.
+    /// The number of reads of the generation that will still change it.
     pub unsteady: usize,
     pub queue_size_max: u32,
     pub ready: bool,
@@ -134,7 +134,7 @@ impl FakeTransport {
         *self.on_notify.lock() = Some(Arc::new(action));
     }
 
-    /// How often the driver has notified the device.
+    /// The number of notifications that the driver has sent.
     pub fn notification_count(&self) -> usize {
         self.notifications.load(Ordering::Relaxed)
     }
@@ -144,7 +144,7 @@ impl FakeTransport {
     ///
     /// # Panics
     ///
-    /// If not.
+    /// It has not.
     pub fn assert_notified(&self) {
         let mut state = self.state.lock();
         state.close_account();

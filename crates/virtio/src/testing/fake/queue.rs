@@ -17,7 +17,7 @@ pub struct DeviceQueue {
     pub next_used: u16,
     /// The used index when interrupts were last considered.
     signalled: u16,
-    /// Whether the device has written over descriptors, and may find any nonsense there.
+    /// Set once the device has written over descriptors, and may find any nonsense there.
     scribbled: bool,
     /// The wish that the driver has to notify by: the available index that is to pass (EVENT_IDX), or
     /// `None` for no notifications.
@@ -96,7 +96,7 @@ impl DeviceQueue {
     ///
     /// # Panics
     ///
-    /// Where its descriptors break a rule, unless the device has written over descriptors itself.
+    /// Its descriptors break a rule, unless the device has written over descriptors itself.
     pub fn take(&mut self) -> Option<DeviceChain> {
         self.account();
         let head = self.waiting().next()?;
@@ -163,13 +163,13 @@ impl DeviceQueue {
         assert!(DeviceMemory::write(at + 4, &written.to_le_bytes()));
     }
 
-    /// What a used entry says: the number of a descriptor, and how much was written.
+    /// A used entry: the number of a descriptor, and the number of bytes written.
     pub fn used_entry(&self, index: u16) -> (u32, u32) {
         let at = self.device_area + 4 + 8 * self.entry(index);
         (DeviceMemory::u32(at), DeviceMemory::u32(at + 4))
     }
 
-    /// What the used index says.
+    /// The used index as it stands in the ring.
     pub fn used_index(&self) -> u16 {
         DeviceMemory::u16(self.device_area + 2)
     }
@@ -196,8 +196,8 @@ impl DeviceQueue {
         assert!(DeviceMemory::write(self.device_area, &u16::from(no_notify).to_le_bytes()));
     }
 
-    /// Whether the chains that were made available since this was last asked are worth a notification,
-    /// by the wish of the device (sections 2.7.10 and 2.7.13.4).
+    /// Returns true if the chains that were made available since the last call are worth a
+    /// notification, by the wish of the device (sections 2.7.10 and 2.7.13.4).
     fn is_owed(&mut self) -> bool {
         let (new, old) = (self.available_index(), self.accounted);
         if new.wrapping_sub(old) > self.size {
@@ -232,7 +232,7 @@ impl DeviceQueue {
         DeviceMemory::u16(self.driver_area + 4 + 2 * u64::from(self.size))
     }
 
-    /// Whether the driver is to be interrupted for what was returned since this was last asked.
+    /// Returns true if the driver wants an interrupt for the chains returned since the last call.
     pub fn should_interrupt(&mut self) -> bool {
         let (new, old) = (self.next_used, self.signalled);
         self.signalled = new;
@@ -259,7 +259,7 @@ impl DeviceQueue {
         chain.change_table(change);
     }
 
-    /// Whether the device has written over descriptors.
+    /// Returns true if the device has written over descriptors.
     pub fn has_scribbled(&self) -> bool {
         self.scribbled
     }

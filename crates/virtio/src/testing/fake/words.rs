@@ -18,12 +18,12 @@ pub struct Words {
 }
 
 impl Words {
-    /// How many bytes the device may write.
+    /// The number of bytes that the device may write.
     pub fn writable(&self) -> u32 {
         8 * self.write.len() as u32
     }
 
-    /// How many segments there are.
+    /// The number of segments.
     pub fn count(&self) -> usize {
         self.read.len() + self.write.len()
     }

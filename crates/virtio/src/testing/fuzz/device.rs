@@ -23,20 +23,20 @@ use crate::{
 /// The most registers that one call of the driver may touch, where the reset is not ignored.
 const MOST_ACCESSES: u64 = 5_000;
 
-/// A device with a mind of its own.
+/// A device that at random does its work or lies.
 pub struct Device {
     pub(super) version: Version,
     pub inner: SpinLock<Inner, LocalIrqDisabled>,
-    /// Whom to interrupt.
+    /// The driver to interrupt.
     driver: SpinLock<Option<Weak<dyn VirtioDevice>>, LocalIrqDisabled>,
-    /// Whether it is raising interrupts now; one at a time.
+    /// Set while it raises interrupts, so that only one caller does so at a time.
     raising: AtomicBool,
 }
 
-/// Its state.
+/// The state of a device.
 pub struct Inner {
     pub rng: Rng,
-    /// How many steps of a thousand are lies.
+    /// The number of lies in a thousand steps.
     pub malice: u32,
     /// Set until the driver is up: the first request is waited for, with nobody to let the device
     /// act meanwhile, so it acts at once.
@@ -45,7 +45,7 @@ pub struct Inner {
     pub frozen: bool,
     pub steps: u64,
     pub accesses: u64,
-    /// How often a driver has brought it into use.
+    /// The number of times that a driver has brought it into use.
     pub starts: u64,
     pub ledger: Ledger,
     pub queue: Option<DeviceQueue>,
@@ -60,28 +60,28 @@ pub struct Inner {
     pub(super) raise: u32,
 }
 
-/// What the registers say.
+/// The content of the registers, and the lies that are in force.
 #[derive(Clone, Debug)]
 pub struct Registers {
     pub status: DeviceStatus,
-    /// What it offers when it does not lie.
+    /// The features that it offers when it does not lie.
     pub own_features: u64,
     pub offered: u64,
     pub driver_features: u64,
     pub config: [u8; 64],
     pub generation: u32,
-    /// How many more times the generation changes when it is read.
+    /// The number of reads of the generation that will still change it.
     pub unsteady: u32,
     pub queue_size_max: u32,
     pub always_ready: bool,
     pub refuses_features: bool,
     pub interrupt: InterruptStatus,
-    /// Set while a reset is going on: how many more reads of the status it takes.
+    /// The number of reads of the status until the reset that is going on ends, if there is one.
     pub resetting: Option<u32>,
     pub ignores_reset: bool,
 }
 
-/// How a device is made.
+/// The properties of a device that is to be made.
 pub struct Plan {
     pub version: Version,
     pub features: u64,
@@ -200,7 +200,7 @@ impl Device {
 }
 
 impl Inner {
-    /// Takes the chain that was made available first; says whether there was one.
+    /// Takes the chain that was made available first; returns true if there was one.
     pub fn take(&mut self) -> bool {
         let Some(queue) = &mut self.queue else { return false };
         let Some(head) = queue.waiting().next() else { return false };

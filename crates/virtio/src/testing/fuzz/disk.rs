@@ -57,7 +57,7 @@ struct Case {
     user: User,
     device: Arc<Device>,
     interrupts: bool,
-    /// How many reads of one sector the queue takes.
+    /// The number of reads of one sector that the queue takes.
     capacity: usize,
     /// Turns since something was answered.
     idle: u32,

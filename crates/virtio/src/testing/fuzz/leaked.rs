@@ -1,4 +1,4 @@
-//! What the driver has left, on purpose, to a device that does not let go of it.
+//! The memory that the driver leaves, on purpose, to a device that does not let go of it.
 
 use block::{Operation, SECTOR_SIZE};
 use ostd::mm::PAGE_SIZE;

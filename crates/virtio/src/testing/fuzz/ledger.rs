@@ -1,4 +1,4 @@
-//! What the random device has really done, for comparison with what the driver says.
+//! A record of the work of the random device, for comparison with the driver's answers.
 //!
 //! Every request in flight has a *place* of its own: 64 sectors that no other request touches. So
 //! the sector in a request header tells which request it is.
@@ -32,7 +32,7 @@ pub fn mark(tag: u64, sector: u64) -> u64 {
 pub struct Entry {
     /// The request's mark.
     pub tag: u64,
-    /// What stands at the start of each sector of its memory, first sector of the place first.
+    /// The mark at the start of each sector of its memory, first sector of the place first.
     pub marks: Vec<u64>,
     /// The sectors that were delivered, a bit each.
     pub delivered: u64,
@@ -56,7 +56,7 @@ impl Job {
     ///
     /// # Panics
     ///
-    /// When the chain breaks a rule or names memory that is not for devices.
+    /// The chain breaks a rule or names memory that is not for devices.
     pub fn new(chain: DeviceChain) -> Self {
         assert!(chain.is_in_memory(), "memory that is not for devices");
         let mut header = [0; 16];
@@ -100,7 +100,7 @@ impl Job {
         Self { chain, kind, sector, sectors, tag: 0, status: None }
     }
 
-    /// How much the device must have written for a complete answer.
+    /// The number of bytes that the device must have written for a complete answer.
     pub fn complete(&self) -> u32 {
         self.chain.writable_length()
     }
@@ -148,7 +148,7 @@ impl Ledger {
         self.entry(sector).tag
     }
 
-    /// What the submitter, or the device, left at the start of a sector.
+    /// The mark that the submitter, or the device, left at the start of a sector.
     pub fn mark(&mut self, sector: u64) -> u64 {
         self.entry(sector).marks[(sector % PLACE) as usize]
     }

@@ -1,4 +1,4 @@
-//! What the random disk does next: its work, or one of many ways to do wrong.
+//! The choice of the random disk's next step: its work, or one of many ways to do wrong.
 
 use core::sync::atomic::Ordering;
 
@@ -277,8 +277,8 @@ impl Inner {
         }
     }
 
-    /// How many reads of the status the reset takes that begins now, and what is different after it.
-    /// What an earlier one made different is as it was.
+    /// Begins a reset: takes back the lies of the last one, and may choose what is different after
+    /// this one. Returns the number of reads of the status that it takes.
     pub fn lie_about_reset(&mut self) -> u32 {
         let capacity = self.ledger.entries.len() as u64 * PLACE;
         self.registers.mend(capacity);

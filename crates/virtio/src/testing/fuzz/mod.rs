@@ -7,17 +7,17 @@
 //! case fails, its seed and step stand on the console, and [`REPLAY`] runs it alone.
 //!
 //! [`queue`] checks the virtqueue, which all drivers share, against an oracle that predicts every answer;
-//! [`sleepers`] is about tasks that sleep. The others are a random disk: [`device`] and [`lies`] are what it
-//! does, [`user`] is who uses it, and [`disk`] checks what the block device owes its user:
+//! [`sleepers`] is about tasks that sleep. The others are a random disk: [`device`] and [`lies`]
+//! are what it does, [`user`] uses it, and [`disk`] checks what the block device owes its user:
 //!
 //! - no panic, and no work without end: each call of the driver touches a bounded number of registers;
 //! - every request that was taken gets one answer and no more;
 //! - a request is reported as done only if the device has *delivered* all of it. It has delivered the
 //!   part that a chain moves when it wrote status 0 to that chain, and after that put the
 //!   chain into the used ring with a length that covers the whole answer (any length on a
-//!   legacy device). A device that does so over data that it left half-written or wrote wrongly has lied in a way that
-//!   no driver can see; but what the reader gets must be exactly what the device left in that
-//!   chain's memory, and not, for one, that of another request;
+//!   legacy device). A device that does so over data that it left half-written or wrote wrongly has
+//!   lied in a way that no driver can see; but what the reader gets must be exactly what the device
+//!   left in that chain's memory, and not, for one, that of another request;
 //! - whatever the device was given lies in DMA memory, and stays there until it was returned, or until
 //!   the device was reset and has said so;
 //! - nothing is missing in the end: the queue takes as many requests as at the beginning, and the
@@ -47,10 +47,10 @@ const REPLAY: Option<u64> = None;
 /// The tests of this module; the last one to end prints the sum.
 const TESTS: usize = 5;
 
-/// How many device steps there are in all tests together, at least.
+/// The least number of device steps in all tests together.
 const GOAL: u64 = 1_000_000;
 
-/// What has been done so far.
+/// The sums over all cases so far.
 #[derive(Debug)]
 struct Totals {
     cases: AtomicU64,
@@ -62,7 +62,7 @@ struct Totals {
     ended: AtomicUsize,
 }
 
-/// How far the present case is, in device steps.
+/// The number of device steps of the present case so far.
 static STEP: AtomicU64 = AtomicU64::new(0);
 
 static TOTALS: Totals = Totals {
@@ -75,16 +75,16 @@ static TOTALS: Totals = Totals {
     ended: AtomicUsize::new(0),
 };
 
-/// What happened in one case.
+/// The counts of one case.
 #[derive(Clone, Copy, Debug, Default)]
 struct Outcome {
     steps: u64,
     requests: u64,
     /// Requests that were done.
     succeeded: u64,
-    /// How often the device, or its queue, was reset and used again.
+    /// The number of times that the device, or its queue, was reset and used again.
     restarts: u64,
-    /// Whether the device was given up.
+    /// True if the device was given up.
     died: bool,
     /// Pages that were left to a device on purpose, as it did not let go of them.
     leaked_pages: usize,
@@ -94,9 +94,9 @@ struct Outcome {
 /// objects, each of which keeps its neighbours' pages from being free.
 const HEAP_OF_LEAKED: isize = 256 * 1024;
 
-/// How often a case is run again before what is missing counts as lost. The heap keeps some pages
-/// for later when a case needs more than those before it, or its caches fill up in another way; a leak is
-/// there every time.
+/// The number of times that a case is run again before missing memory counts as lost. The heap
+/// keeps some pages for later when a case needs more than those before it, or its caches fill up
+/// in another way; a leak is there every time.
 const HEAP_SETTLES: usize = 8;
 
 /// Runs a case for each seed, and checks that it loses no memory, apart from what it says.
@@ -125,7 +125,7 @@ fn run(name: &str, seeds: Range<u64>, case: impl Fn(u64) -> Outcome) {
     TOTALS.end_of_test();
 }
 
-/// Says which case it was, should it panic.
+/// Names the case when it panics.
 struct Case<'a> {
     name: &'a str,
     seed: u64,

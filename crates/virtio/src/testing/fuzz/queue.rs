@@ -24,25 +24,25 @@ fn fuzz_queue() {
 
 struct Case {
     rng: Rng,
-    /// How many device steps of a thousand are lies.
+    /// The number of lies in a thousand device steps.
     malice: u32,
     transport: Arc<FakeTransport>,
     queue: Queue<Words, u32>,
     pool: WordsPool,
-    /// What the pool had before any chain was made.
+    /// The free slices of the pool before any chain was made.
     available: (usize, usize),
     /// Chains that are not in the queue.
     #[expect(clippy::vec_box, reason = "a chain moves into the queue and back, as one word")]
     spare: Vec<Box<Chain<Words>>>,
     chains: usize,
     oracle: Oracle,
-    /// What the device has taken and not returned.
+    /// The chains that the device has taken and not returned.
     taken: Vec<DeviceChain>,
     next_tag: u32,
     outcome: Outcome,
 }
 
-/// What the driver must think.
+/// A model of the queue, which tells what the driver must find.
 struct Oracle {
     /// By the number of the first descriptor: tag, number of the chain, and how much is the device's to
     /// write.
@@ -55,7 +55,7 @@ struct Oracle {
 }
 
 impl Oracle {
-    /// What the used index says now: how many were returned and not taken.
+    /// Reads the used index; returns the number of chains that were returned and not taken.
     fn look(&mut self, device: &DeviceQueue) -> Result<u16, Violation> {
         let index = device.used_index();
         let (returned, known) =
@@ -68,7 +68,7 @@ impl Oracle {
         Ok(returned)
     }
 
-    /// What is taken next of that which was seen: tag, number of the chain, and length.
+    /// Takes the next of the chains that were seen: its tag, its number, and the written length.
     fn pop(&mut self, device: &DeviceQueue) -> Result<Option<(u32, u16, u32)>, Violation> {
         if self.next_used == self.seen_used {
             return Ok(None);
@@ -153,7 +153,7 @@ impl Case {
         self.outcome
     }
 
-    /// What must hold at all times.
+    /// Checks what must hold at all times.
     fn check(&self) {
         let outstanding = self.oracle.outstanding.len();
         assert_eq!(self.queue.outstanding(), outstanding);
@@ -209,7 +209,7 @@ impl Case {
         }
     }
 
-    /// What the oracle says of the device, unless that has broken the queue already.
+    /// The oracle's answer about the device, or the violation if the queue is broken already.
     fn ask<R>(
         &mut self,
         ask: impl FnOnce(&mut Oracle, &DeviceQueue) -> Result<R, Violation>,

@@ -26,7 +26,7 @@ use crate::{features::Features, transport::Version};
 /// Tasks that use the disk at once.
 const TASKS: u64 = 4;
 
-/// What each of them does, in turns of a write, a read and a flush.
+/// The turns of each of them; a turn is a write, a read and a flush.
 const TURNS: u64 = 50;
 
 #[ktest]

@@ -1,4 +1,4 @@
-//! Who uses the block device while its device does what it likes, and checks every answer.
+//! A user of the block device that checks every answer while the device does as it likes.
 
 use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::device::blk::VirtioBlk;
 
-/// How many requests can be in flight.
+/// The most requests in flight.
 pub const PLACES: usize = 24;
 
 /// The buffers at each place, in sectors; used in turn.
@@ -29,7 +29,7 @@ pub struct User {
     pub done: Arc<CompletionQueue>,
     places: Vec<Place>,
     next_tag: u64,
-    /// Whether flushes go to the device.
+    /// True if flushes go to the device.
     has_flush: bool,
     /// Flushes that the driver says are done.
     flushed: u64,
@@ -192,7 +192,7 @@ impl User {
         self.places[place].in_flight.is_none() && !self.places[place].buffers.is_empty()
     }
 
-    /// Takes all answers that have arrived, and checks them. Returns how many.
+    /// Takes all answers that have arrived, and checks them. Returns their number.
     pub fn reap(&mut self) -> usize {
         let mut count = 0;
         while let Some(completion) = self.done.try_next() {
@@ -260,7 +260,7 @@ impl User {
         }
     }
 
-    /// Submits reads of one sector until the queue is full, and says how many it took.
+    /// Submits reads of one sector until the queue is full. Returns the number that it took.
     pub fn fill(&mut self) -> usize {
         let mut count = 0;
         for place in 0..PLACES {
@@ -286,12 +286,13 @@ impl User {
     }
 }
 
-/// Whether a request may be refused with this error. The device changes the capacity as it likes.
+/// Returns true if a request may be refused with this error. The device changes the capacity as it
+/// likes.
 fn may_refuse(error: Error) -> bool {
     matches!(error, Error::WouldBlock | Error::OutOfRange { .. } | Error::Dead)
 }
 
-/// Whether a request that was taken may end with this error.
+/// Returns true if a request that was taken may end with this error.
 fn may_fail(error: Error) -> bool {
     matches!(
         error,

@@ -26,7 +26,7 @@ use super::{
 /// The I/O scheduler of the disk.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Scheduler {
-    /// What Linux chooses by itself: mq-deadline for a disk with one queue.
+    /// The one that Linux chooses by itself: mq-deadline for a disk with one queue.
     Default,
     /// None.
     None,

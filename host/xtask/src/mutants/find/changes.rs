@@ -204,7 +204,7 @@ fn chain(condition: &Expr) -> Vec<&Expr> {
     }
 }
 
-/// Tells if something is bound in a chain of `&&`.
+/// Returns true if something is bound in a chain of `&&`.
 fn binds(binary: &ExprBinary) -> bool {
     let parts = chain(&binary.left).into_iter().chain(chain(&binary.right));
     parts.into_iter().any(|part| matches!(part, Expr::Let(_)))

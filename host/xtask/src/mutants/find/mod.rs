@@ -261,7 +261,7 @@ impl<'ast> Visit<'ast> for Finder<'_> {
     fn visit_attribute(&mut self, _: &'ast Attribute) {}
 }
 
-/// Tells if a block does nothing but to tell people something.
+/// Returns true if a block does nothing but to tell people something.
 fn only_logs(block: &Block) -> bool {
     let logs = |statement: &Stmt| match statement {
         Stmt::Macro(it) => it.mac.path.segments.first().is_some_and(|first| first.ident == "log"),

@@ -35,7 +35,7 @@ impl Function {
         self.body.1 - self.body.0 + 1
     }
 
-    /// Tells if this is the same function.
+    /// Returns true if this is the same function.
     pub fn is(&self, other: &Self) -> bool {
         (&self.file, self.line) == (&other.file, other.line)
     }

@@ -18,7 +18,7 @@ pub const CASES: &[Case] = &[
     Case { name: "disk-becomes-full", run: becomes_full },
 ];
 
-/// How many sectors cannot be read, and how many cannot be written.
+/// The number of sectors that cannot be read, and of those that cannot be written.
 const BAD: usize = 24;
 
 /// Runs the workload with these rules for errors; exactly the operations in `failed` must fail.

@@ -21,12 +21,12 @@ use lab::{
     replay::{Account, Findings, Workload},
 };
 
-/// What a machine may take. The longest run takes a few minutes; this is for busy hosts.
+/// The time limit of a machine. The longest run takes a few minutes; this is for busy hosts.
 const LIMIT_SECONDS: u64 = 1800;
 
 /// One row of a table of cases.
 pub struct Case {
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
     /// Runs it.
     pub run: fn(&Trial) -> Result<Figures>,
@@ -35,17 +35,17 @@ pub struct Case {
 /// All cases, the longest first.
 pub const CASES: &[&[Case]] = &[errors::CASES, slow::CASES, pauses::CASES, resize::CASES];
 
-/// What a case gets.
+/// The surroundings of a case.
 pub struct Trial<'a> {
-    /// Where it works.
+    /// The place in which it works.
     pub place: &'a Place,
     /// All its random choices come from this.
     pub seed: u64,
-    /// How many requests the largest case makes; the others make a certain part of it.
+    /// The number of requests of the largest case; the others make a certain part of it.
     pub requests: u32,
 }
 
-/// What a case has counted.
+/// The counts of a case.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Figures {
     /// Requests, all of which were answered.
@@ -85,7 +85,7 @@ impl Trial<'_> {
         Ok(Stack::file(&path))
     }
 
-    /// What the disk image holds now.
+    /// The present contents of the disk image.
     fn contents(&self) -> Result<Vec<u8>> {
         fs::read(self.place.file("disk")).context("cannot read the disk image")
     }

@@ -15,7 +15,7 @@ use super::{Case, Figures, Trial};
 pub const CASES: &[Case] =
     &[Case { name: "disk-grows", run: grows }, Case { name: "disk-shrinks", run: shrinks }];
 
-/// So many writes show that the work has begun.
+/// The number of writes that show that the work has begun.
 const BEGUN: u64 = 50;
 
 /// Runs the workload, and has the disk resized to these numbers of sectors one after the other
@@ -45,7 +45,7 @@ fn wait_for_writes(monitor: &mut Monitor, writes: u64) -> Result<()> {
     Ok(())
 }
 
-/// Growing, and shrinking back to where all operations still have room, is nothing to anyone.
+/// Growing, and shrinking back to where all operations still have room, fails no operation.
 fn grows(trial: &Trial) -> Result<Figures> {
     let workload = trial.workload(2, 32);
     let outcome = run(trial, &workload, &[workload.span * 4, workload.span + 1, workload.span])?;

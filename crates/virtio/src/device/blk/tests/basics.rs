@@ -1,4 +1,4 @@
-//! What a disk is asked for, and what it then does.
+//! The requests that a disk is sent by the calls that wait, and their effect on its sectors.
 
 use super::*;
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::testing::fake::Received;
 
-/// What the device receives for a call that waits, and for a request that is submitted.
+/// The requests that the device receives for a call that waits, and for one that is submitted.
 fn both(
     disk: &FakeDisk,
     driver: &VirtioBlk,
