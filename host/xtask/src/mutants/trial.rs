@@ -171,6 +171,8 @@ impl Trial {
 
     fn start(&self, command_line: &str, limit: Duration, log: &Path) -> Result<Process> {
         let guest = Guest::new(&self.kernel, command_line);
-        Ok(Process::start(Machine::new(Transport::Modern).command(&guest), limit, log)?)
+        // The same as in OSDK.toml.
+        let machine = Machine::new(Transport::Legacy).option("-cpu", "rv64,zicbom=false");
+        Ok(Process::start(machine.command(&guest), limit, log)?)
     }
 }
