@@ -149,7 +149,7 @@ impl Load {
             "{{\"mode\":\"{}\",\"bs\":{},\"qd\":{},\"qd_asked\":{},\"complete\":\"{}\",\"tasks\":1,\
              \"ios\":{},\"seconds\":{seconds:.3},\"iops\":{iops:.0},\"mib_s\":{:.1},\"mean_us\":null,\
              \"p50_us\":null,\"p99_us\":null,\"p999_us\":null,\"irqs\":{:.4},\"notifies\":null,\
-             \"mmio\":null,\"instructions\":null}}",
+             \"looks\":null,\"sleeps\":null,\"instructions\":null}}",
             self.mode,
             self.block,
             self.depth(),

@@ -1,10 +1,7 @@
 //! The bus of virtio-mmio slots, which the device tree announces.
 
 use alloc::sync::Arc;
-use core::{
-    fmt,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use core::fmt;
 
 use device_tree::DeviceNode;
 use fdt::Fdt;
@@ -13,7 +10,7 @@ use virtio::{
     device::{VirtioDevice, attach},
     transport::{
         Transport, Version,
-        mmio::{Counted, MmioTransport, SlotError},
+        mmio::{MmioTransport, SlotError},
     },
 };
 
@@ -29,13 +26,6 @@ use crate::{
 
 /// The node name by which a device tree announces a virtio-mmio slot (VIRTIO 1.3, section 4.2.1).
 const COMPATIBLE: &str = "virtio,mmio";
-
-static REGISTER_ACCESSES: AtomicU64 = AtomicU64::new(0);
-
-/// The number of registers of virtio devices that were read or written so far.
-pub fn register_accesses() -> u64 {
-    REGISTER_ACCESSES.load(Ordering::Relaxed)
-}
 
 /// Looks into every slot.
 pub(super) fn probe(fdt: &Fdt<'_>, options: &Options) {
@@ -84,9 +74,8 @@ fn probe_slot(node: &DeviceNode, options: &Options) {
     }
 }
 
-fn open_slot(node: &DeviceNode) -> Result<MmioTransport<Counted>, SlotError> {
-    let window = io_memory::acquire(node.range.clone()).map_err(SlotError::Access)?;
-    MmioTransport::new(Counted { window, accesses: &REGISTER_ACCESSES })
+fn open_slot(node: &DeviceNode) -> Result<MmioTransport, SlotError> {
+    MmioTransport::new(io_memory::acquire(node.range.clone()).map_err(SlotError::Access)?)
 }
 
 /// Leads the node's interrupt to the device; where that fails the device is polled.

@@ -19,10 +19,7 @@ use fdt::Fdt;
 use ostd::sync::{LocalIrqDisabled, SpinLock};
 use virtio::device::VirtioDevice;
 
-pub use self::{
-    mmio::register_accesses,
-    options::{OPTION_KEYS, Options},
-};
+pub use self::options::{OPTION_KEYS, Options};
 use crate::arch::irq::MappedIrqLine;
 
 /// Devices live until power-off, with the interrupt lines that call them.

@@ -4,10 +4,7 @@
 //! one (section 4.2.4), which QEMU presents unless it is told otherwise. They differ in how a
 //! queue is described to the device, and in nothing else that a driver sees.
 
-use core::{
-    fmt::{self, Debug},
-    sync::atomic::{AtomicU64, Ordering},
-};
+use core::fmt::{self, Debug};
 
 use ostd::{
     io::IoMem,
@@ -84,39 +81,6 @@ pub trait Registers: VmIoOnce + HasSize + Debug + Send + Sync + Sealed + 'static
 
 impl Sealed for IoMem {}
 impl Registers for IoMem {}
-
-/// A window whose accesses are counted: each one leaves the virtual machine, so they are what registers
-/// cost.
-#[derive(Debug)]
-pub struct Counted {
-    /// The registers.
-    pub window: IoMem,
-    /// One higher for each access.
-    pub accesses: &'static AtomicU64,
-}
-
-impl HasSize for Counted {
-    fn size(&self) -> usize {
-        self.window.size()
-    }
-}
-
-impl VmIoOnce for Counted {
-    #[inline]
-    fn read_once<T: PodOnce>(&self, offset: usize) -> ostd::Result<T> {
-        self.accesses.fetch_add(1, Ordering::Relaxed);
-        self.window.read_once(offset)
-    }
-
-    #[inline]
-    fn write_once<T: PodOnce>(&self, offset: usize, value: &T) -> ostd::Result<()> {
-        self.accesses.fetch_add(1, Ordering::Relaxed);
-        self.window.write_once(offset, value)
-    }
-}
-
-impl Sealed for Counted {}
-impl Registers for Counted {}
 impl<R: Registers> Sealed for MmioTransport<R> {}
 
 /// One virtio-mmio slot that has a device in it.

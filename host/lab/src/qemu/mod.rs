@@ -1,7 +1,7 @@
 //! QEMU: machines, their disks, and the guest in a running one.
 
+pub mod count;
 mod disk;
-mod instructions;
 mod monitor;
 mod stack;
 mod transport;
@@ -15,7 +15,6 @@ use std::{
 
 pub use self::{
     disk::{Access, Disk, EIO, ENOSPC, Fault, REPORT_ERRORS},
-    instructions::{RECORD, instructions},
     monitor::{Monitor, MonitorError},
     stack::{Stack, escaped},
     transport::Transport,

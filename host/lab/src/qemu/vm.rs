@@ -38,6 +38,9 @@ pub enum VmError {
     /// There is no place for its monitor.
     #[error("cannot make a temporary folder")]
     NoFolder(#[from] io::Error),
+    /// It cannot be read what QEMU has traced.
+    #[error("QEMU wrote no trace that can be read; it must be built with the trace backend `log`")]
+    NoTrace(#[source] io::Error),
 }
 
 impl Vm {

@@ -2,46 +2,58 @@
 //!
 //! Both kernels are counted from outside, by QEMU, in the same way. A guest is run twice from power
 //! on to power off with different numbers of requests; the difference divided by the difference of
-//! the numbers is the cost of one, free of booting and warming up. Under `-icount shift=0` every
-//! instruction takes a nanosecond of the guest's time, so the figures hardly depend on the host.
+//! the numbers is the cost of one, free of booting. Under `-icount shift=0` every instruction takes a
+//! nanosecond of the guest's time, so the figures hardly depend on the host.
 
-use std::{
-    fs,
-    io::{BufRead as _, BufReader},
-    path::Path,
+use std::fmt;
+
+use anyhow::Result;
+use lab::qemu::{
+    Guest,
+    count::{self, Accesses, RECORD},
 };
-
-use anyhow::{Context, Result};
-use lab::qemu::{self, Guest};
 
 use super::{
     linux::{Linux, Scheduler},
-    load::{Complete, Load},
+    load::{Complete, Load, Medium},
     machine::Machine,
     ours::{self, Amount, Ours},
 };
 
 /// The numbers of requests of the two runs.
-///
-/// The bench job warms up for a tenth of the requests, 2000 at most: the same for both.
-const FEW: u64 = 20_000;
-const MANY: u64 = 60_000;
-/// The number of runs of each.
+const COUNTED: [u64; 2] = [20_000, 60_000];
+/// The same where every access leaves a line in a file.
+const TRACED: [u64; 2] = [20_000, 24_000];
+/// The same, for either, where each request takes its time.
+const SLOW: [u64; 2] = [2_000, 4_000];
+/// The number of runs of each for which instructions are counted.
 const TRIES: u32 = 3;
-/// The larger number where every access leaves a line in a file.
-const MANY_TRACED: u64 = 24_000;
+
+/// The way in which QEMU runs a guest that is counted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Pace {
+    /// It records, so every run is the same; but the disk answers at the notification.
+    Recorded,
+    /// The disk answers when it will.
+    Free,
+}
+
+impl fmt::Display for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Recorded => "recorded",
+            Self::Free => "free",
+        })
+    }
+}
 
 /// Costs of one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Counts {
     /// Guest instructions.
     pub instructions: f64,
-    /// Reads and writes of the device's registers.
-    pub registers: f64,
-    /// Reads and writes of the interrupt controller's registers.
-    pub interrupt_controller: f64,
-    /// The notifications among the writes of the device's registers.
-    pub notifications: f64,
+    /// Accesses to registers.
+    pub accesses: Accesses,
 }
 
 /// A system under a counted load.
@@ -65,15 +77,29 @@ impl<'a> Counted<'a> {
         }
     }
 
+    /// The requests that a run of so many makes with its warm-up.
+    fn issued(self, load: Load, requests: u64) -> f64 {
+        match self {
+            Self::Ours(..) => ours::issued(requests, load.depth) as f64,
+            Self::Linux(..) => requests as f64,
+        }
+    }
+
     /// Counts under `load`. For the kernel under test the second figure is how many instructions
     /// a request takes by its own account.
-    pub fn count(self, machine: &Machine, load: Load) -> Result<(Counts, Option<f64>)> {
+    pub fn count(self, machine: &Machine, load: Load, pace: Pace) -> Result<(Counts, Option<f64>)> {
+        let qemu = machine
+            .qemu(load.medium)
+            .option("-icount", if pace == Pace::Recorded { RECORD } else { "shift=0" });
+        let (counted, traced) =
+            if load.medium == Medium::Slow { (SLOW, SLOW) } else { (COUNTED, TRACED) };
+        let between = |[few, many]: [u64; 2]| self.issued(load, many) - self.issued(load, few);
+
         let mut own = None;
         let mut once = |requests| -> Result<f64> {
             let guest = self.guest(load, requests);
-            let qemu = machine.qemu(load.medium);
             let (count, output) =
-                qemu::instructions(&qemu, &guest, machine.limit(180), &machine.log)?;
+                count::instructions(&qemu, &guest, machine.limit(180), &machine.log)?;
             if let Self::Ours(..) = self {
                 own = ours::figures(&output)?["instructions"].as_f64();
             }
@@ -81,83 +107,22 @@ impl<'a> Counted<'a> {
         };
         // A guest waits actively for a busy host now and then, when it switches off for instance.
         // That only ever adds instructions: the least of a few runs is without it.
-        let mut instructions = |requests| -> Result<f64> {
+        let mut least = |requests| -> Result<f64> {
             let mut least = once(requests)?;
             for _ in 1..TRIES {
                 least = least.min(once(requests)?);
             }
             Ok(least)
         };
-        let instructions = (instructions(MANY)? - instructions(FEW)?) / (MANY - FEW) as f64;
+        let [few, many] = counted;
+        let instructions = (least(many)? - least(few)?) / between(counted);
 
-        let accesses = |requests| -> Result<Counts> {
-            let folder = tempfile::tempdir()?;
-            let trace = folder.path().join("trace");
+        let accesses = |requests| -> Result<Accesses> {
             let guest = self.guest(load, requests);
-            let qemu = machine
-                .qemu(load.medium)
-                .option("-icount", qemu::RECORD)
-                .option("-trace", "memory_region_ops_*")
-                .option("-D", trace.to_string_lossy());
-            qemu.run(&guest, machine.limit(180), &machine.log)?.expect_success()?;
-            read_trace(&trace)
+            Ok(count::accesses(&qemu, &guest, machine.limit(180), &machine.log)?.0)
         };
-        let (few, many) = (accesses(FEW)?, accesses(MANY_TRACED)?);
-        let per_request = |figure: fn(&Counts) -> f64| {
-            (figure(&many) - figure(&few)) / (MANY_TRACED - FEW) as f64
-        };
-        let counts = Counts {
-            instructions,
-            registers: per_request(|counts| counts.registers),
-            interrupt_controller: per_request(|counts| counts.interrupt_controller),
-            notifications: per_request(|counts| counts.notifications),
-        };
-        Ok((counts, own))
-    }
-}
-
-/// Sums up a trace of QEMU's events `memory_region_ops_*`.
-fn read_trace(path: &Path) -> Result<Counts> {
-    let file = fs::File::open(path).context("QEMU wrote no trace; is it built with `log`?")?;
-    let mut counts = Counts::default();
-    for line in BufReader::new(file).split(b'\n') {
-        add_access(&String::from_utf8_lossy(&line?), &mut counts);
-    }
-    Ok(counts)
-}
-
-/// Adds the access that a line of the trace tells.
-fn add_access(line: &str, counts: &mut Counts) {
-    /// QueueNotify (specification 4.2.2) in each device's page of registers.
-    const QUEUE_NOTIFY: &str = "050";
-    if line.contains("name 'virtio-mmio'") {
-        counts.registers += 1.0;
-        let address = line.split(" addr ").nth(1).and_then(|rest| rest.split(' ').next());
-        if address.is_some_and(|address| address.ends_with(QUEUE_NOTIFY)) {
-            counts.notifications += 1.0;
-        }
-    } else if line.contains(".plic'") {
-        counts.interrupt_controller += 1.0;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_trace_is_understood() {
-        let mut counts = Counts::default();
-        for line in [
-            "memory_region_ops_write cpu 0 mr 0x1 addr 0x10000001 value 0x0 size 1 name 'serial'",
-            "memory_region_ops_write cpu 0 mr 0x1 addr 0x10008050 value 0x0 size 4 name 'virtio-mmio'",
-            "memory_region_ops_read cpu 0 mr 0x1 addr 0x10008060 value 0x1 size 4 name 'virtio-mmio'",
-            "memory_region_ops_read cpu 0 mr 0x1 addr 0xc201004 value 0x8 size 4 name 'riscv.sifive.plic'",
-        ] {
-            add_access(line, &mut counts);
-        }
-        let (registers, interrupt_controller, notifications) = (2.0, 1.0, 1.0);
-        let expected = Counts { instructions: 0.0, registers, interrupt_controller, notifications };
-        assert_eq!(counts, expected);
+        let [few, many] = traced;
+        let accesses = (accesses(many)? - accesses(few)?) / between(traced);
+        Ok((Counts { instructions, accesses }, own))
     }
 }

@@ -34,6 +34,8 @@ impl Mode {
 pub enum Medium {
     /// QEMU's null device: every request succeeds at once, no data moves.
     Null,
+    /// The same, but each request takes 200 microseconds: long enough for a guest to fall asleep.
+    Slow,
     /// A raw file, past the host's page cache.
     File,
 }
@@ -42,6 +44,7 @@ impl fmt::Display for Medium {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Null => "null-co",
+            Self::Slow => "slow null-co",
             Self::File => "raw file",
         })
     }

@@ -91,7 +91,7 @@ impl Machine {
     /// QEMU with a disk, the same for all guests.
     pub fn qemu(&self, medium: Medium) -> qemu::Machine {
         let disk = match medium {
-            Medium::Null => Stack::bottom(&format!("driver=null-co,size={DISK_BYTES}")),
+            Medium::Null | Medium::Slow => Stack::bottom(&null(medium)),
             Medium::File => Stack::bottom(&format!(
                 "driver=file,filename={},cache.direct=on,aio={}",
                 escaped(&self.file),
@@ -117,15 +117,19 @@ impl Machine {
     /// The arguments with which `qemu-img` opens a disk.
     pub fn image(&self, medium: Medium) -> Vec<String> {
         match medium {
-            Medium::Null => {
-                vec!["--image-opts".to_owned(), format!("driver=null-co,size={DISK_BYTES}")]
-            }
+            Medium::Null | Medium::Slow => vec!["--image-opts".to_owned(), null(medium)],
             Medium::File => {
                 let file = self.file.to_string_lossy().into_owned();
                 ["-f", "raw", "-t", "none", "-i", self.aio, &file].map(str::to_owned).into()
             }
         }
     }
+}
+
+/// QEMU's null device, of which no data comes.
+fn null(medium: Medium) -> String {
+    let latency = if medium == Medium::Slow { ",latency-ns=200000" } else { "" };
+    format!("driver=null-co,size={DISK_BYTES}{latency}")
 }
 
 /// Fills the disk file, unless it is there: reading a hole would not reach the host's disk.

@@ -22,9 +22,9 @@ use std::{fs, path::PathBuf, process::Command, time::Instant};
 use anyhow::{Context, Result, anyhow, ensure};
 use lab::{process, qemu::QEMU, workspace::Workspace};
 
-pub use self::ours::figures;
+pub use self::ours::{figures, issued};
 use self::{
-    count::{Counted, Counts},
+    count::{Counted, Counts, Pace},
     linux::{Linux, Scheduler},
     load::{Complete, Load, Medium, Subject, random_read},
     machine::Machine,
@@ -62,6 +62,7 @@ struct Row {
     load: Load,
     /// True if Linux ran without an I/O scheduler.
     no_scheduler: bool,
+    pace: Pace,
     counts: Counts,
     /// The instructions by the kernel's own account.
     own_instructions: Option<f64>,
@@ -162,11 +163,10 @@ impl Bench {
         }
     }
 
-    /// The counted figures of random reads at depth 1 and 32.
+    /// The counted figures of random reads at depth 1 and 32, and of reads that sleep.
     fn count(&mut self, ours: &Ours, filter: Option<&str>) {
-        let loads = [1, 32].map(|depth| random_read(Medium::Null, depth));
-        let wanted = |load: &Load| filter.is_none_or(|filter| load.to_string().contains(filter));
-        for load in loads.into_iter().filter(wanted) {
+        let mut cases = Vec::new();
+        for load in [1, 32].map(|depth| random_read(Medium::Null, depth)) {
             for (subject, scheduler) in [
                 (Subject::Ours(Complete::Adaptive), Scheduler::Default),
                 (Subject::Ours(Complete::Irq), Scheduler::Default),
@@ -174,29 +174,30 @@ impl Bench {
                 (Subject::Linux, Scheduler::Default),
                 (Subject::Linux, Scheduler::None),
             ] {
-                let counted = match (subject, &self.linux) {
-                    (Subject::Ours(complete), _) => Counted::Ours(ours, complete),
-                    (Subject::Linux, Ok(linux)) => Counted::Linux(linux, scheduler),
-                    _ => continue,
-                };
-                let begin = Instant::now();
-                let no_scheduler = scheduler == Scheduler::None;
-                let note = if no_scheduler { ", no scheduler" } else { "" };
-                eprint!("counting: {load:<36} {:<22} ", format!("{subject}{note}"));
-                match counted.count(&self.machine, load) {
-                    Ok((counts, own_instructions)) => {
-                        let seconds = begin.elapsed().as_secs_f64();
-                        eprintln!("{:>9.0} instructions ({seconds:.0} s)", counts.instructions);
-                        self.counts.push(Row {
-                            subject,
-                            load,
-                            no_scheduler,
-                            counts,
-                            own_instructions,
-                        });
-                    }
-                    Err(error) => self.failed(format!("counting, {load}, {subject}: {error:#}")),
+                cases.push((load, subject, scheduler, Pace::Recorded));
+            }
+        }
+        let asleep = random_read(Medium::Slow, 1);
+        cases.push((asleep, Subject::Ours(Complete::Irq), Scheduler::Default, Pace::Free));
+        cases.retain(|case| filter.is_none_or(|filter| case.0.to_string().contains(filter)));
+        for (load, subject, scheduler, pace) in cases {
+            let counted = match (subject, &self.linux) {
+                (Subject::Ours(complete), _) => Counted::Ours(ours, complete),
+                (Subject::Linux, Ok(linux)) => Counted::Linux(linux, scheduler),
+                _ => continue,
+            };
+            let begin = Instant::now();
+            let no_scheduler = scheduler == Scheduler::None;
+            let note = if no_scheduler { ", no scheduler" } else { "" };
+            eprint!("counting: {load:<36} {:<22} ", format!("{subject}{note}"));
+            match counted.count(&self.machine, load, pace) {
+                Ok((counts, own_instructions)) => {
+                    let seconds = begin.elapsed().as_secs_f64();
+                    eprintln!("{:>9.0} instructions ({seconds:.0} s)", counts.instructions);
+                    let row = Row { subject, load, no_scheduler, pace, counts, own_instructions };
+                    self.counts.push(row);
                 }
+                Err(error) => self.failed(format!("counting, {load}, {subject}: {error:#}")),
             }
         }
     }

@@ -34,11 +34,12 @@ pub fn report(bench: &Bench) -> Result<String> {
                 "load": of_load(row.load),
                 "subject": of_subject(row.subject),
                 "io_scheduler": !row.no_scheduler,
+                "pace": row.pace.to_string(),
                 "instructions": row.counts.instructions,
                 "own_instructions": row.own_instructions,
-                "device_registers": row.counts.registers,
-                "interrupt_controller": row.counts.interrupt_controller,
-                "notifications": row.counts.notifications,
+                "device_registers": row.counts.accesses.device,
+                "interrupt_controller": row.counts.accesses.interrupt_controller,
+                "notifications": row.counts.accesses.notifications,
             })
         })
         .collect();
@@ -100,7 +101,6 @@ fn of_sample(sample: &Sample) -> Value {
         "mib_s": sample.mib_s,
         "irqs": sample.interrupts,
         "notifies": sample.notifications,
-        "mmio": sample.accesses,
         "looks": sample.looks,
         "sleeps": sample.sleeps,
         "mean_us": sample.latency.map(|latency| latency.mean),

@@ -30,8 +30,6 @@ pub struct Sample {
     pub interrupts: Option<f64>,
     /// Notifications of the disk per request, where the guest counts them.
     pub notifications: Option<f64>,
-    /// Accesses to registers per request, where the guest counts them.
-    pub accesses: Option<f64>,
     /// Looks at the disk by those who wait per request, where the guest counts them.
     pub looks: Option<f64>,
     /// Sleeps of those who wait per request, where the guest counts them.
@@ -47,7 +45,6 @@ impl Sample {
             latency: None,
             interrupts: None,
             notifications: None,
-            accesses: None,
             looks: None,
             sleeps: None,
         }

@@ -41,7 +41,7 @@ use crate::report::Suite;
 
 /// The most that a reader shall have to hold in mind. They are what was counted when they were set: raise
 /// one only with a reason, and lower it when the road gets shorter.
-const LIMITS: Limits = Limits { functions: 62, files: 12, types: 41, longest: 54 };
+const LIMITS: Limits = Limits { functions: 60, files: 12, types: 40, longest: 54 };
 
 struct Limits {
     functions: usize,

@@ -9,10 +9,6 @@ use ostd::{
     irq::IrqLine,
 };
 
-/// The accesses to the interrupt controller that OSTD makes for each interrupt: claim, completion, and
-/// the claim that finds no more.
-pub const CONTROLLER_ACCESSES: u64 = 3;
-
 /// Leads a device's interrupt to `line`, whose callbacks run from now on until what is returned is
 /// dropped.
 ///

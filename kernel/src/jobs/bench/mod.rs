@@ -1,10 +1,9 @@
 //! `job=bench mode=randread|randwrite|read|write bs=BYTES qd=N [count=N|seconds=S] [complete=...]
 //! [api=queue|blocking] [tasks=N] [icount=on|off]`: how fast the disk is through this driver.
 //!
-//! After a warm-up it measures, and prints one line of JSON. `irqs`, `notifies`, `mmio` and
-//! `instructions` are per I/O; `mmio` counts the driver's register accesses and three accesses to the
-//! interrupt controller for each interrupt; `looks` and `sleeps` are the two ways to wait. Instructions are told with `icount=on` only: QEMU counts
-//! them exactly under `-icount shift=N`, and something else without.
+//! After a warm-up it measures, and prints one line of JSON. `irqs`, `notifies`, `looks`, `sleeps` and
+//! `instructions` are per I/O; `looks` and `sleeps` are the two ways to wait. Instructions are told with
+//! `icount=on` only: QEMU counts them exactly under `-icount shift=N`, and something else without.
 
 mod histogram;
 mod worker;
@@ -19,7 +18,7 @@ use crate::{
     arch,
     cmdline::{CmdlineError, CommandLine},
     console::println,
-    drivers, progress, task,
+    progress, task,
 };
 
 /// The longest request in bytes.
@@ -163,7 +162,6 @@ impl Bench {
         let percentile = |share| measured.latency.percentile(share) as f64 / ticks_per_us;
         let per_io = |count: u64| count as f64 / ios;
         let irqs = after.statistics.interrupts - before.statistics.interrupts;
-        let registers = after.register_accesses - before.register_accesses;
         let instructions = match self.icount {
             true => format!("{:.1}", per_io(after.instructions.wrapping_sub(before.instructions))),
             false => String::from("null"),
@@ -172,7 +170,7 @@ impl Bench {
             "{{\"mode\":\"{}\",\"bs\":{},\"qd\":{},\"api\":\"{}\",\"complete\":\"{}\",\"tasks\":{},\"ios\":{},\
              \"seconds\":{seconds:.3},\"iops\":{iops:.0},\"mib_s\":{:.1},\"mean_us\":{:.1},\
              \"p50_us\":{:.1},\"p99_us\":{:.1},\"p999_us\":{:.1},\"irqs\":{:.4},\
-             \"notifies\":{:.4},\"mmio\":{:.4},\"looks\":{:.4},\"sleeps\":{:.4},\
+             \"notifies\":{:.4},\"looks\":{:.4},\"sleeps\":{:.4},\
              \"instructions\":{instructions}}}",
             self.mode,
             self.load.block,
@@ -188,7 +186,6 @@ impl Bench {
             percentile(0.999),
             per_io(irqs),
             per_io(after.statistics.notifications - before.statistics.notifications),
-            per_io(registers + arch::irq::CONTROLLER_ACCESSES * irqs),
             per_io(after.statistics.looks - before.statistics.looks),
             per_io(after.statistics.sleeps - before.statistics.sleeps),
         )
@@ -198,16 +195,11 @@ impl Bench {
 /// The counters at one moment.
 struct Snapshot {
     statistics: Statistics,
-    register_accesses: u64,
     instructions: u64,
 }
 
 impl Snapshot {
     fn take(disk: &Disk) -> Self {
-        Self {
-            statistics: disk.statistics(),
-            register_accesses: drivers::register_accesses(),
-            instructions: arch::instructions(),
-        }
+        Self { statistics: disk.statistics(), instructions: arch::instructions() }
     }
 }

@@ -5,15 +5,10 @@ use std::{path::Path, time::Duration};
 
 use serde_json::json;
 
-use super::{Guest, Machine, Monitor, MonitorError, Vm, VmError};
-/// QEMU's argument of `-icount` under which it counts instructions, and tells their number when
-/// asked.
-///
-/// That is what recording is good for; the record itself goes nowhere. It also makes every access
-/// of the guest to a device an exit that QEMU's trace shows: otherwise notifications go past it.
-pub const RECORD: &str = "shift=0,rr=record,rrfile=/dev/null";
+use crate::qemu::{Guest, Machine, Monitor, MonitorError, Vm, VmError};
 
-/// Runs `guest` until it switches off; returns its number of instructions, and what it printed.
+/// Runs `guest` until it switches off; returns its number of instructions, and what it printed. The machine
+/// has an option `-icount`: otherwise QEMU does not count.
 ///
 /// # Errors
 ///
@@ -25,7 +20,7 @@ pub fn instructions(
     log: &Path,
 ) -> Result<(u64, String), VmError> {
     // The machine stays for the question.
-    let machine = machine.clone().option("-icount", RECORD).option("-action", "shutdown=pause");
+    let machine = machine.clone().option("-action", "shutdown=pause");
     let folder = tempfile::tempdir()?;
     let (vm, monitor) = Vm::boot_monitored(&machine, guest, limit, log, folder.path().join("qmp"))?;
     let answer = ask(monitor);
