@@ -58,6 +58,8 @@ pub enum Error {
     },
     /// The device broke a rule while it had the request, and was reset. The log says more.
     Violation(&'static str),
+    /// The driver itself broke a rule; the device has not got the request.
+    Driver(&'static str),
     /// The device asked for a reset while it had the request.
     NeedsReset,
     /// The device did not answer in time, to this request or to another one, and was reset.
@@ -84,6 +86,7 @@ impl Error {
             Self::NoAnswer => "no_answer",
             Self::Short { .. } => "short",
             Self::Violation(_) => "violation",
+            Self::Driver(_) => "driver",
             Self::NeedsReset => "needs_reset",
             Self::TimedOut => "timed_out",
             Self::Dead => "dead",
@@ -119,6 +122,7 @@ impl fmt::Display for Error {
                 write!(f, "the device delivered {written} of {expected} bytes")
             }
             Self::Violation(what) => write!(f, "the device broke a rule: {what}"),
+            Self::Driver(rule) => write!(f, "the driver broke a rule: {rule}"),
             Self::NeedsReset => f.write_str("the device had to be reset, as it asked for"),
             Self::TimedOut => f.write_str("the device did not answer in time and was reset"),
             Self::Dead => f.write_str("the device is dead"),

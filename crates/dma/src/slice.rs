@@ -174,13 +174,13 @@ impl<T: Pod, D: DmaObject> DmaSlice<T, D> {
 }
 
 impl<T: Pod> DmaSlice<T, DmaCoherent> {
-    /// Writes the value, which must be a byte or consist of words of eight bytes, with one access for each:
-    /// for so little that is shorter than [`Self::write`], which copies.
+    /// Writes a value of one byte, or of words of eight bytes, with one access for each byte or word: for so
+    /// little that is shorter than the copy of [`Self::write`]. Any other size does not compile.
     #[inline]
     pub fn store(&self, value: &T) {
         const {
             let words = size_of::<T>().is_multiple_of(8) && align_of::<T>() >= 8;
-            assert!(size_of::<T>() == 1 || words);
+            assert!(size_of::<T>() == 1 || words, "store() takes a byte, or words of eight bytes");
         }
         // Cannot fail: the slot has room for one aligned `T`.
         let mut writer = self.writer();

@@ -12,7 +12,7 @@ use wait::{Awaited, Patience, Sleeper, wait};
 use super::{
     device::Device,
     driver::{DeviceError, Driver},
-    queue::{AddError, Chain},
+    queue::{AddError, Chain, ChainError},
     request_queue::{Afterwards, Caller, Inner, Owed, RequestQueue},
 };
 
@@ -53,7 +53,7 @@ impl<'d, D: Driver> Spare<'d, D> {
     ///
     /// # Errors
     ///
-    /// Never before it is sent.
+    /// None for a chain from [`Device::take`].
     pub fn chain(&mut self) -> Result<&mut Chain<D::Memory>, DeviceError> {
         self.chain.as_deref_mut().ok_or(DeviceError::Dead)
     }
@@ -72,11 +72,14 @@ impl<'d, D: Driver> Spare<'d, D> {
             let Inner { queue: Some(ring), callers, .. } = &mut *guard else {
                 return Err(DeviceError::Dead);
             };
+            let Some(caller @ Caller::Nobody) = callers.get_mut(usize::from(place)) else {
+                drop(guard);
+                self.chain = Some(chain);
+                return Err(ChainError::WrongQueue.into());
+            };
             let error = match ring.add(chain, Owed::Caller(place)) {
                 Ok(()) => {
-                    if let Some(caller) = callers.get_mut(usize::from(place)) {
-                        *caller = Caller::Waits(None);
-                    }
+                    *caller = Caller::Waits(None);
                     let notify = ring.should_notify();
                     drop(guard);
                     if notify {
@@ -149,13 +152,15 @@ impl<'d, D: Driver> Awaited for InFlight<'d, D> {
         let Self { device, queue, place } = *self;
         queue.process(device, Afterwards::Keep);
         let mut inner = queue.inner.lock();
-        let Some(caller @ Caller::Answered(..)) = inner.callers.get_mut(usize::from(place)) else {
-            drop(inner);
-            device.check_deadlines();
-            return None;
-        };
-        let Caller::Answered(chain, written) = mem::replace(caller, Caller::Nobody) else {
-            return None;
+        let caller = inner.callers.get_mut(usize::from(place))?;
+        let (chain, written) = match mem::replace(caller, Caller::Nobody) {
+            Caller::Answered(chain, written) => (chain, written),
+            not_yet => {
+                *caller = not_yet;
+                drop(inner);
+                device.check_deadlines();
+                return None;
+            }
         };
         drop(inner);
         let spare = Spare { device, queue, chain };

@@ -76,7 +76,8 @@ pub enum Next<N> {
     Done,
     /// It was not, and is to spare.
     Failed,
-    /// It goes to the device again, linked anew.
+    /// It was answered well and goes to the device again. The driver has linked it anew; a chain that is not
+    /// linked ends with [`DeviceError::Chain`].
     Again(N),
 }
 

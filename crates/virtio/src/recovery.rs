@@ -160,8 +160,9 @@ impl<D: Driver> Device<D> {
             }
         }
         handshake.finish();
-        // Nobody may notify the device before that, so nobody could add a chain. Those who sleep wait for answers or room, which may come from now on; posted buffers are awaited
-        // always.
+        // Nobody could add a chain before `start`, as nobody may notify the device before DRIVER_OK; a
+        // notification that was decided before the reset finds empty rings. Those who sleep wait for answers
+        // or room, which may come from now on; posted buffers are awaited always.
         for queue in &self.queues {
             if let Some(ring) = &mut queue.inner.lock().queue {
                 ring.start();

@@ -38,7 +38,7 @@ pub struct RequestQueue<D: Driver> {
     pub(crate) index: u16,
     /// Says that it holds posted buffers: [`Driver::posted`].
     pub(crate) posted: bool,
-    /// Set when an interrupt left chains in the used ring, for the next tick.
+    /// Set when [`Self::process`] left chains in the used ring, for the next tick.
     deferred: AtomicBool,
 }
 
@@ -116,7 +116,10 @@ fn answer_note<D: Driver>(
     match device.driver.answered(&mut chain, note, written, queue.free_segments()) {
         Next::Done => device.good_answer(),
         Next::Failed => {}
-        Next::Again(note) => return send_again(device, queue, chain, note),
+        Next::Again(note) => {
+            device.good_answer();
+            return send_again(device, queue, chain, note);
+        }
     }
     Some(chain)
 }
@@ -274,12 +277,13 @@ impl<D: Driver> RequestQueue<D> {
         }
     }
 
-    /// Takes back what the device has returned and tells those who are owed it. Returns how many commands
-    /// were answered. May be called from any context.
+    /// Takes back what the device has returned, tells those who are owed it, and leaves interrupts as
+    /// `afterwards` says. Returns the number of commands that were answered.
     ///
-    /// One look at the used ring bounds its own work, but arming may find more: then it looks again, until
-    /// the device will interrupt for what comes next. After [`MAX_LOOKS`] the next tick goes on, as a device
-    /// that returns at once what it is given again would keep its caller for ever.
+    /// Looks again while arming finds more, [`MAX_LOOKS`] times at most; the next tick takes what is left
+    /// then. Otherwise a device that returns at once what it is given again would keep its caller for ever.
+    ///
+    /// May be called from any context, with no queue locked.
     pub(crate) fn process(&self, device: &Device<D>, afterwards: Afterwards) -> usize {
         let mut answered = 0;
         for _ in 0..MAX_LOOKS {
@@ -335,7 +339,7 @@ impl<D: Driver> RequestQueue<D> {
         answered
     }
 
-    /// Goes on with what an interrupt left, and looks after posted buffers where no interrupt comes. Runs
+    /// Goes on with what [`Self::process`] left, and looks after posted buffers where no interrupt comes. Runs
     /// for each tick of the boot CPU's timer.
     pub(crate) fn tick(&self, device: &Device<D>) {
         let is_polled = device.waiting.must_poll() && self.posted;
@@ -350,6 +354,6 @@ impl<D: Driver> RequestQueue<D> {
     }
 }
 
-/// The looks at the used ring within one interrupt, each of which takes no more than the chains that are
+/// The looks at the used ring within one call of [`RequestQueue::process`], each of which takes no more than the chains that are
 /// outstanding.
 pub(crate) const MAX_LOOKS: usize = 16;

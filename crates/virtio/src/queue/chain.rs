@@ -130,6 +130,7 @@ impl<M> Chain<M> {
             None if count == 0 => return Err(ChainError::Empty),
             None => {}
         }
+        let last = Descriptor { next: 0, ..last };
         last.write(&mut table).map_err(|_| ChainError::TooManySegments)?;
         (self.segments, self.writable, self.linked) = (count, writable, true);
         Ok(())
@@ -217,8 +218,12 @@ impl<'a> Segments<'a> {
 /// A chain that no device may be given; a mistake of the driver, not of the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChainError {
-    /// There is no memory in it, or it has changed since it was linked.
+    /// There is no memory in it.
     Empty,
+    /// It has not been linked since its memory could change, or since it was sent.
+    NotLinked,
+    /// It was made for another queue.
+    WrongQueue,
     /// A part is empty or reaches beyond its memory.
     BadRange,
     /// The device would read a stream that flows from it, or write one that flows to it.
@@ -231,16 +236,25 @@ pub enum ChainError {
     TooLong,
 }
 
-impl fmt::Display for ChainError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl ChainError {
+    /// The rule that the chain breaks.
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::Empty => "the chain is empty",
+            Self::NotLinked => "the chain was not linked after its memory was changed or sent",
+            Self::WrongQueue => "the chain was made for another queue",
             Self::BadRange => "a part of the chain lies outside its memory",
             Self::WrongDirection => "the memory does not flow in that direction",
             Self::ReadAfterWrite => "what the device reads must stand before what it writes",
             Self::TooManySegments => "the chain has more segments than the queue can take",
             Self::TooLong => "the chain is longer than 32 bits can say",
-        })
+        }
+    }
+}
+
+impl fmt::Display for ChainError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -114,3 +114,9 @@ impl fmt::Display for SetupError {
         }
     }
 }
+
+impl From<ChainError> for AddError {
+    fn from(error: ChainError) -> Self {
+        Self::Chain(error)
+    }
+}

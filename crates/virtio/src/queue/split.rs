@@ -50,7 +50,10 @@ impl<M, T> Queue<M, T> {
             Run::Stopped | Run::Prepared | Run::Lost => return Err(AddError::Stopped),
         }
         if !chain.linked {
-            return Err(AddError::Chain(ChainError::Empty));
+            return Err(AddError::Chain(ChainError::NotLinked));
+        }
+        if chain.table.is_some() != self.indirect {
+            return Err(AddError::Chain(ChainError::WrongQueue));
         }
         let segments = usize::from(chain.segments);
         if segments > self.max_segments {
@@ -67,7 +70,8 @@ impl<M, T> Queue<M, T> {
                 head
             }
             None => {
-                let descriptors = chain.list.get(..segments).unwrap_or(&[]);
+                let descriptors = chain.list.get(..segments);
+                let descriptors = descriptors.ok_or(ChainError::TooManySegments)?;
                 let head = self.describe_in_ring(descriptors)?;
                 chain.occupied = chain.segments;
                 head
@@ -94,7 +98,7 @@ impl<M, T> Queue<M, T> {
             if let (Some(next), Some(link)) =
                 (numbers.peek(), self.next_in_chain.get_mut(usize::from(number)))
             {
-                (descriptor.flags, descriptor.next) = (descriptor.flags | Descriptor::NEXT, *next);
+                descriptor.next = *next;
                 *link = *next;
             }
             self.rings.write_descriptor(number, descriptor);
@@ -168,7 +172,7 @@ impl<M, T> Queue<M, T> {
         Err(violation)
     }
 
-    /// Looks how many chains the device has returned that [`Self::pop`] has not taken.
+    /// Looks at the used index; returns the number of chains that [`Self::pop`] has not taken.
     ///
     /// # Errors
     ///
@@ -211,7 +215,7 @@ impl<M, T> Queue<M, T> {
 
     /// Asks the device to interrupt when it returns the next chain.
     ///
-    /// Returns whether [`Self::pop`] has something to tell: a chain that was returned meanwhile, for
+    /// Returns `true` if [`Self::pop`] has something to tell: a chain that was returned meanwhile, for
     /// which the device may not interrupt, or a violation. Without EVENT_IDX interrupts stay
     /// enabled once this was called.
     pub fn enable_interrupts(&mut self) -> bool {

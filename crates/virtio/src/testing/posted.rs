@@ -21,7 +21,7 @@ use crate::{
     features::Features,
     handshake::{Handshake, InitError},
     options::Options,
-    queue::Chain,
+    queue::{Chain, ChainError},
     recovery::MAX_RESTARTS,
     request_queue::{MAX_LOOKS, RequestQueue},
     transport::{
@@ -33,6 +33,9 @@ use crate::{
 /// An event: a number of eight bytes.
 type Event = DmaSlice<u64, DmaCoherent>;
 
+/// An event at which the driver forgets to link its chain anew.
+const NOT_LINKED: u64 = u64::MAX;
+
 /// The entries of the queue.
 const ENTRIES: u16 = 16;
 
@@ -40,6 +43,8 @@ const ENTRIES: u16 = 16;
 struct Events {
     received: SpinLock<Vec<u64>, LocalIrqDisabled>,
     restarts: AtomicU64,
+    /// Chains that ended without an answer, with the last reason.
+    ended: SpinLock<(usize, Option<DeviceError>), LocalIrqDisabled>,
     /// The device's part while the driver is at work, as of one on another processor.
     meanwhile: SpinLock<Option<Meanwhile>, LocalIrqDisabled>,
 }
@@ -62,13 +67,19 @@ impl Driver for Events {
         if written == 8 {
             self.received.lock().push(chain.memory().load());
         }
+        if chain.memory().load() == NOT_LINKED {
+            return Next::Again(());
+        }
         match link(chain) {
             true => Next::Again(()),
             false => Next::Failed,
         }
     }
 
-    fn ended(&self, _chain: Option<&mut Chain<Event>>, (): (), _why: DeviceError) {}
+    fn ended(&self, _chain: Option<&mut Chain<Event>>, (): (), why: DeviceError) {
+        let mut ended = self.ended.lock();
+        *ended = (ended.0 + 1, Some(why));
+    }
 
     fn configure(&self, _transport: &dyn Transport) -> Result<(), InitError> {
         Ok(())
@@ -113,6 +124,7 @@ impl Rig {
         let events = Events {
             received: SpinLock::new(Vec::new()),
             restarts: AtomicU64::new(0),
+            ended: SpinLock::new((0, None)),
             meanwhile: SpinLock::new(None),
         };
         let device = Arc::new(Device::new(driven, negotiated, vec![queue], events, &options));
@@ -268,5 +280,34 @@ fn an_event_of_the_wrong_length_is_none() {
         rig.transport.interrupt(InterruptStatus::USED_BUFFER);
         assert_eq!(rig.received(), []);
         rig.assert_posted();
+    }
+}
+
+#[ktest]
+fn a_chain_that_is_not_linked_anew_ends_and_can_be_posted_again() {
+    let rig = Rig::new(Modern, Features::RING_INDIRECT_DESC, 30_000);
+    for _ in 0..3 {
+        for _ in 0..ENTRIES {
+            assert_eq!(rig.send(NOT_LINKED), (true, true));
+        }
+        assert_eq!(rig.send(1), (false, false));
+        let ended = core::mem::take(&mut *rig.device.driver().ended.lock());
+        let why = DeviceError::Chain(ChainError::NotLinked);
+        assert_eq!(ended, (usize::from(ENTRIES), Some(why)));
+        assert_eq!(post_all(&rig.device), usize::from(ENTRIES));
+        rig.received();
+    }
+    rig.assert_posted();
+}
+
+#[ktest]
+fn good_events_earn_the_device_its_restarts_again() {
+    let rig = Rig::new(Modern, Features::empty(), 30_000);
+    for incident in 1..=3 * u64::from(MAX_RESTARTS) {
+        rig.transport.with_queue(|queue| queue.write_used_index(1000));
+        rig.transport.interrupt(InterruptStatus::USED_BUFFER);
+        assert_eq!(rig.device.driver().restarts.load(Ordering::Relaxed), incident);
+        assert_eq!(rig.send(incident), (true, true));
+        assert_eq!(rig.received(), [incident]);
     }
 }

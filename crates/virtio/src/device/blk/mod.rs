@@ -69,15 +69,16 @@ struct Blk {
 
 impl BlockDevice for VirtioBlk {
     fn read_block(&self, sector: u64, data: &mut [u8]) -> Result<(), Error> {
-        // The data of this way has one page; what is longer is submitted.
+        // The data stands in one segment of a page at most; a longer call becomes a submitted request.
         if data.len() > self.device.driver.longest {
             return waiting::read(self, sector, data);
         }
         self.geometry().check(sector, data.len() as u64)?;
 
-        // Step 1: slices for the request header and the response, and memory for the data.
-        let mut request = self.device.take()?;
-        let chain = request.chain()?;
+        // Step 1: take a spare chain, with its slices for request header and response and its memory for the
+        // data, and fill in the header. The response is set to a status that no device gives.
+        let mut spare = self.device.take()?;
+        let chain = spare.chain()?;
         let memory = chain.memory_mut();
         memory.prepare(RequestType::In, sector);
         memory.data.resize(data.len())?;
@@ -90,13 +91,13 @@ impl BlockDevice for VirtioBlk {
         })?;
 
         // Step 3: into the queue; the device is notified if it asks for that.
-        let in_flight = request.send()?;
+        let in_flight = spare.send()?;
 
         // Step 4: wait until the device has returned the chain.
         let answer = in_flight.wait()?;
 
-        // Step 5: only if the response says so is there data.
-        let expected = data.len() as u32 + 1;
+        // Step 5: check the response; the data counts only if that is OK. The chain is to spare again.
+        let expected = data.len() as u32 + 1; // the data, and one byte of response
         answer.check(|memory, written| {
             memory.check_status(written, expected)?;
             Ok(memory.data.read(0, data)?)
@@ -104,15 +105,16 @@ impl BlockDevice for VirtioBlk {
     }
 
     fn write_block(&self, sector: u64, data: &[u8]) -> Result<(), Error> {
-        // The data of this way has one page; what is longer is submitted.
+        // The data stands in one segment of a page at most; a longer call becomes a submitted request.
         if data.len() > self.device.driver.longest {
             return waiting::write(self, sector, data);
         }
         self.writable()?.check(sector, data.len() as u64)?;
 
-        // Step 1: slices for the request header and the response, and memory with the data.
-        let mut request = self.device.take()?;
-        let chain = request.chain()?;
+        // Step 1: take a spare chain, with its slices for request header and response and its memory for the
+        // data, and fill in header and data. The response is set to a status that no device gives.
+        let mut spare = self.device.take()?;
+        let chain = spare.chain()?;
         let memory = chain.memory_mut();
         memory.prepare(RequestType::Out, sector);
         memory.data.resize(data.len())?;
@@ -126,12 +128,12 @@ impl BlockDevice for VirtioBlk {
         })?;
 
         // Step 3: into the queue; the device is notified if it asks for that.
-        let in_flight = request.send()?;
+        let in_flight = spare.send()?;
 
         // Step 4: wait until the device has returned the chain.
         let answer = in_flight.wait()?;
 
-        // Step 5: the response says whether the disk has the data.
+        // Step 5: check the response, the one byte that was written. The chain is to spare again.
         answer.check(|memory, written| memory.check_status(written, 1))
     }
 
@@ -243,7 +245,7 @@ impl From<ChainError> for Error {
     fn from(error: ChainError) -> Self {
         match error {
             ChainError::TooManySegments => Self::TooManyBuffers,
-            _ => Self::BufferRange,
+            rule => Self::Driver(rule.as_str()),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{
     super::super::{
         driver::{DeviceError, Driver, Next},
         handshake::InitError,
-        queue::{Chain, ChainError, MAX_SEGMENTS, Segments},
+        queue::{Chain, MAX_SEGMENTS, Segments},
         transport::Transport,
     },
     Blk, BlkFeatures, Device, MIN_SEGMENTS, VirtioBlk,
@@ -262,8 +262,8 @@ impl Blk {
         let submitted = &chain.memory().submitted;
         match linked {
             Ok(()) if bytes > 0 || submitted.total.get() == 0 => {}
-            Ok(()) | Err(ChainError::TooManySegments) => return Err(Error::TooManyBuffers),
-            Err(_) => return Err(Error::BufferRange),
+            Ok(()) => return Err(Error::TooManyBuffers),
+            Err(error) => return Err(error.into()),
         }
         submitted.step.set(bytes.into());
         submitted.expected.set(1 + if row.device_writes { bytes } else { 0 });

@@ -8,7 +8,7 @@ mod tables;
 
 use alloc::{collections::BTreeSet, vec::Vec};
 
-use dma::DmaMemory;
+use dma::{DmaMemory, DmaSliceAlloc};
 use ostd::{
     mm::dma::{DmaCoherent, DmaStream, FromDevice},
     prelude::ktest,

@@ -85,7 +85,7 @@ fn a_chain_that_may_have_changed_cannot_be_sent() {
         let mut chain = bench.pool.chain(1, 1);
         chain.memory_mut().write.clear();
         let (error, mut chain, _) = bench.queue.add(chain, 0).unwrap_err();
-        assert_eq!(error, AddError::Chain(ChainError::Empty));
+        assert_eq!(error, AddError::Chain(ChainError::NotLinked));
         Words::link(&mut chain).unwrap();
         bench.add_again(chain, 1);
         assert_eq!(bench.take().buffers.len(), 1);
@@ -101,9 +101,45 @@ fn a_chain_is_linked_for_each_time_that_it_is_sent() {
         // The device may have written over its table.
         let chain = bench.pop().unwrap().chain;
         let (error, mut chain, _) = bench.queue.add(chain, 0).unwrap_err();
-        assert_eq!(error, AddError::Chain(ChainError::Empty));
+        assert_eq!(error, AddError::Chain(ChainError::NotLinked));
         Words::link(&mut chain).unwrap();
         bench.add_again(chain, 1);
         assert_eq!(bench.take().buffers.len(), 2);
+    }
+}
+
+#[ktest]
+fn a_chain_of_another_kind_of_queue_is_refused() {
+    for (features, other) in [(INDIRECT, Features::empty()), (Features::empty(), INDIRECT)] {
+        let (mut bench, foreign) = (bench(8, features), bench(8, other));
+        let (error, ..) = bench.queue.add(foreign.pool.chain(1, 1), 0).unwrap_err();
+        assert_eq!(error, AddError::Chain(ChainError::WrongQueue));
+        bench.assert_empty();
+    }
+}
+
+#[ktest]
+fn a_table_takes_as_many_segments_as_it_has_entries() {
+    const NEXT_TABLE: Descriptor = Descriptor { address: 0xa5, length: 0xa5, flags: 0, next: 0xa5 };
+
+    let tables = DmaSliceAlloc::<Table, _>::coherent(2).unwrap();
+    for has_table in [true, false] {
+        let (table, next) = (tables.alloc().unwrap(), tables.alloc().unwrap());
+        // They lie back to back, in one order or the other.
+        next.write(&[NEXT_TABLE; MAX_SEGMENTS]).unwrap();
+        let pages = dma::alloc_coherent(1).unwrap();
+        let mut chain = Chain::new(pages, 0, has_table.then_some(table));
+        for (segments, outcome) in [
+            (MAX_SEGMENTS, Ok(())),
+            (MAX_SEGMENTS + 1, Err(ChainError::TooManySegments)),
+            (MAX_SEGMENTS + 2, Err(ChainError::TooManySegments)),
+            (MAX_SEGMENTS, Ok(())),
+        ] {
+            let linked = chain.link(|pages, list| {
+                (0..segments).for_each(|_| list.device_reads(pages));
+            });
+            assert_eq!((linked, chain.is_linked()), (outcome, outcome.is_ok()));
+            assert_eq!(next.read().unwrap(), [NEXT_TABLE; MAX_SEGMENTS]);
+        }
     }
 }

@@ -13,9 +13,10 @@ use ostd::{prelude::ktest, task::TaskOptions};
 
 use super::*;
 use crate::{
+    command::Spare,
     features::Features,
     options::Options,
-    queue::SetupError,
+    queue::{ChainError, SetupError},
     recovery,
     request_queue::Caller,
     testing::fake::{FakeDisk, Fault, all_disk_features, pattern},
