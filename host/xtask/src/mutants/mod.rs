@@ -111,7 +111,9 @@ fn try_all(
         let mut outcomes = Outcomes::new();
         while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::Relaxed)) {
             let outcome = judge(workspace, trials, tests, mutant)?;
-            if std::env::var_os("DEVHACK").is_some() && outcome == Outcome::Survived { println!("SURVIVED {mutant}"); }
+            if std::env::var_os("DEVHACK").is_some() && outcome == Outcome::Survived {
+                println!("SURVIVED {mutant}");
+            }
             progress.lock().unwrap_or_else(PoisonError::into_inner).enter(&outcome);
             outcomes.insert(mutant.number, outcome);
         }

@@ -77,6 +77,14 @@ fn discard_and_write_zeroes_are_split_at_the_limit() {
         let types: Vec<_> = disk.take_log().into_iter().map(|(kind, _)| kind).collect();
         assert_eq!(types, [13, 13, 13, 11, 11]);
     });
+    // A limit that is not in whole blocks is rounded down.
+    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+    disk.transport.set_config(20, &2048u32.to_le_bytes());
+    disk.transport.set_config(36, &11u32.to_le_bytes());
+    let driver = disk.driver(&Options::default()).unwrap();
+    disk.take_log();
+    driver.discard(0, 24).unwrap();
+    assert_eq!(disk.take_log(), [(11, 0); 3]);
     let plain = FakeDisk::new(Modern, 0, 64).driver(&Options::default()).unwrap();
     assert_eq!(plain.discard(0, 1), Err(Error::Unsupported));
     assert_eq!(plain.write_zeroes(0, 1), Err(Error::Unsupported));

@@ -196,6 +196,25 @@ fn a_reaper_sleeps_until_the_device_finds_it_right_to_interrupt() {
 }
 
 #[ktest]
+fn who_does_not_sleep_after_all_turns_no_interrupts_on() {
+    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+    let driver = disk.driver(&Options::default()).unwrap();
+    disk.connect(&driver);
+    let done = CompletionQueue::new(2);
+    driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
+    driver.poll();
+    // Something can be taken.
+    assert!(!driver.before_sleep(&done, ostd::sync::Waiter::new_pair().1));
+    let before = disk.interrupts();
+    driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
+    assert_eq!(disk.interrupts(), before);
+    for _ in 0..2 {
+        next(&done, &driver);
+    }
+    assert_idle(&disk, &driver);
+}
+
+#[ktest]
 fn two_tasks_may_take_from_one_queue() {
     let disk = FakeDisk::new(Modern, all_disk_features() | Features::all().bits(), 64);
     let driver = disk.driver(&Options::default()).unwrap();
