@@ -13,15 +13,27 @@ fn slow_disk(ring: Features, queue_size: u16) -> (Arc<FakeDisk>, Arc<VirtioBlk>)
     (disk, driver)
 }
 
-/// Reads a sector in a task of its own, which sleeps when this returns. Counts good reads.
-fn read_in_a_task(driver: &Arc<VirtioBlk>, good: &Arc<AtomicU64>) {
+/// A way to read a sector, which waits where there is no room.
+type Read = fn(&VirtioBlk) -> Result<(), Error>;
+
+fn blocking(driver: &VirtioBlk) -> Result<(), Error> {
+    driver.read_block(1, &mut [0; SECTOR_SIZE])
+}
+
+fn submitted(driver: &VirtioBlk) -> Result<(), Error> {
+    let done = CompletionQueue::new(1);
+    driver.submit(read_request(1), &done, IfFull::Wait).map_err(|rejected| rejected.error)?;
+    next(&done, driver).result
+}
+
+/// Reads in a task of its own, which sleeps when this returns. Counts good reads.
+fn read_in_a_task(read: Read, driver: &Arc<VirtioBlk>, good: &Arc<AtomicU64>) {
     let asleep = driver.waiting().asleep();
     let (reader, good) = (driver.clone(), good.clone());
-    let read = move || {
-        let result = reader.read_block(1, &mut [0; SECTOR_SIZE]);
-        good.fetch_add(result.is_ok().into(), Ordering::Relaxed);
+    let task = move || {
+        good.fetch_add(read(&reader).is_ok().into(), Ordering::Relaxed);
     };
-    TaskOptions::new(read).spawn().unwrap();
+    TaskOptions::new(task).spawn().unwrap();
     while driver.waiting().asleep() == asleep {
         Task::yield_now();
     }
@@ -39,14 +51,17 @@ fn work_until(disk: &FakeDisk, good: &AtomicU64, count: u64) {
 fn a_call_sleeps_until_there_is_room() {
     // Two chains and both in flight; four chains and descriptors for one.
     let all = Features::all() - Features::VERSION_1;
-    for (ring, queue_size, in_flight) in [(all, 2, 2), (Features::empty(), 4, 1)] {
+    let few = [(all, 2, 2), (Features::empty(), 4, 1)];
+    for (read, (ring, queue_size, in_flight)) in
+        [blocking as Read, submitted].into_iter().flat_map(|read| few.map(|few| (read, few)))
+    {
         let (disk, driver) = slow_disk(ring, queue_size);
         let done = CompletionQueue::new(in_flight);
         for _ in 0..in_flight {
             driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
         }
         let good = Arc::new(AtomicU64::new(0));
-        read_in_a_task(&driver, &good);
+        read_in_a_task(read, &driver, &good);
         let looks = driver.statistics().looks;
         for _ in 0..10 {
             Task::yield_now();
@@ -66,7 +81,7 @@ fn a_call_sleeps_until_a_chain_is_given_back() {
     let (disk, driver) = slow_disk(Features::RING_INDIRECT_DESC, 2);
     let spare = [driver.device.take().unwrap(), driver.device.take().unwrap()];
     let good = Arc::new(AtomicU64::new(0));
-    read_in_a_task(&driver, &good);
+    read_in_a_task(blocking, &driver, &good);
     drop(spare);
     work_until(&disk, &good, 1);
     assert_idle(&disk, &driver);
@@ -108,8 +123,8 @@ fn the_second_of_two_calls_does_not_notify_again() {
     let (disk, driver) = slow_disk(Features::RING_EVENT_IDX, 16);
     let before = disk.transport.notification_count();
     let good = Arc::new(AtomicU64::new(0));
-    read_in_a_task(&driver, &good);
-    read_in_a_task(&driver, &good);
+    read_in_a_task(blocking, &driver, &good);
+    read_in_a_task(blocking, &driver, &good);
     assert_eq!(disk.transport.notification_count(), before + 1);
     work_until(&disk, &good, 2);
     assert_idle(&disk, &driver);

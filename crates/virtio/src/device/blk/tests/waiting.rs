@@ -69,8 +69,9 @@ fn a_batch_costs_one_notification() {
     // The first request that is wrong ends the batch; those before it are done.
     requests.push_back(Request::new(Operation::Read, 1, vec![buffer(1, &[])]));
     requests.push_back(Request::new(Operation::Read, 99, vec![buffer(1, &[])]));
+    requests.push_back(Request::new(Operation::Read, 2, vec![buffer(1, &[])]));
     let rejected = driver.submit_batch(&mut requests, &done).unwrap_err();
-    assert_eq!(rejected.request.sector, 99);
+    assert_eq!((rejected.request.sector, requests.len()), (99, 1));
     assert_eq!(reaper.next().unwrap().result, Ok(()));
 }
 
