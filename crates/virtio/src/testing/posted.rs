@@ -270,6 +270,27 @@ fn buffers_are_posted_again_after_a_restart() {
 }
 
 #[ktest]
+fn a_buffer_that_is_not_linked_is_not_posted_and_not_lost() {
+    let rig = Rig::new(Modern, Features::empty(), 30_000);
+    // One buffer is to spare afterwards.
+    assert_eq!(rig.send(NOT_LINKED), (true, true));
+    let forget = |chain: &mut Chain<Event>, _| {
+        chain.memory_mut();
+        Some(())
+    };
+    assert_eq!(rig.device.post(0, forget), Ok(0));
+    let why = DeviceError::Chain(ChainError::NotLinked);
+    assert_eq!(*rig.device.driver().ended.lock(), (2, Some(why)));
+    assert_eq!(post_all(&rig.device), 1);
+    rig.assert_posted();
+    assert_eq!(
+        rig.device.post(1, |_, _| Some(())),
+        Err(DeviceError::Dead),
+        "there is no such queue"
+    );
+}
+
+#[ktest]
 fn an_event_of_the_wrong_length_is_none() {
     let rig = Rig::new(Modern, Features::empty(), 30_000);
     for written in [0, 7] {

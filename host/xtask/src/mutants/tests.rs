@@ -187,7 +187,8 @@ fn some_things_are_left_alone() {
         "macro_rules! m { () => { fn f() { a = 1 + 2; } } }",
         "#[cfg(ktest)] mod tests { fn f() { g(); } }",
         "#[cfg(test)] fn f() { g(); h(); }",
-        "fn f() -> T { if log { log::info!(\"a\"); } t }",
+        "fn f() -> T { if a == b && log { log::info!(\"a\"); } t }",
+        "fn f() -> T { match a { b if c() => { log::info!(\"a\"); } } t }",
     ] {
         assert_eq!(changes(text), Vec::<String>::new(), "{text}");
     }

@@ -124,9 +124,8 @@ impl Finder<'_> {
         match expression {
             Expr::If(it) => {
                 // What people are told is nobody's business here.
-                match only_logs(&it.then_branch) {
-                    true => self.visit_expr(&it.cond),
-                    false => self.condition(&it.cond, true),
+                if !only_logs(&it.then_branch) {
+                    self.condition(&it.cond, true);
                 }
                 self.unit = unit;
                 self.visit_block(&it.then_branch);
@@ -153,7 +152,10 @@ impl Finder<'_> {
             Expr::Match(it) => {
                 self.visit_expr(&it.expr);
                 for arm in &it.arms {
-                    self.visit_pat(&arm.pat);
+                    let logs = matches!(&*arm.body, Expr::Block(it) if only_logs(&it.block));
+                    if !logs {
+                        self.visit_pat(&arm.pat);
+                    }
                     self.unit = unit;
                     self.visit_expr(&arm.body);
                 }
@@ -267,5 +269,5 @@ fn only_logs(block: &Block) -> bool {
         Stmt::Macro(it) => it.mac.path.segments.first().is_some_and(|first| first.ident == "log"),
         _ => false,
     };
-    block.stmts.iter().all(logs)
+    !block.stmts.is_empty() && block.stmts.iter().all(logs)
 }

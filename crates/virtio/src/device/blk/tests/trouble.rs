@@ -247,6 +247,21 @@ fn a_dead_disk_does_not_flush() {
 }
 
 #[ktest]
+fn who_polls_looks_at_deadlines() {
+    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+    let driver = disk.driver(&Options { timeout_ms: 1, ..Options::default() }).unwrap();
+    let done = CompletionQueue::new(1);
+    disk.plan_faults([Some(Fault::Lose)]);
+    driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
+    while done.open() > 0 {
+        driver.poll();
+        if let Some(completion) = done.try_next() {
+            assert_eq!(completion.result, Err(Error::TimedOut));
+        }
+    }
+}
+
+#[ktest]
 fn answers_that_nobody_has_looked_at_are_not_overdue() {
     let disk = FakeDisk::new(Modern, all_disk_features() | Features::all().bits(), 64);
     let driver = disk.driver(&Options { timeout_ms: 1, ..Options::default() }).unwrap();

@@ -76,6 +76,20 @@ fn a_batch_costs_one_notification() {
 }
 
 #[ktest]
+fn statistics_count_what_the_device_sees() {
+    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+    let driver = disk.driver(&Options::default()).unwrap();
+    disk.connect(&driver);
+    let done = CompletionQueue::new(1);
+    disk.plan_faults([Some(Fault::Lose)]);
+    driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
+    disk.find_lost();
+    let found = driver.statistics();
+    assert_eq!(found.notifications, disk.transport.notification_count() as u64);
+    assert_eq!(found.interrupts, 1);
+}
+
+#[ktest]
 fn many_requests_leave_nothing_behind() {
     let features = all_disk_features() | Features::all().bits();
     let disk = FakeDisk::new(Modern, features, 64);
