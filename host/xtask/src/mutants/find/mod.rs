@@ -237,9 +237,7 @@ impl<'ast> Visit<'ast> for Finder<'_> {
 
     fn visit_expr(&mut self, expression: &'ast Expr) {
         let unit = self.unit;
-        if is_assignment(expression) {
-            self.leave_out(expression.span(), "{ ", " }");
-        } else if unit && is_call(expression) {
+        if is_assignment(expression) || unit && is_call(expression) {
             self.leave_out(expression.span(), "{ ", " }");
         }
         self.inside(expression);

@@ -54,6 +54,13 @@ fn what_the_features_do_not_offer_is_not_read() {
 }
 
 #[ktest]
+fn there_are_no_more_queues_than_cpus() {
+    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+    disk.transport.set_config(34, &64u16.to_le_bytes());
+    assert_eq!(disk.driver(&Options::default()).unwrap().info().queues, ostd::cpu::num_cpus());
+}
+
+#[ktest]
 fn features_are_named_and_only_known_ones_acknowledged() {
     let disk = FakeDisk::new(Modern, u64::MAX, 64);
     let driver = disk.driver(&Options::default());
