@@ -76,7 +76,7 @@ enum Task {
     Failing,
     /// Run the long versions of the last two, and keep the figures.
     Soak(soak::Extent),
-    /// Measure this kernel, Linux and the bare host under the same loads.
+    /// Measure this kernel, the crate virtio-drivers, Linux and the bare host under the same loads.
     Bench(bench::Options),
     /// Write the book's page of figures from the reports of ktest, hostile, soak and bench.
     Figures,
