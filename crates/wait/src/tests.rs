@@ -1,6 +1,6 @@
 //! Unit tests of the policy of waiting, with a device and a clock of their own.
 
-use alloc::vec::Vec;
+use alloc::{collections::VecDeque, vec::Vec};
 use core::cell::Cell;
 
 use ostd::{prelude::ktest, sync::SpinLock, task::TaskOptions};
@@ -158,6 +158,38 @@ fn completions_come_out_in_order_and_make_room() {
     queue.push(3);
     let rest: Vec<_> = core::iter::from_fn(|| queue.try_next()).collect();
     assert_eq!((&rest[..], queue.open()), (&[2, 3][..], 0));
+}
+
+#[ktest]
+fn all_completions_are_taken_at_once_and_make_room() {
+    let queue = CompletionQueue::new(3);
+    (0..3).for_each(|_| queue.reserve().unwrap());
+    queue.push(1);
+    queue.push(2);
+    // What is given in exchange is emptied before.
+    let mut taken = VecDeque::from([9]);
+    queue.take_all(&mut taken);
+    assert_eq!((taken, queue.try_next(), queue.open()), (VecDeque::from([1, 2]), None, 1));
+    queue.push(3);
+    let mut taken = VecDeque::new();
+    queue.take_all(&mut taken);
+    assert_eq!((&taken, queue.open()), (&VecDeque::from([3]), 0));
+    // It holds everything that may be due, so that no push allocates.
+    assert!(taken.capacity() >= 3);
+}
+
+#[ktest]
+fn who_sleeps_is_woken_when_nothing_is_due_any_more() {
+    let (queue, waiting) = (CompletionQueue::<u32>::new(2), Waiting::new());
+    queue.reserve().unwrap();
+    queue.reserve().unwrap();
+    let (waiter, waker) = Waiter::new_pair();
+    assert!(queue.fall_asleep(waker, &waiting));
+    queue.cancel();
+    assert_eq!(waiting.asleep(), 1);
+    queue.cancel();
+    assert_eq!(waiting.asleep(), 0);
+    waiter.wait();
 }
 
 #[ktest]

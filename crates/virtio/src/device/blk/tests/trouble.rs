@@ -29,6 +29,22 @@ fn every_answer_is_told_apart() {
     });
 }
 
+#[ktest]
+fn submitted_requests_are_judged_by_what_was_written_too() {
+    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+    let driver = disk.driver(&Options::default()).unwrap();
+    let done = CompletionQueue::new(1);
+    let discard = || Request::new(Operation::Discard { sectors: 1 }, 0, vec![]);
+    let write = || Request::new(Operation::Write, 0, vec![buffer(1, &[])]);
+    for (request, expected) in [(read_request(0), 513), (write(), 1), (discard(), 1)] {
+        let (operation, written) = (request.operation, expected - 1);
+        disk.plan_faults([Some(Fault::Written(written))]);
+        driver.submit(request, &done, IfFull::Fail).unwrap();
+        let result = next(&done, &driver).result;
+        assert_eq!(result, Err(Error::Short { written, expected }), "{operation:?}");
+    }
+}
+
 const LIE: Error = Error::Violation("it returned a descriptor that does not exist");
 
 #[ktest]
@@ -81,6 +97,26 @@ fn a_device_that_keeps_lying_is_declared_dead_and_one_that_works_between_is_not(
     assert_eq!((rejected.error, rejected.request.buffers.len()), (Error::Dead, 1));
     assert_eq!(done.open(), 0);
     assert_eq!(disk.transport.state.lock().status, DeviceStatus::FAILED);
+}
+
+#[ktest]
+fn good_answers_to_submitted_requests_earn_restarts_and_bad_ones_do_not() {
+    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+    let driver = disk.driver(&Options::default()).unwrap();
+    let done = CompletionQueue::new(1);
+    let lie_and_then = |fault| {
+        disk.plan_faults([Some(Fault::Id(9999)), fault]);
+        let submit = |()| driver.submit(read_request(0), &done, IfFull::Fail);
+        let result = |()| next(&done, &driver).result;
+        [(); 2].map(|()| submit(()).map_err(|rejected| rejected.error).and_then(|()| result(())))
+    };
+    for _ in 0..10 {
+        assert_eq!(lie_and_then(None), [Err(LIE), Ok(())]);
+    }
+    for _ in 0..recovery::MAX_RESTARTS {
+        assert_eq!(lie_and_then(Some(Fault::Status(1))), [Err(LIE), Err(Error::Io)]);
+    }
+    assert_eq!(lie_and_then(None), [Err(LIE), Err(Error::Dead)]);
 }
 
 #[ktest]
