@@ -66,7 +66,7 @@ hostile: setup ## Boot the kernel on a disk that lies, once for each way to lie
 	@cargo run --quiet --package hostile -- run
 
 .PHONY: bench
-bench: setup ## Measure this kernel against Linux and the bare host; BENCH="--quick" tries it out
+bench: setup ## Measure this kernel, virtio-drivers, Linux and the bare host; BENCH="--quick" tries it out
 	@$(XTASK) bench $(BENCH)
 
 .PHONY: soak

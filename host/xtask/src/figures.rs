@@ -21,6 +21,10 @@ pub fn write(workspace: &Workspace) -> Result<()> {
     let ktest = report(workspace, "ktest", "make ktest")?;
     let hostile = report(workspace, "hostile", "make hostile")?;
     let soak = report(workspace, "soak", "make soak")?;
+    ensure!(
+        report(workspace, "bench", "make bench")?["whole"] == true,
+        "the last run of the benchmark was a part: run `make bench`"
+    );
     let bench = read(workspace, "bench/report.md", "make bench")?;
     let bench = without_host(&bench, &format!("{}/", workspace.root.display()));
 

@@ -81,7 +81,7 @@ enum Task {
     Soak(soak::Extent),
     /// Change the driver core in one place after the other, and see whether the unit tests notice.
     Mutants(mutants::Options),
-    /// Measure this kernel, Linux and the bare host under the same loads.
+    /// Measure this kernel, the crate virtio-drivers, Linux and the bare host under the same loads.
     Bench(bench::Options),
     /// Write the book's page of figures from the reports of ktest, hostile, soak and bench.
     Figures,

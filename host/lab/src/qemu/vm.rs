@@ -1,7 +1,6 @@
 //! The kernel in a virtual machine that is watched while it runs, and can be killed at any moment.
 
 use std::{
-    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -11,7 +10,7 @@ use super::{
     monitor::{Monitor, MonitorError},
 };
 use crate::{
-    outcome::{Outcome, Unexpected},
+    outcome::Outcome,
     process::{Process, ProcessError},
 };
 
@@ -32,15 +31,6 @@ pub enum VmError {
     /// Its monitor does not do as it is told.
     #[error(transparent)]
     Monitor(#[from] MonitorError),
-    /// It ended otherwise than it should.
-    #[error(transparent)]
-    Unexpected(#[from] Unexpected),
-    /// There is no place for its monitor.
-    #[error("cannot make a temporary folder")]
-    NoFolder(#[from] io::Error),
-    /// It cannot be read what QEMU has traced.
-    #[error("QEMU wrote no trace that can be read; it must be built with the trace backend `log`")]
-    NoTrace(#[source] io::Error),
 }
 
 impl Vm {
@@ -57,42 +47,8 @@ impl Vm {
         log: &Path,
         socket: PathBuf,
     ) -> Result<Self, ProcessError> {
-        Self::start(machine, guest, limit, log, socket, "off")
-    }
-
-    /// The same, but the machine begins only when there is somebody at its monitor.
-    ///
-    /// # Errors
-    ///
-    /// QEMU cannot be started, or its monitor not be reached.
-    pub fn boot_monitored(
-        machine: &Machine,
-        guest: &Guest<'_>,
-        limit: Duration,
-        log: &Path,
-        socket: PathBuf,
-    ) -> Result<(Self, Monitor), VmError> {
-        let mut vm = Self::start(machine, guest, limit, log, socket, "on")?;
-        match vm.monitor() {
-            Ok(monitor) => Ok((vm, monitor)),
-            Err(error) => {
-                // What QEMU says about its own end tells more than that there is no monitor.
-                vm.process.finish()?.expect_success()?;
-                Err(error)
-            }
-        }
-    }
-
-    fn start(
-        machine: &Machine,
-        guest: &Guest<'_>,
-        limit: Duration,
-        log: &Path,
-        socket: PathBuf,
-        wait: &str,
-    ) -> Result<Self, ProcessError> {
         let mut qemu = machine.command(guest);
-        qemu.arg("-qmp").arg(format!("unix:{},server=on,wait={wait}", socket.display()));
+        qemu.arg("-qmp").arg(format!("unix:{},server=on,wait=off", socket.display()));
         let process = Process::start(qemu, limit, log)?;
         Ok(Self { process, command_line: guest.command_line.clone(), socket })
     }

@@ -1,9 +1,8 @@
 //! Counting instead of timing: guest instructions and device accesses per request.
 //!
-//! Both kernels are counted from outside, by QEMU, in the same way. A guest is run twice from power
+//! All kernels are counted from outside, by QEMU, in the same way. A guest is run twice from power
 //! on to power off with different numbers of requests; the difference divided by the difference of
-//! the numbers is the cost of one, free of booting. Under `-icount shift=0` every instruction takes a
-//! nanosecond of the guest's time, so the figures hardly depend on the host.
+//! the numbers, those of the warm-up included, is the cost of one, free of booting.
 
 use std::fmt;
 
@@ -14,10 +13,10 @@ use lab::qemu::{
 };
 
 use super::{
+    job::{self, Amount, Kernel},
     linux::{Linux, Scheduler},
-    load::{Complete, Load, Medium},
+    load::{Complete, Load, Medium, Subject, random_read, small_read},
     machine::Machine,
-    ours::{self, Amount, Ours},
 };
 
 /// The numbers of requests of the two runs.
@@ -34,7 +33,7 @@ const TRIES: u32 = 3;
 pub enum Pace {
     /// It records, so every run is the same; but the disk answers at the notification.
     Recorded,
-    /// The disk answers when it will.
+    /// As in the timed runs: the disk answers when it will.
     Free,
 }
 
@@ -45,6 +44,64 @@ impl fmt::Display for Pace {
             Self::Free => "free",
         })
     }
+}
+
+/// One thing to count.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Case {
+    /// The load.
+    pub load: Load,
+    /// The system under it.
+    pub subject: Subject,
+    /// Linux's I/O scheduler.
+    pub scheduler: Scheduler,
+    /// The way in which QEMU runs.
+    pub pace: Pace,
+}
+
+impl Case {
+    /// A case without a choice of Linux's I/O scheduler.
+    pub const fn new(load: Load, subject: Subject, pace: Pace) -> Self {
+        Self { load, subject, scheduler: Scheduler::Default, pace }
+    }
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let note = if self.scheduler == Scheduler::None { " without I/O scheduler" } else { "" };
+        f.pad(&format!("{}, {}{note}", self.load, self.subject))
+    }
+}
+
+/// All cases. The first four are the four ways that a read can go in this kernel.
+pub fn cases() -> Vec<Case> {
+    const IRQ: Complete = Complete::Irq;
+    const POLL: Complete = Complete::Poll;
+
+    let [one, many] = [1, 32].map(|depth| random_read(Medium::Null, depth));
+    let asleep = random_read(Medium::Slow, 1);
+    let mut cases = vec![
+        Case::new(many, Subject::Ours(IRQ), Pace::Free),
+        Case::new(one, Subject::Ours(POLL), Pace::Recorded),
+        Case::new(small_read(Medium::Null), Subject::Ours(Complete::Blocking), Pace::Recorded),
+        Case::new(asleep, Subject::Ours(IRQ), Pace::Free),
+        Case::new(many, Subject::Peer(IRQ), Pace::Free),
+        Case::new(asleep, Subject::Peer(IRQ), Pace::Free),
+    ];
+    for load in [one, many] {
+        let subjects = [
+            Subject::Ours(Complete::Adaptive),
+            Subject::Ours(IRQ),
+            Subject::Ours(Complete::Hybrid),
+            Subject::Peer(IRQ),
+            Subject::Peer(POLL),
+            Subject::Linux,
+        ];
+        cases.extend(subjects.map(|subject| Case::new(load, subject, Pace::Recorded)));
+        let linux = Case::new(load, Subject::Linux, Pace::Recorded);
+        cases.push(Case { scheduler: Scheduler::None, ..linux });
+    }
+    cases
 }
 
 /// Costs of one request.
@@ -59,8 +116,8 @@ pub struct Counts {
 /// A system under a counted load.
 #[derive(Clone, Copy)]
 pub enum Counted<'a> {
-    /// The kernel under test.
-    Ours(&'a Ours, Complete),
+    /// A kernel with the bench job.
+    Kernel(&'a Kernel, Complete),
     /// Linux.
     Linux(&'a Linux, Scheduler),
 }
@@ -68,8 +125,8 @@ pub enum Counted<'a> {
 impl<'a> Counted<'a> {
     fn guest(self, load: Load, requests: u64) -> Guest<'a> {
         match self {
-            Self::Ours(kernel, complete) => {
-                kernel.guest(load, complete, Amount::Requests(requests), true)
+            Self::Kernel(kernel, complete) => {
+                kernel.guest(load, complete, Amount::Requests(requests))
             }
             Self::Linux(linux, scheduler) => {
                 linux.guest(load, Amount::Requests(requests), scheduler)
@@ -80,49 +137,73 @@ impl<'a> Counted<'a> {
     /// The requests that a run of so many makes with its warm-up.
     fn issued(self, load: Load, requests: u64) -> f64 {
         match self {
-            Self::Ours(..) => ours::issued(requests, load.depth) as f64,
+            Self::Kernel(..) => job::issued(requests, load.depth) as f64,
             Self::Linux(..) => requests as f64,
         }
     }
 
-    /// Counts under `load`. For the kernel under test the second figure is how many instructions
-    /// a request takes by its own account.
-    pub fn count(self, machine: &Machine, load: Load, pace: Pace) -> Result<(Counts, Option<f64>)> {
-        let qemu = machine
-            .qemu(load.medium)
-            .option("-icount", if pace == Pace::Recorded { RECORD } else { "shift=0" });
+    /// Counts under `load`.
+    ///
+    /// # Errors
+    ///
+    /// A run failed, or QEMU does not count.
+    pub fn count(self, machine: &Machine, load: Load, pace: Pace) -> Result<Counts> {
+        let mut qemu = machine.qemu(load.medium);
+        if pace == Pace::Recorded {
+            qemu = qemu.option("-icount", RECORD);
+        }
+        let limit = machine.limit(180);
         let (counted, traced) =
             if load.medium == Medium::Slow { (SLOW, SLOW) } else { (COUNTED, TRACED) };
         let between = |[few, many]: [u64; 2]| self.issued(load, many) - self.issued(load, few);
 
-        let mut own = None;
-        let mut once = |requests| -> Result<f64> {
-            let guest = self.guest(load, requests);
-            let (count, output) =
-                count::instructions(&qemu, &guest, machine.limit(180), &machine.log)?;
-            if let Self::Ours(..) = self {
-                own = ours::figures(&output)?["instructions"].as_f64();
-            }
-            Ok(count as f64)
-        };
         // A guest waits actively for a busy host now and then, when it switches off for instance.
         // That only ever adds instructions: the least of a few runs is without it.
-        let mut least = |requests| -> Result<f64> {
-            let mut least = once(requests)?;
-            for _ in 1..TRIES {
-                least = least.min(once(requests)?);
+        let least = |requests| -> Result<f64> {
+            let guest = self.guest(load, requests);
+            let mut least = u64::MAX;
+            for _ in 0..TRIES {
+                least = least.min(count::instructions(&qemu, &guest, limit, &machine.log)?);
             }
-            Ok(least)
+            Ok(least as f64)
         };
         let [few, many] = counted;
         let instructions = (least(many)? - least(few)?) / between(counted);
 
         let accesses = |requests| -> Result<Accesses> {
             let guest = self.guest(load, requests);
-            Ok(count::accesses(&qemu, &guest, machine.limit(180), &machine.log)?.0)
+            Ok(count::accesses(&qemu, &guest, limit, &machine.log)?.0)
         };
         let [few, many] = traced;
         let accesses = (accesses(many)? - accesses(few)?) / between(traced);
-        Ok((Counts { instructions, accesses }, own))
+        Ok(Counts { instructions, accesses })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_counted_twice() {
+        let cases = cases();
+        for (at, case) in cases.iter().enumerate() {
+            assert!(!cases[..at].contains(case), "{case}, {}", case.pace);
+        }
+    }
+
+    #[test]
+    fn the_four_ways_are_told_apart() {
+        let names: Vec<_> =
+            cases()[..4].iter().map(|case| format!("{case}, {}", case.pace)).collect();
+        assert_eq!(
+            names,
+            [
+                "null-co, randread 4 KiB, depth 32, this kernel (irq), free",
+                "null-co, randread 4 KiB, depth 1, this kernel (poll), recorded",
+                "null-co, randread 512 bytes, depth 1, this kernel (blocking), recorded",
+                "slow null-co, randread 4 KiB, depth 1, this kernel (irq), free",
+            ]
+        );
     }
 }

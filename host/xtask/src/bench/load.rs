@@ -66,7 +66,11 @@ pub struct Load {
 impl fmt::Display for Load {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { medium, mode, block, depth } = self;
-        f.pad(&format!("{medium}, {} {} KiB, depth {depth}", mode.name(), block >> 10))
+        let size = match block % KIB {
+            0 => format!("{} KiB", block / KIB),
+            _ => format!("{block} bytes"),
+        };
+        f.pad(&format!("{medium}, {} {size}, depth {depth}", mode.name()))
     }
 }
 
@@ -81,16 +85,27 @@ pub enum Complete {
     Poll,
     /// By polling for a while, then by interrupt.
     Hybrid,
+    /// In the calls that wait, one after the other, which wait adaptively.
+    Blocking,
 }
 
 impl Complete {
-    /// The value of the bench job's parameter `complete`.
+    /// The parameter of the bench job.
+    pub fn parameter(self) -> String {
+        match self {
+            Self::Blocking => "api=blocking".to_owned(),
+            other => format!("complete={}", other.name()),
+        }
+    }
+
+    /// The name in tables; the value of the parameter `complete`, where that has one for it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Adaptive => "adaptive",
             Self::Irq => "irq",
             Self::Poll => "poll",
             Self::Hybrid => "hybrid",
+            Self::Blocking => "blocking",
         }
     }
 }
@@ -100,6 +115,8 @@ impl Complete {
 pub enum Subject {
     /// The kernel of this repository.
     Ours(Complete),
+    /// The crate virtio-drivers on the same OSTD (`host/peer`).
+    Peer(Complete),
     /// Linux with fio.
     Linux,
     /// `qemu-img bench`: the same disk without any guest.
@@ -110,6 +127,7 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ours(complete) => f.pad(&format!("this kernel ({})", complete.name())),
+            Self::Peer(complete) => f.pad(&format!("virtio-drivers ({})", complete.name())),
             Self::Linux => f.pad("Linux"),
             Self::Host => f.pad("host, no guest"),
         }
@@ -119,11 +137,19 @@ impl fmt::Display for Subject {
 /// The queue depths of the plot.
 pub const DEPTHS: [u32; 7] = [1, 2, 4, 8, 16, 32, 64];
 
+/// The queue depths at which the peer is measured, on the null disk.
+pub const PEER_DEPTHS: [u32; 3] = [1, 16, 32];
+
 const KIB: u32 = 1 << 10;
 
 /// 4 KiB random reads.
 pub const fn random_read(medium: Medium, depth: u32) -> Load {
     Load { medium, mode: Mode::RandomRead, block: 4 * KIB, depth }
+}
+
+/// Random reads of one sector, one at a time.
+pub const fn small_read(medium: Medium) -> Load {
+    Load { medium, mode: Mode::RandomRead, block: 512, depth: 1 }
 }
 
 /// 4 KiB random writes.
@@ -167,7 +193,9 @@ pub fn plan(media: &[Medium], others: &[Subject], filter: Option<&str>) -> Vec<(
         if load.depth == 1 || plotted {
             runs.push((load, Subject::Ours(Complete::Hybrid)));
         }
-        runs.extend(others.iter().map(|other| (load, *other)));
+        let peers = plotted && PEER_DEPTHS.contains(&load.depth);
+        let others = others.iter().filter(|other| peers || !matches!(other, Subject::Peer(_)));
+        runs.extend(others.map(|other| (load, *other)));
     }
     runs
 }
@@ -178,10 +206,14 @@ mod tests {
 
     #[test]
     fn the_plan_has_every_load_once_and_alternates() {
-        let runs = plan(&[Medium::Null, Medium::File], &[Subject::Linux, Subject::Host], None);
+        let peer = Subject::Peer(Complete::Irq);
+        let others = [peer, Subject::Linux, Subject::Host];
+        let runs = plan(&[Medium::Null, Medium::File], &others, None);
         let unique: std::collections::BTreeSet<_> = runs.iter().collect();
         assert_eq!(unique.len(), runs.len());
         assert_eq!(runs.iter().filter(|run| run.1 == Subject::Linux).count(), 4 + 4 + 5);
+        let peers = runs.iter().filter(|run| run.1 == peer).map(|run| run.0);
+        assert!(peers.eq([1, 32, 16].map(|depth| random_read(Medium::Null, depth))));
         assert!(
             DEPTHS.iter().all(|depth| {
                 runs.contains(&(random_read(Medium::Null, *depth), Subject::Host))

@@ -1,35 +1,36 @@
-//! `xtask bench`: this kernel, stock Linux and the bare host under the same loads on the same disks.
+//! `xtask bench`: this kernel, the crate virtio-drivers, stock Linux and the bare host under the same
+//! loads on the same disks.
 //!
-//! The three alternate load by load, round after round, so that the host's moods hit all of them;
+//! They alternate load by load, round after round, so that the host's moods hit all of them;
 //! the report has medians. What can be counted is counted apart from that, once, because counts
 //! hardly change. Everything is written below `target/bench`.
 
 pub(crate) mod cells;
 mod count;
 mod host;
+mod job;
 mod linux;
 mod load;
 mod machine;
 mod markdown;
-mod ours;
 mod plot;
 mod raw;
 mod sample;
+mod systems;
 mod targets;
 
 use std::{fs, path::PathBuf, process::Command, time::Instant};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use lab::{process, qemu::QEMU, workspace::Workspace};
 
-pub use self::ours::{figures, issued};
+pub use self::job::{figures, issued};
 use self::{
-    count::{Counted, Counts, Pace},
-    linux::{Linux, Scheduler},
-    load::{Complete, Load, Medium, Subject, random_read},
-    machine::Machine,
-    ours::Ours,
-    sample::{Results, Sample},
+    count::{Case, Counts},
+    linux::Scheduler,
+    load::Subject,
+    sample::Results,
+    systems::Systems,
 };
 
 /// The choice of loads, and the length of the measurement.
@@ -48,6 +49,9 @@ pub struct Options {
     /// counts if there is no such load among the counted ones.
     #[arg(long)]
     only: Option<String>,
+    /// Only count instructions and accesses, without any timed run.
+    #[arg(long)]
+    counts: bool,
     /// Leave Linux out.
     #[arg(long)]
     no_linux: bool,
@@ -58,23 +62,17 @@ pub struct Options {
 
 /// One row of counted figures.
 struct Row {
-    subject: Subject,
-    load: Load,
-    /// True if Linux ran without an I/O scheduler.
-    no_scheduler: bool,
-    pace: Pace,
+    case: Case,
     counts: Counts,
-    /// The instructions by the kernel's own account.
-    own_instructions: Option<f64>,
 }
 
 /// Everything that is known in the end.
 struct Bench {
     rounds: u32,
     seconds: u64,
-    machine: Machine,
-    /// Linux, or why there is none.
-    linux: Result<Linux>,
+    /// False if the options left something out.
+    whole: bool,
+    systems: Systems,
     no_scheduler: bool,
     qemu: String,
     /// The load of the host before anything ran here: its load averages, as the host tells them.
@@ -87,22 +85,13 @@ struct Bench {
 pub fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     let host_load = fs::read_to_string("/proc/loadavg").unwrap_or_default().trim().to_owned();
     let qemu = version(QEMU)?;
-    let machine = Machine::prepare(workspace)?;
-    let ours = Ours::build(workspace, &machine.log)?;
     let scheduler = if options.no_scheduler { Scheduler::None } else { Scheduler::Default };
-    let linux = if options.no_linux {
-        Err(anyhow!("it was not asked for (--no-linux)"))
-    } else {
-        Linux::prepare(workspace, &machine.log, scheduler)
-    };
-    if let Err(reason) = &linux {
-        eprintln!("bench: Linux is left out: {reason:#}");
-    }
+    let systems = Systems::prepare(workspace, (!options.no_linux).then_some(scheduler))?;
     let mut bench = Bench {
         rounds: if options.quick { 1 } else { options.rounds },
         seconds: if options.quick { 1 } else { options.seconds },
-        machine,
-        linux,
+        whole: !(options.quick || options.counts || options.only.is_some() || options.no_linux),
+        systems,
         no_scheduler: options.no_scheduler,
         qemu,
         host_load,
@@ -110,8 +99,10 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
         counts: Vec::new(),
     };
     let filter = options.only.as_deref();
-    bench.measure(&ours, filter)?;
-    bench.count(&ours, filter);
+    if !options.counts {
+        bench.measure(filter)?;
+    }
+    bench.count(filter);
     let report = bench.write(workspace)?;
     println!("{report}");
     Ok(bench.results.failures.is_empty())
@@ -126,13 +117,8 @@ fn version(program: &str) -> Result<String> {
 
 impl Bench {
     /// All rounds.
-    fn measure(&mut self, ours: &Ours, filter: Option<&str>) -> Result<()> {
-        let others = [
-            self.linux.is_ok().then_some(Subject::Linux),
-            self.machine.has_qemu_img.then_some(Subject::Host),
-        ];
-        let others: Vec<Subject> = others.into_iter().flatten().collect();
-        let plan = load::plan(self.machine.media(), &others, filter);
+    fn measure(&mut self, filter: Option<&str>) -> Result<()> {
+        let plan = load::plan(self.systems.machine.media(), &self.systems.others(), filter);
         ensure!(!plan.is_empty(), "there is no such load; leave --only out to see their names");
         let total = plan.len() * self.rounds as usize;
         let mut number = 0;
@@ -140,7 +126,7 @@ impl Bench {
             for &(load, subject) in &plan {
                 number += 1;
                 eprint!("[{number}/{total}] round {round}: {load:<36} {subject:<22} ");
-                match self.one(ours, load, subject) {
+                match self.systems.run(load, subject, self.seconds) {
                     Ok(sample) => {
                         eprintln!("{:>9.0} IOPS {:>7.0} MiB/s", sample.iops, sample.mib_s);
                         self.results.add(load, subject, sample);
@@ -154,56 +140,29 @@ impl Bench {
         Ok(())
     }
 
-    fn one(&self, ours: &Ours, load: Load, subject: Subject) -> Result<Sample> {
-        match (subject, &self.linux) {
-            (Subject::Ours(complete), _) => ours.run(&self.machine, load, complete, self.seconds),
-            (Subject::Linux, Ok(linux)) => linux.run(&self.machine, load, self.seconds),
-            (Subject::Linux, Err(reason)) => Err(anyhow!("{reason:#}")),
-            (Subject::Host, _) => host::run(&self.machine, load, self.seconds),
-        }
-    }
-
-    /// The counted figures of random reads at depth 1 and 32, and of reads that sleep.
-    fn count(&mut self, ours: &Ours, filter: Option<&str>) {
-        let mut cases = Vec::new();
-        for load in [1, 32].map(|depth| random_read(Medium::Null, depth)) {
-            for (subject, scheduler) in [
-                (Subject::Ours(Complete::Adaptive), Scheduler::Default),
-                (Subject::Ours(Complete::Irq), Scheduler::Default),
-                (Subject::Ours(Complete::Hybrid), Scheduler::Default),
-                (Subject::Linux, Scheduler::Default),
-                (Subject::Linux, Scheduler::None),
-            ] {
-                cases.push((load, subject, scheduler, Pace::Recorded));
+    /// The counted figures of those that are there.
+    fn count(&mut self, filter: Option<&str>) {
+        let others = self.systems.others();
+        for case in count::cases() {
+            let there = matches!(case.subject, Subject::Ours(_)) || others.contains(&case.subject);
+            if !there || !filter.is_none_or(|filter| case.load.to_string().contains(filter)) {
+                continue;
             }
-        }
-        let asleep = random_read(Medium::Slow, 1);
-        cases.push((asleep, Subject::Ours(Complete::Irq), Scheduler::Default, Pace::Free));
-        cases.retain(|case| filter.is_none_or(|filter| case.0.to_string().contains(filter)));
-        for (load, subject, scheduler, pace) in cases {
-            let counted = match (subject, &self.linux) {
-                (Subject::Ours(complete), _) => Counted::Ours(ours, complete),
-                (Subject::Linux, Ok(linux)) => Counted::Linux(linux, scheduler),
-                _ => continue,
-            };
             let begin = Instant::now();
-            let no_scheduler = scheduler == Scheduler::None;
-            let note = if no_scheduler { ", no scheduler" } else { "" };
-            eprint!("counting: {load:<36} {:<22} ", format!("{subject}{note}"));
-            match counted.count(&self.machine, load, pace) {
-                Ok((counts, own_instructions)) => {
+            eprint!("counting, {:<8}: {case:<72} ", case.pace);
+            match self.systems.count(case) {
+                Ok(counts) => {
                     let seconds = begin.elapsed().as_secs_f64();
-                    eprintln!("{:>9.0} instructions ({seconds:.0} s)", counts.instructions);
-                    let row = Row { subject, load, no_scheduler, pace, counts, own_instructions };
-                    self.counts.push(row);
+                    eprintln!("{:>7.0} instructions ({seconds:.0} s)", counts.instructions);
+                    self.counts.push(Row { case, counts });
                 }
-                Err(error) => self.failed(format!("counting, {load}, {subject}: {error:#}")),
+                Err(error) => self.failed(format!("counting, {case}: {error:#}")),
             }
         }
     }
 
     fn failed(&mut self, what: String) {
-        eprintln!("FAILED\n    {what}\n    log: {}", self.machine.log.display());
+        eprintln!("FAILED\n    {what}\n    log: {}", self.systems.machine.log.display());
         self.results.failures.push(what);
     }
 

@@ -17,11 +17,13 @@ const SIZE: (u32, u32) = (860, 540);
 const FONT: &str = "sans-serif";
 
 /// Subjects, how they are called in the plot, and their colours.
-const LINES: [(Subject, &str, RGBColor); 5] = [
+const LINES: [(Subject, &str, RGBColor); 7] = [
     (Subject::Host, "host, no guest", RGBColor(120, 120, 120)),
     (Subject::Ours(Complete::Adaptive), "this kernel", RGBColor(0, 158, 115)),
     (Subject::Ours(Complete::Hybrid), "this kernel, hybrid", RGBColor(0, 114, 178)),
     (Subject::Ours(Complete::Irq), "this kernel, interrupts", RGBColor(86, 180, 233)),
+    (Subject::Peer(Complete::Irq), "virtio-drivers, interrupts", RGBColor(204, 121, 167)),
+    (Subject::Peer(Complete::Poll), "virtio-drivers, polling", RGBColor(230, 159, 0)),
     (Subject::Linux, "Linux with fio", RGBColor(213, 94, 0)),
 ];
 

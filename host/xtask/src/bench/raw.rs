@@ -6,7 +6,8 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{
-    Bench, linux,
+    Bench,
+    linux::{self, Scheduler},
     load::{Load, Subject},
     sample::Sample,
     targets::{self, Bound},
@@ -31,12 +32,11 @@ pub fn report(bench: &Bench) -> Result<String> {
         .iter()
         .map(|row| {
             json!({
-                "load": of_load(row.load),
-                "subject": of_subject(row.subject),
-                "io_scheduler": !row.no_scheduler,
-                "pace": row.pace.to_string(),
+                "load": of_load(row.case.load),
+                "subject": of_subject(row.case.subject),
+                "io_scheduler": row.case.scheduler == Scheduler::Default,
+                "pace": row.case.pace.to_string(),
                 "instructions": row.counts.instructions,
-                "own_instructions": row.own_instructions,
                 "device_registers": row.counts.accesses.device,
                 "interrupt_controller": row.counts.accesses.interrupt_controller,
                 "notifications": row.counts.accesses.notifications,
@@ -47,29 +47,35 @@ pub fn report(bench: &Bench) -> Result<String> {
         .iter()
         .map(|target| {
             let (bound, kind) = match target.bound {
-                Bound::Times(times) => (times, "times Linux, at least"),
-                Bound::AtMost(most) => (most, "at most"),
+                Bound::Times(times, rival) => (times, format!("times {rival}, at least")),
+                Bound::AtMost(most) => (most, "at most".to_owned()),
             };
             json!({
                 "figure": target.figure, "bound": bound, "kind": kind,
-                "found": target.found, "reached": target.reached(),
+                "found": target.found, "missed_by": target.missed_by(),
             })
         })
         .collect();
+    let machine = &bench.systems.machine;
     let report = json!({
+        "whole": bench.whole,
         "qemu": bench.qemu,
         "host_processor": processor(),
         "host_processors": std::thread::available_parallelism().map_or(0, usize::from),
         "host_load_averages": bench.host_load,
-        "linux": match &bench.linux {
+        "virtio_drivers": match &bench.systems.peer {
+            Ok(_) => json!("host/peer"),
+            Err(reason) => json!({ "left_out": format!("{reason:#}") }),
+        },
+        "linux": match &bench.systems.linux {
             Ok(linux) => json!(linux.versions),
             Err(reason) => json!({ "left_out": format!("{reason:#}") }),
         },
         "linux_without_io_scheduler": bench.no_scheduler,
-        "arguments": bench.machine.media().iter().map(|medium| {
+        "arguments": machine.media().iter().map(|medium| {
             (medium.to_string(), json!({
-                "qemu-system-riscv64": bench.machine.qemu(*medium).arguments(),
-                "qemu-img bench": bench.machine.image(*medium),
+                "qemu-system-riscv64": machine.qemu(*medium).arguments(),
+                "qemu-img bench": machine.image(*medium),
             }))
         }).collect::<serde_json::Map<_, _>>(),
         "rounds": bench.rounds,
@@ -90,6 +96,9 @@ fn of_load(load: Load) -> Value {
 fn of_subject(subject: Subject) -> Value {
     match subject {
         Subject::Ours(complete) => json!({ "kernel": "ours", "complete": complete.name() }),
+        Subject::Peer(complete) => {
+            json!({ "kernel": "virtio-drivers", "complete": complete.name() })
+        }
         Subject::Linux => json!({ "kernel": "linux" }),
         Subject::Host => json!({ "kernel": null }),
     }

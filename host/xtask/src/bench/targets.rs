@@ -2,7 +2,7 @@
 
 use super::{
     Bench,
-    count::Pace,
+    count::{Case, Pace},
     load::{Complete, Load, Medium, Subject, random_read, random_write, sequential_read},
 };
 
@@ -19,34 +19,39 @@ pub struct Target {
 /// The bound of a figure, and the side on which it is better.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Bound {
-    /// So many times what Linux does, or more.
-    Times(f64),
+    /// So many times what this one does, or more.
+    Times(f64, Subject),
     /// So much or less.
     AtMost(f64),
 }
 
 impl Target {
-    /// `None` if it could not be measured.
-    pub fn reached(&self) -> Option<bool> {
+    /// The distance to the bound, 0 if it is reached; `None` if it could not be measured.
+    pub fn missed_by(&self) -> Option<f64> {
         let found = self.found?;
         Some(match self.bound {
-            Bound::Times(least) => found >= least,
-            Bound::AtMost(most) => found <= most,
+            Bound::Times(least, _) => (least - found).max(0.0),
+            Bound::AtMost(most) => (found - most).max(0.0),
         })
     }
 }
 
 const NULL: Medium = Medium::Null;
 const IRQ: Subject = Subject::Ours(Complete::Irq);
+/// The kernel as it is without a choice on its command line.
+const DEFAULT: Subject = Subject::Ours(Complete::Adaptive);
+const LINUX: Subject = Subject::Linux;
+/// The best way to run the peer on a disk of which nothing is known.
+const PEER: Subject = Subject::Peer(Complete::Irq);
 
 /// All of them.
 pub fn all(bench: &Bench) -> Vec<Target> {
-    let times = |load: Load, subject: Subject| {
-        bench.results.ratio(load, subject, Subject::Linux).map(|ratio| ratio.median)
+    let times = |load: Load, subject: Subject, rival: Subject| {
+        bench.results.ratio(load, subject, rival).map(|ratio| ratio.median)
     };
     let best_without_interrupts = [Complete::Poll, Complete::Hybrid]
         .into_iter()
-        .filter_map(|complete| times(random_read(NULL, 1), Subject::Ours(complete)))
+        .filter_map(|complete| times(random_read(NULL, 1), Subject::Ours(complete), LINUX))
         .max_by(f64::total_cmp);
     let interrupts = |depth| {
         let figure = bench.results.figure(random_read(NULL, depth), IRQ, |run| run.interrupts);
@@ -54,39 +59,50 @@ pub fn all(bench: &Bench) -> Vec<Target> {
     };
     let counts = |load: Load, pace: Pace| {
         let mut rows = bench.counts.iter();
-        let row = rows.find(|row| row.subject == IRQ && row.load == load && row.pace == pace);
+        let row = rows.find(|row| row.case == Case::new(load, IRQ, pace));
         row.map(|row| row.counts)
     };
     let instructions =
         |depth| counts(random_read(NULL, depth), Pace::Recorded).map(|counts| counts.instructions);
     let target = |figure, bound, found| Target { figure, bound, found };
     use Bound::{AtMost, Times};
+    let speed = |figure, load, subject, least, rival| {
+        target(figure, Times(least, rival), times(load, subject, rival))
+    };
+    let read = |depth| random_read(NULL, depth);
     vec![
+        speed("4 KiB random read, depth 1, null-co", read(1), DEFAULT, 5.0, LINUX),
+        speed("4 KiB random read, depth 32, null-co", read(32), DEFAULT, 7.0, LINUX),
+        speed("4 KiB random read, depth 1, null-co", read(1), DEFAULT, 1.0, PEER),
+        speed("4 KiB random read, depth 16, null-co", read(16), DEFAULT, 1.3, PEER),
+        speed("4 KiB random read, depth 32, null-co", read(32), DEFAULT, 1.3, PEER),
+        speed("4 KiB random read, depth 1, null-co, interrupts", read(1), IRQ, 2.0, LINUX),
         target(
-            "4 KiB random read, depth 1, null-co, interrupts",
-            Times(2.0),
-            times(random_read(NULL, 1), IRQ),
+            "the same, hybrid or polling (the better)",
+            Times(3.0, LINUX),
+            best_without_interrupts,
         ),
-        target("the same, hybrid or polling (the better)", Times(3.0), best_without_interrupts),
-        target(
-            "4 KiB random read, depth 32, null-co",
-            Times(3.0),
-            times(random_read(NULL, 32), IRQ),
+        speed("4 KiB random read, depth 32, null-co, interrupts", read(32), IRQ, 3.0, LINUX),
+        speed(
+            "4 KiB random write, depth 32, null-co, interrupts",
+            random_write(NULL, 32),
+            IRQ,
+            3.0,
+            LINUX,
         ),
-        target(
-            "4 KiB random write, depth 32, null-co",
-            Times(3.0),
-            times(random_write(NULL, 32), IRQ),
+        speed(
+            "4 KiB random read, depth 32, raw file, interrupts",
+            random_read(Medium::File, 32),
+            IRQ,
+            1.5,
+            LINUX,
         ),
-        target(
-            "4 KiB random read, depth 32, raw file",
-            Times(1.5),
-            times(random_read(Medium::File, 32), IRQ),
-        ),
-        target(
-            "128 KiB sequential read, depth 8, null-co",
-            Times(1.3),
-            times(sequential_read(NULL, 8), IRQ),
+        speed(
+            "128 KiB sequential read, depth 8, null-co, interrupts",
+            sequential_read(NULL, 8),
+            IRQ,
+            1.3,
+            LINUX,
         ),
         target("guest instructions per 4 KiB read, depth 1", AtMost(2500.0), instructions(1)),
         target("guest instructions per 4 KiB read, depth 32", AtMost(1200.0), instructions(32)),
@@ -106,10 +122,12 @@ mod tests {
 
     #[test]
     fn bounds() {
-        let reached = |bound, found| Target { figure: "", bound, found }.reached();
-        assert_eq!(reached(Bound::Times(2.0), Some(2.0)), Some(true));
-        assert_eq!(reached(Bound::Times(2.0), Some(1.9)), Some(false));
-        assert_eq!(reached(Bound::AtMost(2.0), Some(2.1)), Some(false));
-        assert_eq!(reached(Bound::AtMost(2.0), None), None);
+        let missed_by = |bound, found| Target { figure: "", bound, found }.missed_by();
+        assert_eq!(missed_by(Bound::Times(2.0, LINUX), Some(2.0)), Some(0.0));
+        assert_eq!(missed_by(Bound::Times(2.0, LINUX), Some(1.5)), Some(0.5));
+        assert_eq!(missed_by(Bound::Times(2.0, LINUX), Some(9.0)), Some(0.0));
+        assert_eq!(missed_by(Bound::AtMost(2.0), Some(2.5)), Some(0.5));
+        assert_eq!(missed_by(Bound::AtMost(2.0), Some(2.0)), Some(0.0));
+        assert_eq!(missed_by(Bound::AtMost(2.0), None), None);
     }
 }

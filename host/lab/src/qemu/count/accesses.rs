@@ -8,9 +8,10 @@ use std::{
     time::Duration,
 };
 
+use super::CountError;
 use crate::{
     outcome::Outcome,
-    qemu::{Guest, Machine, VmError},
+    qemu::{Guest, Machine},
 };
 
 /// Numbers of accesses: of a run, or of one request.
@@ -65,8 +66,8 @@ pub fn accesses(
     guest: &Guest<'_>,
     limit: Duration,
     log: &Path,
-) -> Result<(Accesses, Outcome), VmError> {
-    let folder = tempfile::tempdir()?;
+) -> Result<(Accesses, Outcome), CountError> {
+    let folder = tempfile::tempdir().map_err(CountError::NoFolder)?;
     let file = folder.path().join("trace");
     let machine = machine
         .clone()
@@ -76,7 +77,7 @@ pub fn accesses(
     let outcome = machine.run(guest, limit, log)?;
     outcome.expect_success()?;
     let trace = File::open(&file).and_then(|file| read(BufReader::new(file)));
-    Ok((trace.map_err(VmError::NoTrace)?, outcome))
+    Ok((trace.map_err(CountError::NoTrace)?, outcome))
 }
 
 /// Sums a trace up.

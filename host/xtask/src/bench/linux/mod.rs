@@ -17,9 +17,9 @@ use lab::{
 use serde_json::Value;
 
 use super::{
+    job::Amount,
     load::Load,
     machine::Machine,
-    ours::Amount,
     sample::{Latency, Sample},
 };
 
