@@ -18,6 +18,15 @@ fn sizes_are_negotiated() {
 }
 
 #[ktest]
+fn a_queue_knows_its_number() {
+    for index in [0, 1, 7] {
+        let transport = FakeTransport::new(Version::Modern, 0);
+        let queue = Queue::<Words, u32>::new(transport, index, Features::empty(), 8).unwrap();
+        assert_eq!(queue.index(), index);
+    }
+}
+
+#[ktest]
 fn a_queue_in_use_is_left_alone() {
     let transport = FakeTransport::new(Version::Modern, 0);
     transport.state.lock().ready = true;
