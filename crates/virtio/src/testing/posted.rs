@@ -25,7 +25,7 @@ use crate::{
     recovery::MAX_RESTARTS,
     request_queue::{MAX_LOOKS, RequestQueue},
     transport::{
-        InterruptStatus, Transport,
+        DeviceStatus, InterruptStatus, Transport,
         Version::{self, Legacy, Modern},
     },
 };
@@ -266,6 +266,18 @@ fn buffers_are_posted_again_after_a_restart() {
             assert_eq!(rig.send(50 + round), (true, true), "interrupts are off after a restart");
             assert_eq!(rig.received(), [50 + round]);
         }
+    });
+}
+
+#[ktest]
+fn a_device_that_asks_for_a_reset_interrupts_for_its_events_again() {
+    everywhere(|rig| {
+        rig.transport.state.lock().status.insert(DeviceStatus::DEVICE_NEEDS_RESET);
+        rig.transport.interrupt(InterruptStatus::CONFIGURATION_CHANGE);
+        assert_eq!(rig.device.driver().restarts.load(Ordering::Relaxed), 1);
+        assert_eq!(rig.send(5), (true, true));
+        assert_eq!(rig.received(), [5]);
+        rig.assert_posted();
     });
 }
 

@@ -143,6 +143,19 @@ fn chains_come_back_in_any_order() {
     }
 }
 
+/// What was used last is most likely in the cache.
+#[ktest]
+fn the_descriptors_that_came_back_last_are_used_first_and_in_their_order() {
+    let mut bench = bench(8, Features::empty());
+    let mut heads = Vec::new();
+    for segments in [3, 1, 3, 2] {
+        bench.add(segments, 1, 0);
+        heads.push(bench.turn());
+        bench.pop().unwrap();
+    }
+    assert_eq!(heads, [heads[0]; 4]);
+}
+
 #[ktest]
 fn chains_against_the_rules_are_refused() {
     struct Bad {

@@ -88,6 +88,24 @@ fn a_call_sleeps_until_a_chain_is_given_back() {
 }
 
 #[ktest]
+fn a_call_sleeps_until_the_device_is_restarted() {
+    let (disk, driver) = slow_disk(Features::RING_INDIRECT_DESC, 2);
+    let done = CompletionQueue::new(2);
+    for _ in 0..2 {
+        driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
+    }
+    let good = Arc::new(AtomicU64::new(0));
+    read_in_a_task(blocking, &driver, &good);
+    disk.transport.with_queue(|queue| queue.write_used_index(100));
+    disk.transport.interrupt(InterruptStatus::USED_BUFFER);
+    work_until(&disk, &good, 1);
+    for _ in 0..2 {
+        assert!(matches!(next(&done, &driver).result, Err(Error::Violation(_))));
+    }
+    assert_idle(&disk, &driver);
+}
+
+#[ktest]
 fn room_that_is_there_is_not_waited_for() {
     let (disk, driver) = slow_disk(Features::empty(), 16);
     let queue = driver.device.queue().unwrap();

@@ -57,7 +57,8 @@ fn after_a_lie_everyone_is_answered_and_the_disk_works_again() {
             request.tag = tag;
             driver.submit(request, &done, IfFull::Fail).unwrap();
         }
-        driver.poll();
+        // All three have ended by that.
+        assert_eq!(driver.poll(), 3);
         let mut tags: Vec<_> = core::iter::from_fn(|| done.try_next())
             .map(|completion| {
                 assert_eq!(completion.result, Err(LIE));
@@ -117,6 +118,32 @@ fn good_answers_to_submitted_requests_earn_restarts_and_bad_ones_do_not() {
         assert_eq!(lie_and_then(Some(Fault::Status(1))), [Err(LIE), Err(Error::Io)]);
     }
     assert_eq!(lie_and_then(None), [Err(LIE), Err(Error::Dead)]);
+}
+
+#[ktest]
+fn after_a_restart_interrupts_are_off_while_nobody_sleeps() {
+    for ring in [Features::empty(), Features::all() - Features::VERSION_1] {
+        let disk = FakeDisk::new(Modern, all_disk_features() | ring.bits(), 64);
+        let driver = disk.driver(&Options::default()).unwrap();
+        disk.connect(&driver);
+        let done = CompletionQueue::new(2);
+        disk.plan_faults([Some(Fault::Id(9999))]);
+        driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
+        assert_eq!(driver.poll(), 1);
+        let before = disk.interrupts();
+        driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
+        assert_eq!((driver.poll(), disk.interrupts()), (1, before));
+        assert_eq!([(); 2].map(|()| done.try_next().unwrap().result), [Err(LIE), Ok(())]);
+        assert_idle(&disk, &driver);
+    }
+}
+
+#[ktest]
+fn a_device_that_does_wrong_for_ever_is_logged_ever_more_rarely() {
+    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+    let driver = disk.driver(&Options::default()).unwrap();
+    let logged: Vec<u32> = (1..=70).filter(|_| driver.device.log_again()).collect();
+    assert_eq!(logged, [1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64]);
 }
 
 #[ktest]
