@@ -289,6 +289,22 @@ fn who_polls_looks_at_deadlines() {
 }
 
 #[ktest]
+fn a_device_may_take_its_time() {
+    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+    let driver = disk.driver(&Options::default()).unwrap();
+    let done = CompletionQueue::new(1);
+    disk.plan_faults([Some(Fault::Lose)]);
+    driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
+    // Long enough for deadlines to be looked at.
+    let later = ostd::arch::read_tsc() + ostd::arch::tsc_freq() / 5;
+    while ostd::arch::read_tsc() < later {
+        driver.device().tick();
+    }
+    disk.find_lost();
+    assert_eq!(next(&done, &driver).result, Ok(()));
+}
+
+#[ktest]
 fn answers_that_nobody_has_looked_at_are_not_overdue() {
     let disk = FakeDisk::new(Modern, all_disk_features() | Features::all().bits(), 64);
     let driver = disk.driver(&Options { timeout_ms: 1, ..Options::default() }).unwrap();
