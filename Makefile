@@ -41,6 +41,10 @@ e2e: setup ## Boot the real kernel on many machines and check the disks from the
 road: setup ## Count the functions, files and types on the road of one read
 	@$(XTASK) road
 
+.PHONY: mutants
+mutants: setup ## Try small mistakes in the driver core on the unit tests; FILTER=queue/split tries some of them
+	@$(XTASK) mutants $(FILTER)
+
 .PHONY: fmt
 fmt: setup ## Format the source
 	@cargo fmt --all

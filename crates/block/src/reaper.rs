@@ -52,14 +52,8 @@ impl<'a, D: BlockDevice + ?Sized> Reaper<'a, D> {
     ///
     /// Not to be called in interrupt context or while holding a spin lock.
     pub fn next(&self) -> Option<Completion> {
-        if let Some(completion) = self.queue.try_next() {
-            return Some(completion);
-        }
-        if self.queue.open() == 0 {
-            None
-        } else {
-            wait(self, self.disk.waiting(), self.waiter.as_ref(), self.patience)
-        }
+        let wait = || wait(self, self.disk.waiting(), self.waiter.as_ref(), self.patience);
+        self.take().unwrap_or_else(wait)
     }
 }
 
@@ -67,10 +61,13 @@ impl<D: BlockDevice + ?Sized> Awaited for Reaper<'_, D> {
     /// `None` when another task has taken the last completion that was due.
     type Output = Option<Completion>;
 
-    fn look(&self) -> Option<Option<Completion>> {
-        self.disk.poll();
+    fn take(&self) -> Option<Option<Completion>> {
         let taken = self.queue.try_next();
         (taken.is_some() || self.queue.open() == 0).then_some(taken)
+    }
+
+    fn look(&self) {
+        self.disk.poll();
     }
 
     fn arm(&self, waker: Arc<Waker>) -> bool {

@@ -183,7 +183,8 @@ impl<T: Pod> DmaSlice<T, DmaCoherent> {
             assert!(size_of::<T>() == 1 || words, "store() takes a byte, or words of eight bytes");
         }
         // Cannot fail: the slot has room for one aligned `T`.
-        let mut writer = self.writer();
+        let mut writer = self.pool.dma.writer();
+        let writer = writer.skip(self.start);
         let (words, byte) = value.as_bytes().as_chunks();
         for word in words {
             let _ = writer.write_once(&u64::from_ne_bytes(*word));

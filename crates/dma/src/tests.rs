@@ -2,7 +2,10 @@
 
 use alloc::vec::Vec;
 
-use ostd::{mm::dma::ToDevice, prelude::ktest};
+use ostd::{
+    mm::{Frame, UFrame, dma::ToDevice},
+    prelude::ktest,
+};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::*;
@@ -120,6 +123,44 @@ fn direction_is_known_and_kept() {
     assert!(slice.extent().device_reads && !slice.extent().device_writes);
     slice.write(&5).unwrap();
     assert!(slice.read().is_err());
+}
+
+#[ktest]
+fn a_coherent_device_sees_everything_at_once() {
+    let pool = stream::<u64>(1);
+    let slice = pool.alloc().unwrap();
+    let address = slice.extent().address;
+    let page: UFrame =
+        Frame::from_in_use(address / PAGE_SIZE * PAGE_SIZE).unwrap().try_into().unwrap();
+    slice.write(&5).unwrap();
+    assert_eq!(page.read_val::<u64>(address % PAGE_SIZE).unwrap(), 5);
+    page.write_val(address % PAGE_SIZE, &6u64).unwrap();
+    assert_eq!(slice.read().unwrap(), 6);
+}
+
+/// OSTD makes another copy of a stream for a device that does not see the CPU's caches.
+#[ktest]
+fn another_device_sees_what_is_synchronised() {
+    set_cache_coherent(false);
+    let (pool, buffer) = (stream::<u64>(1), Buffer::alloc(2 * PAGE_SIZE).unwrap());
+    set_cache_coherent(true);
+    // Several slots, so that no other part is synchronised.
+    let slices: Vec<_> = core::iter::from_fn(|| pool.alloc()).collect();
+    for slice in &slices {
+        slice.write(&5).unwrap();
+        slice.sync_to_device().unwrap();
+        slice.write(&6).unwrap();
+    }
+    for slice in &slices {
+        assert_eq!(slice.read().unwrap(), 6);
+        slice.sync_from_device().unwrap();
+        assert_eq!(slice.read().unwrap(), 5);
+    }
+    // A buffer is synchronised by itself.
+    buffer.write(PAGE_SIZE - 1, &[1, 2]).unwrap();
+    let mut found = [9; 4];
+    buffer.read(PAGE_SIZE - 2, &mut found).unwrap();
+    assert_eq!(found, [0, 1, 2, 0]);
 }
 
 #[ktest]

@@ -148,23 +148,24 @@ impl<'d, D: Driver> InFlight<'d, D> {
 impl<'d, D: Driver> Awaited for InFlight<'d, D> {
     type Output = Result<Answer<'d, D>, DeviceError>;
 
-    fn look(&self) -> Option<Self::Output> {
+    fn take(&self) -> Option<Self::Output> {
         let Self { device, queue, place } = *self;
-        queue.process(device, Afterwards::Keep);
         let mut inner = queue.inner.lock();
         let caller = inner.callers.get_mut(usize::from(place))?;
         let (chain, written) = match mem::replace(caller, Caller::Nobody) {
             Caller::Answered(chain, written) => (chain, written),
             not_yet => {
                 *caller = not_yet;
-                drop(inner);
-                device.check_deadlines();
                 return None;
             }
         };
         drop(inner);
         let spare = Spare { device, queue, chain };
         Some(written.map(|written| Answer { spare, written }))
+    }
+
+    fn look(&self) {
+        self.queue.look(self.device);
     }
 
     fn arm(&self, waker: Arc<Waker>) -> bool {
@@ -259,11 +260,12 @@ impl<D: Driver, F: Fn(&Inner<D>) -> bool> Room<'_, D, F> {
 impl<D: Driver, F: Fn(&Inner<D>) -> bool> Awaited for Room<'_, D, F> {
     type Output = Result<(), DeviceError>;
 
-    fn look(&self) -> Option<Self::Output> {
-        if self.queue.process(self.device, Afterwards::Keep) == 0 {
-            self.device.check_deadlines();
-        }
+    fn take(&self) -> Option<Self::Output> {
         self.is_there(&self.queue.inner.lock())
+    }
+
+    fn look(&self) {
+        self.queue.look(self.device);
     }
 
     fn arm(&self, waker: Arc<Waker>) -> bool {

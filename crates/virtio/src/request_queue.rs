@@ -339,6 +339,13 @@ impl<D: Driver> RequestQueue<D> {
         answered
     }
 
+    /// Looks at the used ring for somebody who waits, and at the deadlines if it holds nothing.
+    pub(crate) fn look(&self, device: &Device<D>) {
+        if self.process(device, Afterwards::Keep) == 0 {
+            device.check_deadlines();
+        }
+    }
+
     /// Goes on with what [`Self::process`] left, and looks after posted buffers where no interrupt comes. Runs
     /// for each tick of the boot CPU's timer.
     pub(crate) fn tick(&self, device: &Device<D>) {

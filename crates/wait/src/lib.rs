@@ -52,8 +52,11 @@ pub trait Awaited {
     /// The value that is delivered.
     type Output;
 
-    /// Takes what has been delivered, after a look at the device.
-    fn look(&self) -> Option<Self::Output>;
+    /// Takes what has been delivered. Does not look at the device.
+    fn take(&self) -> Option<Self::Output>;
+
+    /// Looks at the device, which may deliver something by it.
+    fn look(&self);
 
     /// Has `waker` called at the next delivery, or returns `false` if there may be something to take now.
     fn arm(&self, waker: Arc<Waker>) -> bool;
@@ -91,9 +94,11 @@ pub fn wait<A: Awaited + ?Sized>(
                 waiting.sleeps.fetch_add(1, Ordering::Relaxed);
                 waiter.wait();
             }
+        } else {
+            waiting.looks.fetch_add(1, Ordering::Relaxed);
+            what.look();
         }
-        waiting.looks.fetch_add(1, Ordering::Relaxed);
-        if let Some(output) = what.look() {
+        if let Some(output) = what.take() {
             if patience == Patience::Adaptive {
                 waiting.note(now().wrapping_sub(begin));
             }

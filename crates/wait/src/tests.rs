@@ -1,6 +1,6 @@
 //! Unit tests of the policy of waiting, with a device and a clock of their own.
 
-use alloc::vec::Vec;
+use alloc::{collections::VecDeque, vec::Vec};
 use core::cell::Cell;
 
 use ostd::{prelude::ktest, sync::SpinLock, task::TaskOptions};
@@ -50,10 +50,13 @@ impl Slow {
 impl Awaited for Slow {
     type Output = ();
 
-    fn look(&self) -> Option<()> {
+    fn take(&self) -> Option<()> {
+        (now() >= self.answers_at.get()).then_some(())
+    }
+
+    fn look(&self) {
         self.looks.set(self.looks.get() + 1);
-        let now = CLOCK.fetch_add(LOOK, Ordering::Relaxed) + LOOK;
-        (now >= self.answers_at.get()).then_some(())
+        CLOCK.fetch_add(LOOK, Ordering::Relaxed);
     }
 
     fn arm(&self, waker: Arc<Waker>) -> bool {
@@ -68,13 +71,13 @@ impl Awaited for Slow {
 }
 
 #[ktest]
-fn who_sleeps_looks_once_and_who_polls_never_sleeps() {
+fn who_sleeps_does_not_look_and_who_polls_never_sleeps() {
     let device = Slow::new();
     for ticks in [1, 100, 100_000] {
-        assert_eq!(device.wait(ticks, Patience::Sleep), (1, 1));
+        assert_eq!(device.wait(ticks, Patience::Sleep), (0, 1));
         assert_eq!(device.wait(ticks, Patience::Poll), (ticks.div_ceil(LOOK), 0));
     }
-    assert_eq!(device.wait(200, Patience::PollFor(100)), (100 / LOOK + 1, 1));
+    assert_eq!(device.wait(200, Patience::PollFor(100)), (100 / LOOK, 1));
     assert_eq!(device.wait(90, Patience::PollFor(100)), (90 / LOOK, 0));
 }
 
@@ -94,7 +97,7 @@ fn on_a_slow_device_the_adaptive_soon_sleeps_at_once() {
     for _ in 0..20 {
         assert_eq!(device.wait(slow, Patience::Adaptive).1, 1);
     }
-    assert_eq!(device.wait(slow, Patience::Adaptive), (1, 1));
+    assert_eq!(device.wait(slow, Patience::Adaptive), (0, 1));
 }
 
 #[ktest]
@@ -155,6 +158,38 @@ fn completions_come_out_in_order_and_make_room() {
     queue.push(3);
     let rest: Vec<_> = core::iter::from_fn(|| queue.try_next()).collect();
     assert_eq!((&rest[..], queue.open()), (&[2, 3][..], 0));
+}
+
+#[ktest]
+fn all_completions_are_taken_at_once_and_make_room() {
+    let queue = CompletionQueue::new(3);
+    (0..3).for_each(|_| queue.reserve().unwrap());
+    queue.push(1);
+    queue.push(2);
+    // What is given in exchange is emptied before.
+    let mut taken = VecDeque::from([9]);
+    queue.take_all(&mut taken);
+    assert_eq!((taken, queue.try_next(), queue.open()), (VecDeque::from([1, 2]), None, 1));
+    queue.push(3);
+    let mut taken = VecDeque::new();
+    queue.take_all(&mut taken);
+    assert_eq!((&taken, queue.open()), (&VecDeque::from([3]), 0));
+    // It holds everything that may be due, so that no push allocates.
+    assert!(taken.capacity() >= 3);
+}
+
+#[ktest]
+fn who_sleeps_is_woken_when_nothing_is_due_any_more() {
+    let (queue, waiting) = (CompletionQueue::<u32>::new(2), Waiting::new());
+    queue.reserve().unwrap();
+    queue.reserve().unwrap();
+    let (waiter, waker) = Waiter::new_pair();
+    assert!(queue.fall_asleep(waker, &waiting));
+    queue.cancel();
+    assert_eq!(waiting.asleep(), 1);
+    queue.cancel();
+    assert_eq!(waiting.asleep(), 0);
+    waiter.wait();
 }
 
 #[ktest]

@@ -1,11 +1,6 @@
 //! Formatting, clippy, rustdoc, and the promise of the kernel and its crates to be free of `unsafe`.
 
-use std::{
-    ffi::OsStr,
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context, Result, bail};
 use lab::{
@@ -13,7 +8,7 @@ use lab::{
     workspace::{KERNEL_TARGET, Member, Workspace},
 };
 
-use crate::report::Suite;
+use crate::{files, report::Suite};
 
 /// Runs the checks that look at the source only.
 pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
@@ -96,7 +91,10 @@ fn no_unsafe(folder: &Path) -> Result<()> {
     if !text.lines().any(|line| line.trim() == "#![forbid(unsafe_code)]") {
         bail!("{} does not say #![forbid(unsafe_code)]", root.display());
     }
-    for file in rust_files(&folder.join("src"))? {
+    let (source, mut files) = (folder.join("src"), Vec::new());
+    files::list(&source, |_| false, &mut files)
+        .with_context(|| format!("cannot list {}", source.display()))?;
+    for file in files {
         let text =
             fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         if let Some(line) = first_unsafe(&text) {
@@ -113,21 +111,6 @@ fn first_unsafe(text: &str) -> Option<usize> {
         code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "unsafe")
     })?;
     Some(position + 1)
-}
-
-fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in
-        fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?
-    {
-        let path = entry?.path();
-        if path.is_dir() {
-            files.extend(rust_files(&path)?);
-        } else if path.extension() == Some(OsStr::new("rs")) {
-            files.push(path);
-        }
-    }
-    Ok(files)
 }
 
 #[cfg(test)]

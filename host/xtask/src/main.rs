@@ -8,14 +8,17 @@ mod bench;
 mod counts;
 mod e2e;
 mod figures;
+mod files;
 mod host;
 mod hostile;
 mod ktest;
 mod lint;
+mod mutants;
 mod report;
 mod road;
 mod selftest;
 mod soak;
+mod syntax;
 
 use std::process::ExitCode;
 
@@ -76,6 +79,8 @@ enum Task {
     Failing,
     /// Run the long versions of the last two, and keep the figures.
     Soak(soak::Extent),
+    /// Change the driver core in one place after the other, and see whether the unit tests notice.
+    Mutants(mutants::Options),
     /// Measure this kernel, the crate virtio-drivers, Linux and the bare host under the same loads.
     Bench(bench::Options),
     /// Write the book's page of figures from the reports of ktest, hostile, soak and bench.
@@ -109,6 +114,7 @@ fn run(cli: &Cli) -> Result<bool> {
     let failing: Run =
         &|suite| soak::failing_disks(&workspace, suite, soak::SHORT).map(|_figures| ());
     let report = match &cli.task {
+        Task::Mutants(options) => return mutants::run(&workspace, options),
         Task::Bench(options) => return bench::run(&workspace, options),
         Task::Figures => return figures::write(&workspace).map(|()| true),
         Task::Test => Report::of(&[

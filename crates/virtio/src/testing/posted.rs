@@ -25,7 +25,7 @@ use crate::{
     recovery::MAX_RESTARTS,
     request_queue::{MAX_LOOKS, RequestQueue},
     transport::{
-        InterruptStatus, Transport,
+        DeviceStatus, InterruptStatus, Transport,
         Version::{self, Legacy, Modern},
     },
 };
@@ -267,6 +267,39 @@ fn buffers_are_posted_again_after_a_restart() {
             assert_eq!(rig.received(), [50 + round]);
         }
     });
+}
+
+#[ktest]
+fn a_device_that_asks_for_a_reset_interrupts_for_its_events_again() {
+    everywhere(|rig| {
+        rig.transport.state.lock().status.insert(DeviceStatus::DEVICE_NEEDS_RESET);
+        rig.transport.interrupt(InterruptStatus::CONFIGURATION_CHANGE);
+        assert_eq!(rig.device.driver().restarts.load(Ordering::Relaxed), 1);
+        assert_eq!(rig.send(5), (true, true));
+        assert_eq!(rig.received(), [5]);
+        rig.assert_posted();
+    });
+}
+
+#[ktest]
+fn a_buffer_that_is_not_linked_is_not_posted_and_not_lost() {
+    let rig = Rig::new(Modern, Features::empty(), 30_000);
+    // One buffer is to spare afterwards.
+    assert_eq!(rig.send(NOT_LINKED), (true, true));
+    let forget = |chain: &mut Chain<Event>, _| {
+        chain.memory_mut();
+        Some(())
+    };
+    assert_eq!(rig.device.post(0, forget), Ok(0));
+    let why = DeviceError::Chain(ChainError::NotLinked);
+    assert_eq!(*rig.device.driver().ended.lock(), (2, Some(why)));
+    assert_eq!(post_all(&rig.device), 1);
+    rig.assert_posted();
+    assert_eq!(
+        rig.device.post(1, |_, _| Some(())),
+        Err(DeviceError::Dead),
+        "there is no such queue"
+    );
 }
 
 #[ktest]

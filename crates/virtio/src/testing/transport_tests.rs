@@ -122,6 +122,17 @@ fn queue_setup(version: u32) -> (Vec<(usize, u32)>, Queue<(), ()>) {
 }
 
 #[ktest]
+fn a_queue_knows_its_number() {
+    for index in [0, 1, 7] {
+        let script = Script::new(&[(4, 2), (0x034, 64)]);
+        let transport = Arc::new(script.transport());
+        let queue = Queue::<(), ()>::new(transport, index, Features::empty(), 8).unwrap();
+        assert_eq!(queue.index(), index);
+        assert!(script.writes().contains(&(0x030, index.into())));
+    }
+}
+
+#[ktest]
 fn a_modern_queue_is_three_addresses_and_ready() {
     let (writes, mut queue) = queue_setup(2);
     let value = |offset| writes.iter().rev().find(|(at, _)| *at == offset).unwrap().1;

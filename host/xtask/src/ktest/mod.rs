@@ -1,7 +1,7 @@
 //! The unit tests of the kernel and of the crates on OSTD that it is made of. They run inside QEMU, those
 //! of each crate in a boot of their own.
 
-mod output;
+pub mod output;
 
 use std::{fs, path::Path};
 

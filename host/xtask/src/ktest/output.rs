@@ -116,7 +116,7 @@ fn counts(sum: &str) -> Option<(usize, usize)> {
 
 /// The tests in what the test runner printed: `test NAME ... ok`, where the test's own output may
 /// stand before `ok`.
-fn tests(output: &str) -> Vec<Test> {
+pub fn tests(output: &str) -> Vec<Test> {
     let mut tests: Vec<Test> = Vec::new();
     for line in output.lines() {
         let started = line.strip_prefix("test ").and_then(|rest| rest.split_once(" ..."));

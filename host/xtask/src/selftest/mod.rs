@@ -9,7 +9,7 @@
 mod cases;
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -27,7 +27,7 @@ use self::cases::{
     Expected::{Fails, Passes},
     GOOD,
 };
-use crate::report::Suite;
+use crate::{files::copy_all, report::Suite};
 
 /// Long enough for a boot on a slow machine, short enough to wait for.
 const HANG_LIMIT_SECONDS: u32 = 15;
@@ -220,19 +220,4 @@ fn path_in<'a>(root: &Path, path: &'a Value) -> Result<&'a Path> {
 
 fn relative(root: &Path, path: &Value) -> Result<PathBuf> {
     Ok(path_in(root, path)?.strip_prefix(root)?.to_owned())
-}
-
-fn copy_all(from: &Path, to: &Path) -> io::Result<()> {
-    if from.is_dir() {
-        fs::create_dir_all(to)?;
-        for entry in fs::read_dir(from)? {
-            let name = entry?.file_name();
-            copy_all(&from.join(&name), &to.join(&name))?;
-        }
-        return Ok(());
-    }
-    if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    fs::copy(from, to).map(|_| ())
 }

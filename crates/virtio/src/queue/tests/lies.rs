@@ -30,6 +30,7 @@ fn lie(tell: impl FnOnce(&mut DeviceQueue, u16)) -> Violation {
     assert_eq!(bench.queue.pop().unwrap_err(), violation);
     assert_eq!(bench.queue.look(), Err(violation));
     assert_eq!(bench.queue.violation(), Some(violation));
+    assert_eq!(bench.queue.free_segments(), 0);
     let (error, ..) = bench.queue.add(bench.pool.chain(1, 1), 1).unwrap_err();
     assert_eq!(error, AddError::Broken(violation));
     // What was outstanding is still owned, and comes back after a reset.

@@ -57,8 +57,13 @@ fn a_device_that_does_not_reset_keeps_its_memory() {
     let error = ResetError { status: DeviceStatus::DRIVER_OK };
     assert_eq!(stop(&mut bench.queue), (Err(error), [42].into()));
     assert_eq!(bench.pool.available(), available);
-    let index = 0;
-    assert_eq!(bench.queue.restart(), Err(SetupError::InUse { index }));
+    // Nor is it given to the device again, whatever that says of the queue.
+    for ready in [true, false] {
+        bench.transport.state.lock().ready = ready;
+        let index = bench.queue.index();
+        assert_eq!(bench.queue.restart(), Err(SetupError::InUse { index }));
+    }
+    bench.queue.start();
     let (error, ..) = bench.queue.add(bench.pool.chain(1, 1), 1).unwrap_err();
     assert_eq!(error, AddError::Stopped);
     bench.queue.release();
@@ -93,8 +98,19 @@ fn a_stopped_queue_starts_again_from_nothing() {
             assert!(bench.try_pop().is_err());
             assert_eq!(stop(&mut bench.queue), (Ok(()), [1].into()));
             assert_eq!(bench.pop().map(|used| used.tag), None);
+            // It takes nothing before it is restarted and started.
+            let stopped = |bench: &mut Bench| {
+                let (error, ..) = bench.queue.add(bench.pool.chain(1, 1), 9).unwrap_err();
+                assert_eq!((error, bench.queue.free_segments()), (AddError::Stopped, 0));
+            };
+            bench.queue.start();
+            stopped(&mut bench);
+            bench.transport.state.lock().ready = true;
+            assert_eq!(bench.queue.restart(), Err(SetupError::InUse { index: 0 }));
+            bench.transport.state.lock().ready = false;
             bench.transport.state.lock().driver_features = features.bits();
             bench.queue.restart().unwrap();
+            stopped(&mut bench);
             bench.queue.start();
             bench.assert_empty();
             bench.add(1, 1, round);

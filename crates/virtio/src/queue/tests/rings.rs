@@ -1,5 +1,7 @@
 //! Chains on their way to the device and back.
 
+use ostd::arch::read_tsc;
+
 use super::*;
 
 #[ktest]
@@ -141,6 +143,19 @@ fn chains_come_back_in_any_order() {
     }
 }
 
+/// What was used last is most likely in the cache.
+#[ktest]
+fn the_descriptors_that_came_back_last_are_used_first_and_in_their_order() {
+    let mut bench = bench(8, Features::empty());
+    let mut heads = Vec::new();
+    for segments in [3, 1, 3, 2] {
+        bench.add(segments, 1, 0);
+        heads.push(bench.turn());
+        bench.pop().unwrap();
+    }
+    assert_eq!(heads, [heads[0]; 4]);
+}
+
 #[ktest]
 fn chains_against_the_rules_are_refused() {
     struct Bad {
@@ -184,6 +199,25 @@ fn chains_against_the_rules_are_refused() {
     }
     assert_eq!((queue.outstanding(), queue.free_descriptors.len()), (0, 64));
     assert_eq!(transport.with_queue(|queue| queue.available_index()), 0);
+    // A part must lie inside of its memory, whoever writes it.
+    let mut chain = Chain::new(dma::alloc_coherent(1).unwrap(), 0, None);
+    for (range, result) in [(4000..4096, Ok(())), (4000..4097, Err(ChainError::BadRange))] {
+        assert_eq!(chain.link(|pages, list| list.device_reads_part(pages, range.clone())), result);
+        assert_eq!(chain.link(|pages, list| list.device_writes_part(pages, range.clone())), result);
+    }
+}
+
+#[ktest]
+fn the_time_at_which_a_chain_was_sent_is_known() {
+    let mut bench = bench(8, Features::empty());
+    let before = read_tsc();
+    bench.add(1, 1, 0);
+    let between = read_tsc();
+    bench.add(1, 1, 1);
+    let mut times: Vec<_> = bench.queue.outstanding_since().collect();
+    times.sort_unstable();
+    assert_eq!(times.len(), 2);
+    assert!((before..=between).contains(&times[0]) && (between..=read_tsc()).contains(&times[1]));
 }
 
 #[ktest]

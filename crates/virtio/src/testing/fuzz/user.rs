@@ -35,6 +35,8 @@ pub struct User {
     flushed: u64,
     pub requests: u64,
     pub succeeded: u64,
+    /// Requests that ended because their time was over.
+    pub late: u64,
     pub leaked: Leaked,
 }
 
@@ -76,6 +78,7 @@ impl User {
             flushed: 0,
             requests: 0,
             succeeded: 0,
+            late: 0,
             leaked: Leaked::default(),
         }
     }
@@ -209,6 +212,7 @@ impl User {
         assert_eq!(in_flight.tag, tag, "an answer that is not due");
         if let Err(error) = result {
             assert!(may_fail(error), "{error:?}");
+            self.late += u64::from(error == Error::TimedOut);
         }
         let ignores_reset = self.device.inner.lock().registers.ignores_reset;
         let lost = ignores_reset && matches!(result, Err(Error::Violation(_) | Error::NeedsReset));

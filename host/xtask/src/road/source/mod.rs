@@ -12,9 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 
 use self::outline::Outline;
-
-/// Modules that only unit tests have.
-const TESTS: [&str; 2] = ["tests", "testing"];
+use crate::{files, syntax};
 
 /// A function with its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +65,7 @@ impl Source {
         let mut files = Vec::new();
         for folder in &folders {
             let pattern = root.join(folder).join("src");
-            list(&pattern, &mut files)
+            files::list(&pattern, syntax::is_for_tests, &mut files)
                 .with_context(|| format!("cannot list {}", pattern.display()))?;
         }
         let mut texts = Vec::new();
@@ -178,23 +176,6 @@ fn crate_of(path: &Path) -> Option<String> {
         first => first,
     };
     Some(name.replace('-', "_"))
-}
-
-/// Adds the source files below `folder`, without those of tests.
-fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        if TESTS.contains(&stem) {
-            continue;
-        }
-        if path.is_dir() {
-            list(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::{
-    Attribute, Block, ImplItemFn, ItemEnum, ItemFn, ItemImpl, ItemMacro, ItemMod, ItemStruct,
-    ItemTrait, ItemUse, Signature, TraitItemFn, UseTree,
+    Block, ImplItemFn, ItemEnum, ItemFn, ItemImpl, ItemMacro, ItemMod, ItemStruct, ItemTrait,
+    ItemUse, Signature, TraitItemFn, UseTree,
     visit::{self, Visit},
 };
 
 use super::names;
+use crate::syntax::{is_test, type_name};
 
 /// The declarations and imports of a file. Modules in it are not told apart.
 #[derive(Default)]
@@ -115,10 +116,7 @@ impl<'ast> Visit<'ast> for Outline {
         if is_test(&item.attrs) {
             return;
         }
-        let owner = match &*item.self_ty {
-            syn::Type::Path(path) => path.path.segments.last().map(|last| last.ident.to_string()),
-            _ => None,
-        };
+        let owner = type_name(&item.self_ty);
         self.inside(owner, |this| visit::visit_item_impl(this, item));
     }
 
@@ -155,16 +153,6 @@ impl<'ast> Visit<'ast> for Outline {
             declared(item.mac.tokens.clone(), &mut self.types);
         }
     }
-}
-
-/// Returns true if an item is there for unit tests only.
-fn is_test(attributes: &[Attribute]) -> bool {
-    attributes.iter().any(|attribute| match &attribute.meta {
-        syn::Meta::List(list) if list.path.is_ident("cfg") => {
-            ["ktest", "test"].contains(&list.tokens.to_string().as_str())
-        }
-        _ => false,
-    })
 }
 
 /// The types that the tokens of a macro's call declare.

@@ -77,6 +77,22 @@ fn discard_and_write_zeroes_are_split_at_the_limit() {
         let types: Vec<_> = disk.take_log().into_iter().map(|(kind, _)| kind).collect();
         assert_eq!(types, [13, 13, 13, 11, 11]);
     });
+    // Each kind has a limit of its own.
+    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+    disk.transport.set_config(48, &5u32.to_le_bytes());
+    let driver = disk.driver(&Options::default()).unwrap();
+    disk.take_log();
+    driver.discard(0, 16).unwrap();
+    driver.write_zeroes(0, 16).unwrap();
+    assert_eq!(disk.take_log(), [(11, 0), (11, 0), (13, 0), (13, 0), (13, 0), (13, 0)]);
+    // A limit that is not in whole blocks is rounded down.
+    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+    disk.transport.set_config(20, &2048u32.to_le_bytes());
+    disk.transport.set_config(36, &11u32.to_le_bytes());
+    let driver = disk.driver(&Options::default()).unwrap();
+    disk.take_log();
+    driver.discard(0, 24).unwrap();
+    assert_eq!(disk.take_log(), [(11, 0); 3]);
     let plain = FakeDisk::new(Modern, 0, 64).driver(&Options::default()).unwrap();
     assert_eq!(plain.discard(0, 1), Err(Error::Unsupported));
     assert_eq!(plain.write_zeroes(0, 1), Err(Error::Unsupported));
@@ -93,6 +109,12 @@ fn without_flush_there_is_nothing_to_flush() {
     driver.submit(Request::new(Operation::Flush, 0, vec![]), &done, IfFull::Fail).unwrap();
     assert_eq!(done.try_next().unwrap().result, Ok(()));
     assert_eq!(disk.take_log(), []);
+    // They count nevertheless.
+    let done = CompletionQueue::new(3);
+    let flush = || Request::new(Operation::Flush, 0, vec![]);
+    let mut batch = VecDeque::from([flush(), flush(), read_request(0)]);
+    assert_eq!(driver.submit_batch(&mut batch, &done).unwrap(), 3);
+    assert_eq!(disk.take_log(), [(0, 0)]);
 }
 
 #[ktest]
@@ -132,11 +154,34 @@ fn requests_are_split_where_the_device_demands_it() {
                 [1, 3, 2, 7usize].map(|n| n.div_ceil(size_max as usize / 512)).iter().sum();
             assert_eq!(total, pieces);
         }
-        let request = Request::new(Operation::Read, 5, vec![buffer(6, &[]), buffer(7, &[])]);
-        driver.submit(request, &done, IfFull::Wait).unwrap();
+        for parts in [vec![6, 7], vec![13]] {
+            let buffers: Vec<_> = parts.iter().map(|sectors| buffer(*sectors, &[])).collect();
+            disk.take_segments();
+            driver.submit(Request::new(Operation::Read, 5, buffers), &done, IfFull::Wait).unwrap();
+            let read = next(&done, &driver);
+            assert_eq!(read.result, Ok(()));
+            assert_eq!(contents(&read.request.unwrap().buffers), data);
+            let longest = size_max as usize / SECTOR_SIZE;
+            let pieces = parts.iter().map(|sectors: &usize| sectors.div_ceil(longest)).sum();
+            assert_eq!(disk.take_segments().iter().sum::<usize>(), pieces);
+        }
+        assert_idle(&disk, &driver);
+    }
+}
+
+#[ktest]
+fn a_request_longer_than_the_queue_is_split() {
+    for ring in [Features::empty(), Features::RING_INDIRECT_DESC] {
+        let disk = FakeDisk::new(Modern, all_disk_features() | ring.bits(), 64);
+        let driver = disk.driver(&Options { queue_size: 4, ..Options::default() }).unwrap();
+        disk.take_segments();
+        let done = CompletionQueue::new(1);
+        let buffers = (0..5).map(|_| buffer(1, &[])).collect();
+        driver.submit(Request::new(Operation::Read, 7, buffers), &done, IfFull::Fail).unwrap();
         let read = next(&done, &driver);
         assert_eq!(read.result, Ok(()));
-        assert_eq!(contents(&read.request.unwrap().buffers), data);
+        assert_eq!(contents(&read.request.unwrap().buffers), disk.sectors(7, 5));
+        assert_eq!(disk.take_segments(), [2, 2, 1]);
         assert_idle(&disk, &driver);
     }
 }

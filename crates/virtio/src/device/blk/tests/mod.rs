@@ -2,6 +2,7 @@
 
 mod basics;
 mod roads;
+mod room;
 mod setup;
 mod trouble;
 mod waiting;

@@ -18,6 +18,49 @@ fn the_disk_is_known_by_its_configuration() {
 }
 
 #[ktest]
+fn what_the_features_do_not_offer_is_not_read() {
+    let info = |features, change: &dyn Fn(&FakeDisk)| {
+        let disk = FakeDisk::new(Modern, features, 64);
+        change(&disk);
+        disk.driver(&Options { queue_size: 16, ..Options::default() }).unwrap().info()
+    };
+    let all = all_disk_features();
+    let without = |feature: BlkFeatures| all & !feature.bits();
+    let exponent = |exponent: u8| move |disk: &FakeDisk| disk.transport.set_config(24, &[exponent]);
+    let seg_max =
+        |most: u32| move |disk: &FakeDisk| disk.transport.set_config(12, &most.to_le_bytes());
+
+    assert_eq!(info(without(BlkFeatures::BLK_TOPOLOGY), &exponent(3)).physical_block_size, 512);
+    assert_eq!(info(all, &exponent(3)).physical_block_size, 4096);
+    // Those are no sizes.
+    for exponent in [23, 31, 32, 255].map(exponent) {
+        assert_eq!(info(all, &exponent).physical_block_size, 512);
+    }
+    assert_eq!(info(without(BlkFeatures::BLK_SEG_MAX), &seg_max(5)).max_segments, 1);
+    assert_eq!(info(all, &seg_max(5)).max_segments, 5);
+    // A chain is no longer than the queue, header and response included.
+    assert_eq!(info(all, &seg_max(126)).max_segments, 14);
+
+    let cache = |on: u8| move |disk: &FakeDisk| disk.transport.set_config(32, &[on]);
+    for (features, on, writeback) in [
+        (all, 0, false),
+        (all, 1, true),
+        // With FLUSH alone it must be taken to be on.
+        (without(BlkFeatures::BLK_CONFIG_WCE), 0, true),
+        (without(BlkFeatures::BLK_FLUSH), 1, false),
+    ] {
+        assert_eq!(info(features, &cache(on)).writeback, writeback);
+    }
+}
+
+#[ktest]
+fn there_are_no_more_queues_than_cpus() {
+    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+    disk.transport.set_config(34, &64u16.to_le_bytes());
+    assert_eq!(disk.driver(&Options::default()).unwrap().info().queues, ostd::cpu::num_cpus());
+}
+
+#[ktest]
 fn features_are_named_and_only_known_ones_acknowledged() {
     let disk = FakeDisk::new(Modern, u64::MAX, 64);
     let driver = disk.driver(&Options::default());
@@ -110,7 +153,9 @@ fn a_dropped_driver_resets_its_device() {
 
 #[ktest]
 fn a_disk_that_does_not_tell_its_name_is_a_disk() {
-    for fault in [Fault::Status(1), Fault::Status(2), Fault::Status(0x77), Fault::Written(1)] {
+    let short = [Fault::Written(1), Fault::Written(20)];
+    for fault in [Fault::Status(1), Fault::Status(2), Fault::Status(0x77)].into_iter().chain(short)
+    {
         let disk = FakeDisk::new(Modern, all_disk_features(), 64);
         disk.plan_faults([Some(fault)]);
         let driver = disk.driver(&Options::default()).unwrap();

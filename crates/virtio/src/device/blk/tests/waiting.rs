@@ -69,9 +69,24 @@ fn a_batch_costs_one_notification() {
     // The first request that is wrong ends the batch; those before it are done.
     requests.push_back(Request::new(Operation::Read, 1, vec![buffer(1, &[])]));
     requests.push_back(Request::new(Operation::Read, 99, vec![buffer(1, &[])]));
+    requests.push_back(Request::new(Operation::Read, 2, vec![buffer(1, &[])]));
     let rejected = driver.submit_batch(&mut requests, &done).unwrap_err();
-    assert_eq!(rejected.request.sector, 99);
+    assert_eq!((rejected.request.sector, requests.len()), (99, 1));
     assert_eq!(reaper.next().unwrap().result, Ok(()));
+}
+
+#[ktest]
+fn statistics_count_what_the_device_sees() {
+    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+    let driver = disk.driver(&Options::default()).unwrap();
+    disk.connect(&driver);
+    let done = CompletionQueue::new(1);
+    disk.plan_faults([Some(Fault::Lose)]);
+    driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
+    disk.find_lost();
+    let found = driver.statistics();
+    assert_eq!(found.notifications, disk.transport.notification_count() as u64);
+    assert_eq!(found.interrupts, 1);
 }
 
 #[ktest]
@@ -193,6 +208,25 @@ fn a_reaper_sleeps_until_the_device_finds_it_right_to_interrupt() {
         assert_eq!(disk.interrupts(), 1, "{ring:?}");
         assert_idle(&disk, &driver);
     }
+}
+
+#[ktest]
+fn who_does_not_sleep_after_all_turns_no_interrupts_on() {
+    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+    let driver = disk.driver(&Options::default()).unwrap();
+    disk.connect(&driver);
+    let done = CompletionQueue::new(2);
+    driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
+    driver.poll();
+    // Something can be taken.
+    assert!(!driver.before_sleep(&done, ostd::sync::Waiter::new_pair().1));
+    let before = disk.interrupts();
+    driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
+    assert_eq!(disk.interrupts(), before);
+    for _ in 0..2 {
+        next(&done, &driver);
+    }
+    assert_idle(&disk, &driver);
 }
 
 #[ktest]
