@@ -106,6 +106,30 @@ fn a_call_sleeps_until_the_device_is_restarted() {
 }
 
 #[ktest]
+fn a_call_sleeps_until_the_device_is_dead() {
+    let (disk, driver) = slow_disk(Features::RING_INDIRECT_DESC, 2);
+    let spare = [driver.device.take().unwrap(), driver.device.take().unwrap()];
+    let refused = Arc::new(AtomicU64::new(0));
+    let (reader, count) = (driver.clone(), refused.clone());
+    let read = move || {
+        let result = blocking(&reader);
+        count.fetch_add((result == Err(Error::Dead)).into(), Ordering::Relaxed);
+    };
+    TaskOptions::new(read).spawn().unwrap();
+    while driver.waiting().asleep() == 0 {
+        Task::yield_now();
+    }
+    disk.transport.state.lock().refuses_features = true;
+    disk.transport.state.lock().status.insert(DeviceStatus::DEVICE_NEEDS_RESET);
+    disk.transport.interrupt(InterruptStatus::CONFIGURATION_CHANGE);
+    while refused.load(Ordering::Relaxed) == 0 {
+        Task::yield_now();
+    }
+    drop(spare);
+    assert_eq!(driver.waiting().asleep(), 0);
+}
+
+#[ktest]
 fn room_that_is_there_is_not_waited_for() {
     let (disk, driver) = slow_disk(Features::empty(), 16);
     let queue = driver.device.queue().unwrap();

@@ -1,6 +1,9 @@
 //! Bringing a disk up, and what it says about itself.
 
-use super::*;
+use ostd::mm::PAGE_SIZE;
+
+use super::{super::request::RequestMemory, *};
+use crate::{request_queue::RequestQueue, testing::fake::DeviceMemory};
 
 #[ktest]
 fn the_disk_is_known_by_its_configuration() {
@@ -146,9 +149,41 @@ fn a_dropped_driver_resets_its_device() {
     disk.plan_faults([Some(Fault::Lose)]);
     let request = read_request(0);
     driver.submit(request, &done, IfFull::Fail).unwrap();
+    let rings = disk.transport.with_queue(|queue| queue.descriptors);
+    assert!(DeviceMemory::read(rings, &mut [0]));
     drop(driver);
     assert!(disk.transport.state.lock().status.is_empty());
+    assert!(!DeviceMemory::read(rings, &mut [0]), "the rings are leaked");
     assert_eq!(done.try_next().unwrap().result, Err(Error::Dead));
+}
+
+#[ktest]
+fn a_queue_that_is_discarded_is_reset_and_freed() {
+    let disk = FakeDisk::new(Modern, 0, 64);
+    let transport: Arc<dyn Transport> = disk.transport.clone();
+    disk.transport.state.lock().status = DeviceStatus::DRIVER;
+    let memory = RequestMemory::make;
+    let queue = RequestQueue::<Blk>::new(&transport, 0, Features::empty(), 8, 3, memory).unwrap();
+    let rings = disk.transport.with_queue(|queue| queue.descriptors);
+    queue.discard();
+    assert!(disk.transport.state.lock().status.is_empty());
+    assert!(!DeviceMemory::read(rings, &mut [0]), "the rings are leaked");
+}
+
+#[ktest]
+fn a_set_up_that_fails_keeps_no_memory() {
+    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+    let fail = || {
+        let small = Options { queue_size: 2, ..Options::default() };
+        assert!(matches!(disk.driver(&small), Err(InitError::QueueTooSmall { .. })));
+    };
+    // What the heap keeps for later is taken by the first few.
+    (0..10).for_each(|_| fail());
+    let free = osdk_frame_allocator::load_total_free_size();
+    (0..100).for_each(|_| fail());
+    let lost = free as isize - osdk_frame_allocator::load_total_free_size() as isize;
+    // A queue has two pages.
+    assert!(lost < 100 * PAGE_SIZE as isize, "{lost} bytes");
 }
 
 #[ktest]
