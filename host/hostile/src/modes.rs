@@ -59,7 +59,7 @@ pub static MODES: &[Mode] = &[
     Mode::new(7, "length-half", "a read with half of the bytes written")
         .lie(Lie::LengthHalf)
         .about(About::Reads)
-        .ends(Ends::FailsAlone, &["the device delivered"])
+        .ends(Ends::FailsAlone, &["the device has written"])
         .kinds(&["short"]),
     Mode::new(8, "no-status-read", "a read whose status byte is never written")
         .lie(Lie::NoStatus)
