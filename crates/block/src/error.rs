@@ -49,7 +49,7 @@ pub enum Error {
     BadStatus(u8),
     /// The device returned the request without an answer.
     NoAnswer,
-    /// The device answered a read with fewer bytes than it was asked for.
+    /// The device has written fewer bytes to memory than a complete answer has.
     Short {
         /// The bytes it says to have written.
         written: u32,
@@ -119,7 +119,10 @@ impl fmt::Display for Error {
             }
             Self::NoAnswer => f.write_str("the device returned the request without an answer"),
             Self::Short { written, expected } => {
-                write!(f, "the device delivered {written} of {expected} bytes")
+                write!(
+                    f,
+                    "the device has written {written} of {expected} bytes, its response included"
+                )
             }
             Self::Violation(what) => write!(f, "the device broke a rule: {what}"),
             Self::Driver(rule) => write!(f, "the driver broke a rule: {rule}"),

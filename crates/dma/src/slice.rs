@@ -276,6 +276,17 @@ impl Buffer {
         Ok(())
     }
 
+    /// Makes it as long as `data` and copies that into it, and on to where the device sees it. IRQs must be
+    /// enabled.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::alloc`]; the buffer is as before.
+    pub fn fill(&mut self, data: &[u8]) -> Result<(), DmaError> {
+        self.resize(data.len())?;
+        self.write(0, data)
+    }
+
     /// The length in bytes.
     #[inline]
     pub fn len(&self) -> usize {

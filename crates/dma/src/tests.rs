@@ -1,6 +1,6 @@
 //! Unit tests of the DMA slices.
 
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 
 use ostd::{
     mm::{Frame, UFrame, dma::ToDevice},
@@ -179,6 +179,18 @@ fn buffers_hold_what_they_are_given() {
     assert_eq!(buffer.extent().len, buffer.len());
     assert_eq!(buffer.read(9 * 512 - 2, &mut tail), Err(DmaError::OutOfRange));
     assert_eq!(buffer.write(usize::MAX, &tail), Err(DmaError::OutOfRange));
+}
+
+#[ktest]
+fn a_buffer_is_filled_with_all_of_the_data_and_nothing_else() {
+    let mut buffer = Buffer::EMPTY;
+    for data in [&[7; 600][..], &[8; 3], &[9; PAGE_SIZE + 1]] {
+        buffer.fill(data).unwrap();
+        let mut found = vec![0; data.len()];
+        buffer.read(0, &mut found).unwrap();
+        assert_eq!((&found[..], buffer.len()), (data, data.len()));
+    }
+    assert_eq!((buffer.fill(&[]), buffer.len()), (Err(DmaError::Empty), PAGE_SIZE + 1));
 }
 
 #[ktest]

@@ -49,12 +49,12 @@ pub static MODES: &[Mode] = &[
     Mode::new(7, "length-zero-read", "a read with 0 bytes written")
         .lie(Lie::LengthZero)
         .about(About::Reads)
-        .ends(Ends::FailsAlone, &["delivered 0 of"])
+        .ends(Ends::FailsAlone, &["has written 0 of"])
         .kinds(&["short"]),
     Mode::new(7, "length-zero-write", "a write whose answer is 0 bytes long")
         .lie(Lie::LengthZero)
         .about(About::Writes)
-        .ends(Ends::FailsAlone, &["delivered 0 of", "without an answer"])
+        .ends(Ends::FailsAlone, &["has written 0 of", "without an answer"])
         .kinds(&["short", "no_answer"]),
     Mode::new(7, "length-half", "a read with half of the bytes written")
         .lie(Lie::LengthHalf)

@@ -1,5 +1,7 @@
 //! The benchmark's peer: the loads of `job=bench` through the crate `virtio-drivers`, on the same OSTD.
 //!
+//! `make bench` measures it beside the kernel and Linux.
+//!
 //! `job=bench mode=randread|randwrite|read|write bs=BYTES qd=N [count=N|seconds=S] [complete=irq|poll]`
 //! on the kernel command line, and on the console one line of JSON with the keys of the kernel's own
 //! `job=bench`. What is not measured here is `null`. `qd` is the depth that was used: the crate's queue

@@ -55,7 +55,7 @@ impl Run for Demo {
         super::step("flushing", || disk.flush())?;
         let after = read::sector_afresh(disk, SECTOR)?;
         if after != answer {
-            return Err(not_written(disk, &after, &answer));
+            return Err(not_written(disk, &before, &after, &answer));
         }
         println!("Read string from a fresh request: {}", Text(&after).unquoted());
         Ok(String::new())
@@ -63,13 +63,22 @@ impl Run for Demo {
 }
 
 /// Tells what the sector holds instead of `expected`, and where else that stands.
-fn not_written(disk: &Disk, found: &[u8; SECTOR_SIZE], expected: &[u8; SECTOR_SIZE]) -> Failure {
+fn not_written(
+    disk: &Disk,
+    before: &[u8; SECTOR_SIZE],
+    found: &[u8; SECTOR_SIZE],
+    expected: &[u8; SECTOR_SIZE],
+) -> Failure {
     let sectors = 0..disk.info().geometry.capacity.min(SEARCHED);
     let place = sectors
         .filter(|sector| *sector != SECTOR)
         .find(|sector| read::sector(disk, *sector).is_ok_and(|data| data == *expected));
     let elsewhere = match place {
         Some(sector) => format!("; what was written stands in sector {sector}"),
+        None if found == before => String::from(
+            "; what was written stands nowhere on the disk, and the sector is as before: see the request \
+             type, the direction of the data, and that it is copied into the chain's memory",
+        ),
         None => String::from("; what was written stands nowhere on the disk"),
     };
     let same_text = if found.starts_with(ANSWER) { " with something behind it" } else { "" };

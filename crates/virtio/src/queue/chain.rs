@@ -241,9 +241,9 @@ impl ChainError {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Empty => "the chain is empty",
-            Self::NotLinked => "the chain was not linked after its memory was changed or sent",
+            Self::NotLinked => "the chain was changed or sent since it was last linked",
             Self::WrongQueue => "the chain was made for another queue",
-            Self::BadRange => "a part of the chain lies outside its memory",
+            Self::BadRange => "a part of the chain is empty or lies outside its memory",
             Self::WrongDirection => "the memory does not flow in that direction",
             Self::ReadAfterWrite => "what the device reads must stand before what it writes",
             Self::TooManySegments => "the chain has more segments than the queue can take",

@@ -288,5 +288,7 @@ const CAVEATS: &str = "\
   one interrupts, as the one before had asked for it. Linux takes an interrupt for each. Free runs let the device
   answer when it will; on the slow null-co (200 microseconds a request) every read sleeps and is woken, and the
   accesses to registers are what that costs. How often interrupts are needed otherwise is told by the timed runs.
+- virtio-drivers has 16 requests in flight where the depth is 32. It takes requests one by one, not in batches, and
+  notifies after each if the device asks for it.
 - On null-co no data is moved; `qemu-img bench` has no random places, a stride of 1 MiB and a block stands for them.
 ";

@@ -22,8 +22,12 @@ const LINES: [(Subject, &str, RGBColor); 7] = [
     (Subject::Ours(Complete::Adaptive), "this kernel", RGBColor(0, 158, 115)),
     (Subject::Ours(Complete::Hybrid), "this kernel, hybrid", RGBColor(0, 114, 178)),
     (Subject::Ours(Complete::Irq), "this kernel, interrupts", RGBColor(86, 180, 233)),
-    (Subject::Peer(Complete::Irq), "virtio-drivers, interrupts", RGBColor(204, 121, 167)),
-    (Subject::Peer(Complete::Poll), "virtio-drivers, polling", RGBColor(230, 159, 0)),
+    (
+        Subject::Peer(Complete::Irq),
+        "virtio-drivers, interrupts, 16 at most",
+        RGBColor(204, 121, 167),
+    ),
+    (Subject::Peer(Complete::Poll), "virtio-drivers, polling, 16 at most", RGBColor(230, 159, 0)),
     (Subject::Linux, "Linux with fio", RGBColor(213, 94, 0)),
 ];
 
@@ -83,7 +87,7 @@ fn drawing(
         )?;
     chart
         .configure_mesh()
-        .x_desc("requests in flight")
+        .x_desc("queue depth")
         .y_desc("requests per second")
         .x_label_formatter(&|depth| format!("{depth:.0}"))
         .y_label_formatter(&|iops| grouped(*iops))

@@ -117,8 +117,7 @@ impl BlockDevice for VirtioBlk {
         let chain = spare.chain()?;
         let memory = chain.memory_mut();
         memory.prepare(RequestType::Out, sector);
-        memory.data.resize(data.len())?;
-        memory.data.write(0, data)?;
+        memory.data.fill(data)?;
 
         // Step 2: the chain, in the order in which the device uses it.
         chain.link(|memory, segments| {
