@@ -203,6 +203,8 @@ fn a_buffer_is_resized_in_its_memory_as_far_as_that_goes() {
     let address = buffer.extent().address;
     buffer.resize(PAGE_SIZE).unwrap();
     assert_eq!((buffer.extent().address, buffer.len()), (address, PAGE_SIZE));
+    assert_eq!(buffer.resize(0), Err(DmaError::Empty));
+    assert!(!buffer.is_empty() && buffer.len() == PAGE_SIZE);
     buffer.resize(1).unwrap();
     assert_eq!(buffer.write(0, &[1, 2]), Err(DmaError::OutOfRange));
     buffer.resize(PAGE_SIZE + 1).unwrap();
