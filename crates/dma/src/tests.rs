@@ -93,6 +93,14 @@ fn stream_slots_do_not_share_a_cache_line() {
 }
 
 #[ktest]
+fn more_pages_than_can_be_counted_are_refused() {
+    for pages in [usize::MAX, usize::MAX / PAGE_SIZE + 1, 1 << 50] {
+        assert_eq!(alloc_coherent(pages).err(), Some(DmaError::NoMemory));
+        assert_eq!(alloc_stream(pages).err(), Some(DmaError::NoMemory));
+    }
+}
+
+#[ktest]
 fn pages_for_is_enough_and_not_too_much() {
     type Sectors = DmaSliceAlloc<[u8; 512], DmaStream>;
     assert_eq!(Sectors::pages_for(0), Some(1));
@@ -203,6 +211,8 @@ fn a_buffer_is_resized_in_its_memory_as_far_as_that_goes() {
     let address = buffer.extent().address;
     buffer.resize(PAGE_SIZE).unwrap();
     assert_eq!((buffer.extent().address, buffer.len()), (address, PAGE_SIZE));
+    assert_eq!(buffer.resize(0), Err(DmaError::Empty));
+    assert!(!buffer.is_empty() && buffer.len() == PAGE_SIZE);
     buffer.resize(1).unwrap();
     assert_eq!(buffer.write(0, &[1, 2]), Err(DmaError::OutOfRange));
     buffer.resize(PAGE_SIZE + 1).unwrap();

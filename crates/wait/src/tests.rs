@@ -39,11 +39,16 @@ impl Slow {
         Self { waiting, answers_at, looks, sleeps }
     }
 
-    /// Waits once for an answer that takes so many ticks; gives the looks and sleeps that it took.
+    /// Waits once for an answer that takes so many ticks; gives the looks and sleeps that it took, which are
+    /// counted as well.
     fn wait(&self, ticks: u64, patience: Patience) -> (u64, u64) {
+        let counted = || (self.waiting.looks(), self.waiting.sleeps());
+        let before = counted();
         self.answers_at.set(now() + ticks);
         wait(self, &self.waiting, None, patience);
-        (self.looks.take(), self.sleeps.take())
+        let (found, after) = ((self.looks.take(), self.sleeps.take()), counted());
+        assert_eq!((after.0 - before.0, after.1 - before.1), found);
+        found
     }
 }
 
@@ -113,6 +118,23 @@ fn the_adaptive_never_looks_for_longer_than_an_interrupt_costs() {
 }
 
 #[ktest]
+fn the_adaptive_looks_for_twice_as_long_as_waits_took() {
+    let device = Slow::new();
+    device.wait(400, Patience::Adaptive);
+    assert_eq!(device.wait(700, Patience::Adaptive), (700 / LOOK, 0));
+    // As long as an interrupt costs is not longer than that.
+    let device = Slow::new();
+    device.wait(INTERRUPT_COST, Patience::Adaptive);
+    assert_eq!(device.wait(20, Patience::Adaptive), (20 / LOOK, 0));
+    // Only its own waits teach it.
+    let device = Slow::new();
+    for _ in 0..20 {
+        device.wait(10 * INTERRUPT_COST, Patience::PollFor(1));
+    }
+    assert_eq!(device.wait(20, Patience::Adaptive), (20 / LOOK, 0));
+}
+
+#[ktest]
 fn one_late_answer_does_not_make_a_fast_device_slow() {
     let device = Slow::new();
     for _ in 0..50 {
@@ -137,9 +159,61 @@ fn a_device_that_becomes_fast_is_looked_at_again() {
 #[ktest]
 fn without_interrupts_nobody_sleeps() {
     let device = Slow::without_interrupts();
+    assert!(device.waiting.must_poll());
     for patience in [Patience::Sleep, Patience::PollFor(10), Patience::Adaptive] {
         assert_eq!(device.wait(1000, patience), (1000 / LOOK, 0));
     }
+    device.waiting.use_interrupts();
+    assert!(!device.waiting.must_poll());
+    assert_eq!(device.wait(1000, Patience::Sleep), (0, 1));
+}
+
+/// Something that wakes who waits for it when it is told to.
+struct Door {
+    open: AtomicBool,
+    sleeper: SpinLock<Option<Arc<Waker>>>,
+}
+
+impl Awaited for Door {
+    type Output = ();
+
+    fn take(&self) -> Option<()> {
+        self.open.load(Ordering::Relaxed).then_some(())
+    }
+
+    fn look(&self) {}
+
+    fn arm(&self, waker: Arc<Waker>) -> bool {
+        *self.sleeper.lock() = Some(waker);
+        true
+    }
+}
+
+#[ktest]
+fn who_sleeps_does_nothing_until_woken() {
+    let door = Arc::new(Door { open: AtomicBool::new(false), sleeper: SpinLock::new(None) });
+    let waiting = Waiting::new();
+    waiting.use_interrupts();
+    let (visitor, its_waiting) = (door.clone(), waiting.clone());
+    let passed = Arc::new(AtomicBool::new(false));
+    let done = passed.clone();
+    let visit = move || {
+        wait(&*visitor, &its_waiting, None, Patience::Sleep);
+        done.store(true, Ordering::Relaxed);
+    };
+    TaskOptions::new(visit).spawn().unwrap();
+    while waiting.sleeps() == 0 {
+        Task::yield_now();
+    }
+    door.open.store(true, Ordering::Relaxed);
+    (0..10).for_each(|_| Task::yield_now());
+    assert!(!passed.load(Ordering::Relaxed));
+    assert_eq!((waiting.looks(), waiting.sleeps()), (0, 1));
+    door.sleeper.lock().take().unwrap().wake_up();
+    while !passed.load(Ordering::Relaxed) {
+        Task::yield_now();
+    }
+    assert_eq!((waiting.looks(), waiting.sleeps()), (0, 1));
 }
 
 #[ktest]

@@ -170,6 +170,11 @@ impl Process {
         }
     }
 
+    /// Starts the time limit anew, for a program that has shown that it goes on.
+    pub fn renew(&mut self) {
+        self.deadline = Instant::now() + self.limit;
+    }
+
     /// Kills the program with SIGKILL, at once and alone. Returns the complete lines that it had
     /// printed.
     ///

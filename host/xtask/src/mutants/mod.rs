@@ -75,22 +75,20 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
             trials.insert(name, Trial::prepare(workspace, kernel, &log)?);
         }
     }
-    let mut outcomes = Outcomes::new();
-    let mut left = viable;
+    let (mut outcomes, mut left) = (Outcomes::new(), viable);
+    let mut summary = Summary::default();
     for tests in [Tests::Quick, Tests::Slow] {
         println!("{} mutants for the {tests} tests", left.len());
         outcomes.extend(try_all(workspace, options, &trials, tests, &left)?);
-        if std::env::var_os("DEVHACK").is_some() {
-            break;
-        }
         left.retain(|mutant| outcomes.get(&mutant.number) == Some(&Outcome::Survived));
+        let fates = chosen.iter().map(|mutant| {
+            let listed = equivalents.iter().any(|entry| entry.is(mutant));
+            (*mutant, Fate::of(outcomes.get(&mutant.number), listed))
+        });
+        summary = Summary::new(fates.collect(), begin.elapsed());
+        // Also in between: the slow tests take their time.
+        summary.write(workspace)?;
     }
-    let fates = chosen.into_iter().map(|mutant| {
-        let listed = equivalents.iter().any(|entry| entry.is(mutant));
-        (mutant, Fate::of(outcomes.get(&mutant.number), listed))
-    });
-    let summary = Summary::new(fates.collect(), begin.elapsed());
-    summary.write(workspace)?;
     print!("{summary}");
     Ok(summary.is_good())
 }
@@ -111,9 +109,6 @@ fn try_all(
         let mut outcomes = Outcomes::new();
         while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::Relaxed)) {
             let outcome = judge(workspace, trials, tests, mutant)?;
-            if std::env::var_os("DEVHACK").is_some() && outcome == Outcome::Survived {
-                println!("SURVIVED {mutant}");
-            }
             progress.lock().unwrap_or_else(PoisonError::into_inner).enter(&outcome);
             outcomes.insert(mutant.number, outcome);
         }

@@ -96,6 +96,7 @@ impl Progress {
 }
 
 /// What has become of all mutants.
+#[derive(Default)]
 pub struct Summary<'m> {
     fates: Vec<(&'m Mutant, Fate)>,
     elapsed: Duration,

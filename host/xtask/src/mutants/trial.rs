@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use lab::{
     process::{self, Process, ProcessError},
     qemu::{Guest, Machine, Transport},
@@ -22,7 +22,7 @@ const SLOW: Duration = Duration::from_millis(400);
 /// The time that the unit tests may take with no mutant on.
 const BASELINE_SECONDS: u64 = 600;
 
-/// With a mutant on, a boot may take so much longer than without one before it hangs.
+/// With a mutant on, a test may take so much longer than without one before it hangs.
 const LIMIT_FACTOR: u32 = 5;
 const LIMIT_EXTRA: Duration = Duration::from_secs(5);
 
@@ -50,6 +50,16 @@ pub enum Tests {
     Slow,
 }
 
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Caught(test) => write!(f, "{test} fails"),
+            Self::Hung(test) => write!(f, "{test} comes to no end"),
+            Self::Survived => f.write_str("all tests pass"),
+        }
+    }
+}
+
 impl fmt::Display for Tests {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -64,14 +74,13 @@ pub struct Trial {
     kernel: PathBuf,
     /// The first one is of the quick tests.
     boots: Vec<Boot>,
-    patience: u32,
 }
 
 /// A boot of some tests.
 struct Boot {
     /// The words of the command line that choose them.
     choice: String,
-    /// The time that it may take.
+    /// The time that each of them may take.
     limit: Duration,
 }
 
@@ -79,53 +88,38 @@ impl Trial {
     /// Runs all tests with no mutant on, to see that they pass and how long they take.
     pub fn prepare(workspace: &Workspace, kernel: PathBuf, log: &Path) -> Result<Self> {
         process::new_log(log)?;
-        let mut trial = Self { kernel, boots: Vec::new(), patience: workspace.patience };
-        let times = trial.times(workspace.limit(BASELINE_SECONDS), log)?;
-        let mut slow: Vec<_> = times.iter().filter(|(_, time)| *time > SLOW).collect();
-        slow.sort_by_key(|(_, time)| *time);
-        let names: Vec<_> = slow.iter().map(|(name, _)| &**name).collect();
-        let mut choices = vec![format!("leave_out={}", names.join(","))];
-        choices.extend(names.iter().map(|name| format!("only={name}")));
-        for choice in choices {
-            let begin = Instant::now();
-            match trial.boot(&choice, 0, workspace.limit(BASELINE_SECONDS), log)? {
-                Outcome::Survived => {}
-                bad => bail!("without a mutant, the tests of {choice} do not pass: {bad:?}"),
-            }
-            let limit = (begin.elapsed() * LIMIT_FACTOR + LIMIT_EXTRA) * trial.patience;
-            trial.boots.push(Boot { choice, limit });
+        let mut trial = Self { kernel, boots: Vec::new() };
+        let mut times = Vec::new();
+        let mut last = Instant::now();
+        let all = Boot { choice: String::new(), limit: workspace.limit(BASELINE_SECONDS) };
+        let outcome = trial.boot(&all, 0, log, |test| {
+            times.push((last.elapsed(), test.to_owned()));
+            last = Instant::now();
+        })?;
+        ensure!(outcome == Outcome::Survived, "{outcome} without a mutant; see {}", log.display());
+        times.sort_unstable();
+        let (quick, slow) = times.split_at(times.partition_point(|(time, _)| *time <= SLOW));
+        let limit =
+            |(time, _): &(Duration, _)| (*time * LIMIT_FACTOR + LIMIT_EXTRA) * workspace.patience;
+        let names: Vec<_> = slow.iter().map(|(_, name)| &**name).collect();
+        let choice = format!("leave_out={}", names.join(","));
+        let longest = quick.last().map_or(LIMIT_EXTRA, limit);
+        trial.boots.push(Boot { choice, limit: longest });
+        let alone = |test: &(Duration, String)| Boot {
+            choice: format!("only={}", test.1),
+            limit: limit(test),
+        };
+        trial.boots.extend(slow.iter().map(alone));
+        for boot in &trial.boots {
+            let outcome = trial.boot(boot, 0, log, |_| ())?;
+            let (choice, log) = (&boot.choice, log.display());
+            ensure!(
+                outcome == Outcome::Survived,
+                "{outcome} without a mutant, {choice}; see {log}"
+            );
         }
         fs::remove_file(log).with_context(|| format!("cannot remove {}", log.display()))?;
         Ok(trial)
-    }
-
-    /// The time that each test takes.
-    fn times(&self, limit: Duration, log: &Path) -> Result<Vec<(String, Duration)>> {
-        let mut process = self.start("mutant=0", limit, log)?;
-        let (mut times, mut last) = (Vec::new(), Instant::now());
-        loop {
-            let seen = RefCell::default();
-            let news = |text: &str| {
-                let tests = output::tests(text);
-                let ended = text.lines().any(|line| line == END);
-                let done = tests.iter().filter(|test| test.verdict != Verdict::Unfinished).count();
-                *seen.borrow_mut() = tests;
-                done > times.len() || ended
-            };
-            process.wait_until("the tests had ended", news)?;
-            let tests: Vec<output::Test> = seen.into_inner();
-            let Some(test) = tests.get(times.len()) else { break };
-            if test.verdict != Verdict::Ok {
-                // The reason is printed behind all tests.
-                process.finish()?;
-                let log = log.display();
-                bail!("without a mutant, {} does not pass; the log is {log}", test.name);
-            }
-            times.push((test.name.clone(), last.elapsed()));
-            last = Instant::now();
-        }
-        ensure!(!times.is_empty(), "no test ran");
-        Ok(times)
     }
 
     /// Runs some of the tests with a mutant on, until one notices.
@@ -136,7 +130,7 @@ impl Trial {
             Tests::Slow => slow,
         };
         for boot in boots {
-            match self.boot(&boot.choice, number, boot.limit, log)? {
+            match self.boot(boot, number, log, |_| ())? {
                 Outcome::Survived => {}
                 noticed => return Ok(noticed),
             }
@@ -144,35 +138,57 @@ impl Trial {
         Ok(Outcome::Survived)
     }
 
-    fn boot(&self, choice: &str, number: u32, limit: Duration, log: &Path) -> Result<Outcome> {
-        let mut process = self.start(&format!("mutant={number} {choice}"), limit, log)?;
-        let seen = RefCell::default();
-        let enough = |text: &str| {
-            let tests = output::tests(text);
-            let failed = tests.iter().any(|test| matches!(test.verdict, Verdict::Failed(_)));
-            let last = tests.last().map_or("no test", |test| &test.name).to_owned();
-            *seen.borrow_mut() = (last, failed);
-            failed || text.lines().any(|line| line == END || line.starts_with(PANIC))
-        };
-        let watched = process.wait_until("the tests had ended", enough);
-        let (last, failed) = seen.into_inner();
-        match watched {
-            Ok(()) if failed => Ok(Outcome::Caught(last)),
-            Ok(()) => {
-                let finished = process.finish()?;
-                let good = finished.output.contains(END);
-                Ok(if good { Outcome::Survived } else { Outcome::Caught(last) })
-            }
-            Err(ProcessError::EndedBefore { .. }) => Ok(Outcome::Caught(last)),
-            Err(ProcessError::LateFor { .. }) => Ok(Outcome::Hung(last)),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn start(&self, command_line: &str, limit: Duration, log: &Path) -> Result<Process> {
-        let guest = Guest::new(&self.kernel, command_line);
+    /// Runs a boot until the first test fails; tells `passed` of each that does not.
+    fn boot(
+        &self,
+        boot: &Boot,
+        number: u32,
+        log: &Path,
+        mut passed: impl FnMut(&str),
+    ) -> Result<Outcome> {
+        let guest = Guest::new(&self.kernel, &format!("mutant={number} {}", boot.choice));
         // The same as in OSDK.toml.
         let machine = Machine::new(Transport::Legacy).option("-cpu", "rv64,zicbom=false");
-        Ok(Process::start(machine.command(&guest), limit, log)?)
+        let mut process = Process::start(machine.command(&guest), boot.limit, log)?;
+        let mut done = 0;
+        loop {
+            let seen = RefCell::default();
+            let news = |text: &str| {
+                let tests = output::tests(text);
+                let more = tests.get(done).is_some_and(|test| test.verdict != Verdict::Unfinished);
+                let ended = text.lines().any(|line| line == END);
+                let panicked = text.lines().any(|line| line.starts_with(PANIC));
+                *seen.borrow_mut() = (tests, ended, panicked);
+                more || ended || panicked
+            };
+            let watched = process.wait_until("the next test had passed", news);
+            let (tests, ended, panicked): (Vec<output::Test>, bool, bool) = seen.into_inner();
+            let running = tests.get(done).or(tests.last());
+            let running = running.map_or("before the first test", |test| &test.name).to_owned();
+            match watched {
+                Err(ProcessError::LateFor { .. }) => return Ok(Outcome::Hung(running)),
+                Err(ProcessError::EndedBefore { .. }) => return Ok(Outcome::Caught(running)),
+                Err(error) => return Err(error.into()),
+                Ok(()) => {}
+            }
+            while let Some(test) = tests.get(done)
+                && test.verdict == Verdict::Ok
+            {
+                passed(&test.name);
+                done += 1;
+            }
+            let failed = tests.get(done).is_some_and(|test| test.verdict != Verdict::Unfinished);
+            if failed || panicked {
+                if number == 0 {
+                    // For the log: the reason is printed behind all tests.
+                    process.finish()?;
+                }
+                return Ok(Outcome::Caught(running));
+            }
+            if ended {
+                return Ok(Outcome::Survived);
+            }
+            process.renew();
+        }
     }
 }

@@ -201,3 +201,17 @@ fn a_split_request_stops_at_the_first_error() {
     assert_eq!(completion.request.unwrap().buffers.len(), 4);
     assert_eq!(disk.take_log().len(), 2);
 }
+
+#[ktest]
+fn statistics_count_what_the_device_sees() {
+    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+    let driver = disk.driver(&Options::default()).unwrap();
+    disk.connect(&driver);
+    let done = CompletionQueue::new(1);
+    disk.plan_faults([Some(Fault::Lose)]);
+    driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
+    disk.find_lost();
+    let found = driver.statistics();
+    assert_eq!(found.notifications, disk.transport.notification_count() as u64);
+    assert_eq!(found.interrupts, 1);
+}

@@ -1,6 +1,7 @@
 //! Unit tests of the block device, against a fake disk behind a fake transport.
 
 mod basics;
+mod restarts;
 mod roads;
 mod room;
 mod setup;
@@ -26,6 +27,9 @@ use crate::{
         Version::{Legacy, Modern},
     },
 };
+
+/// What becomes of requests if the device returns descriptor 9999.
+const LIE: Error = Error::Violation("it returned a descriptor that does not exist");
 
 /// Every combination of interface, ring features and way of completion.
 fn everywhere(test: impl Fn(&Arc<FakeDisk>, &Arc<VirtioBlk>)) {

@@ -1,6 +1,6 @@
-//! Calls that wait for a chain, or for descriptors in the queue.
+//! Calls that sleep until there is a chain, or until there are descriptors in the queue.
 
-use ostd::task::Task;
+use ostd::{sync::Waiter, task::Task};
 
 use super::*;
 
@@ -210,4 +210,23 @@ fn only_what_fits_the_chain_s_own_memory_goes_there() {
         }
         assert_eq!(data, disk.sectors(0, 2 * longest / SECTOR_SIZE));
     }
+}
+
+#[ktest]
+fn who_does_not_sleep_after_all_turns_no_interrupts_on() {
+    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+    let driver = disk.driver(&Options::default()).unwrap();
+    disk.connect(&driver);
+    let done = CompletionQueue::new(2);
+    driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
+    driver.poll();
+    // Something can be taken.
+    assert!(!driver.before_sleep(&done, Waiter::new_pair().1));
+    let before = disk.interrupts();
+    driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
+    assert_eq!(disk.interrupts(), before);
+    for _ in 0..2 {
+        next(&done, &driver);
+    }
+    assert_idle(&disk, &driver);
 }

@@ -76,20 +76,6 @@ fn a_batch_costs_one_notification() {
 }
 
 #[ktest]
-fn statistics_count_what_the_device_sees() {
-    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
-    let driver = disk.driver(&Options::default()).unwrap();
-    disk.connect(&driver);
-    let done = CompletionQueue::new(1);
-    disk.plan_faults([Some(Fault::Lose)]);
-    driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
-    disk.find_lost();
-    let found = driver.statistics();
-    assert_eq!(found.notifications, disk.transport.notification_count() as u64);
-    assert_eq!(found.interrupts, 1);
-}
-
-#[ktest]
 fn many_requests_leave_nothing_behind() {
     let features = all_disk_features() | Features::all().bits();
     let disk = FakeDisk::new(Modern, features, 64);
@@ -208,25 +194,6 @@ fn a_reaper_sleeps_until_the_device_finds_it_right_to_interrupt() {
         assert_eq!(disk.interrupts(), 1, "{ring:?}");
         assert_idle(&disk, &driver);
     }
-}
-
-#[ktest]
-fn who_does_not_sleep_after_all_turns_no_interrupts_on() {
-    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
-    let driver = disk.driver(&Options::default()).unwrap();
-    disk.connect(&driver);
-    let done = CompletionQueue::new(2);
-    driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
-    driver.poll();
-    // Something can be taken.
-    assert!(!driver.before_sleep(&done, ostd::sync::Waiter::new_pair().1));
-    let before = disk.interrupts();
-    driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
-    assert_eq!(disk.interrupts(), before);
-    for _ in 0..2 {
-        next(&done, &driver);
-    }
-    assert_idle(&disk, &driver);
 }
 
 #[ktest]

@@ -1,0 +1,80 @@
+//! Which devices are restarted, when, and what is said of it.
+
+use super::*;
+
+#[ktest]
+fn good_answers_to_submitted_requests_earn_restarts_and_bad_ones_do_not() {
+    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+    let driver = disk.driver(&Options::default()).unwrap();
+    let done = CompletionQueue::new(1);
+    let lie_and_then = |fault| {
+        disk.plan_faults([Some(Fault::Id(9999)), fault]);
+        let submit = |()| driver.submit(read_request(0), &done, IfFull::Fail);
+        let result = |()| next(&done, &driver).result;
+        [(); 2].map(|()| submit(()).map_err(|rejected| rejected.error).and_then(|()| result(())))
+    };
+    for _ in 0..10 {
+        assert_eq!(lie_and_then(None), [Err(LIE), Ok(())]);
+    }
+    for _ in 0..recovery::MAX_RESTARTS {
+        assert_eq!(lie_and_then(Some(Fault::Status(1))), [Err(LIE), Err(Error::Io)]);
+    }
+    assert_eq!(lie_and_then(None), [Err(LIE), Err(Error::Dead)]);
+}
+
+#[ktest]
+fn after_a_restart_interrupts_are_off_while_nobody_sleeps() {
+    for ring in [Features::empty(), Features::all() - Features::VERSION_1] {
+        let disk = FakeDisk::new(Modern, all_disk_features() | ring.bits(), 64);
+        let driver = disk.driver(&Options::default()).unwrap();
+        disk.connect(&driver);
+        let done = CompletionQueue::new(2);
+        disk.plan_faults([Some(Fault::Id(9999))]);
+        driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
+        assert_eq!(driver.poll(), 1);
+        let before = disk.interrupts();
+        driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
+        assert_eq!((driver.poll(), disk.interrupts()), (1, before));
+        assert_eq!([(); 2].map(|()| done.try_next().unwrap().result), [Err(LIE), Ok(())]);
+        assert_idle(&disk, &driver);
+    }
+}
+
+#[ktest]
+fn a_device_that_does_wrong_for_ever_is_logged_ever_more_rarely() {
+    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+    let driver = disk.driver(&Options::default()).unwrap();
+    let logged: Vec<u32> = (1..=70).filter(|_| driver.device.log_again()).collect();
+    assert_eq!(logged, [1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64]);
+}
+
+#[ktest]
+fn who_polls_looks_at_deadlines() {
+    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+    let driver = disk.driver(&Options { timeout_ms: 1, ..Options::default() }).unwrap();
+    let done = CompletionQueue::new(1);
+    disk.plan_faults([Some(Fault::Lose)]);
+    driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
+    while done.open() > 0 {
+        driver.poll();
+        if let Some(completion) = done.try_next() {
+            assert_eq!(completion.result, Err(Error::TimedOut));
+        }
+    }
+}
+
+#[ktest]
+fn a_device_may_take_its_time() {
+    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+    let driver = disk.driver(&Options::default()).unwrap();
+    let done = CompletionQueue::new(1);
+    disk.plan_faults([Some(Fault::Lose)]);
+    driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
+    // Long enough for deadlines to be looked at.
+    let later = ostd::arch::read_tsc() + ostd::arch::tsc_freq() / 5;
+    while ostd::arch::read_tsc() < later {
+        driver.device().tick();
+    }
+    disk.find_lost();
+    assert_eq!(next(&done, &driver).result, Ok(()));
+}
