@@ -4,8 +4,10 @@ use alloc::{boxed::Box, vec::Vec};
 
 use super::{Buffer, Error, Geometry, SECTOR_SIZE};
 
-/// The action that a request asks for.
+/// The action that a request asks for. A driver that does not have one fails it with
+/// [`Error::Unsupported`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Operation {
     /// Fill the buffers from the disk.
     Read,

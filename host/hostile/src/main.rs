@@ -1,24 +1,4 @@
-//! A disk that lies, and a judge of the kernel that has to live with it.
-//!
-//! `hostile run` plays each mode of the table in [`modes`]: it starts the device, boots the real kernel in
-//! the real QEMU with `job=verify` on that device, and decides from the console, the device's own account
-//! and the contents of the disk whether the kernel came out as it must.
-//!
-//! ```text
-//!   kernel <-> QEMU <-> wire <-> vhost-user library <-> session <-> device
-//!              lab::qemu         vhost-user-backend                 honest, or lies.rs
-//! ```
-
-mod closing;
-mod device;
-mod judge;
-mod mode;
-mod modes;
-mod play;
-mod report;
-mod session;
-mod wire;
-mod words;
+//! The program around the device that lies: `hostile list`, `run` and `serve`.
 
 use std::{
     fs,
@@ -29,20 +9,20 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
+use hostile::{
+    device::{Device, Schedule, config::SECTORS},
+    mode::Mode,
+    modes::MODES,
+    play::{self, Stage},
+    report::{self, Report},
+    session::Session,
+    words,
+};
 use lab::{
     process,
     qemu::{Guest, QEMU, Transport},
     replay::Workload,
     workspace::{Profile, Workspace},
-};
-
-use self::{
-    device::{Schedule, config::SECTORS},
-    mode::Mode,
-    modes::MODES,
-    play::Stage,
-    report::Report,
-    session::Session,
 };
 
 /// The number of requests that the kernel keeps in flight.
@@ -199,7 +179,8 @@ fn run(arguments: &Run) -> Result<bool> {
 
 fn serve(mode: &Mode, when: &When, socket: &Path) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let mut session = Session::open(*mode, when.schedule(mode), socket, folder.path())?;
+    let device = |memory, wire| Device::new(*mode, when.schedule(mode), memory, wire);
+    let mut session = Session::open(device, socket, folder.path())?;
     let machine = play::machine(mode, socket, Transport::Modern);
     let qemu = machine.command(&Guest::new("KERNEL".as_ref(), "job=demo"));
     println!("waiting; now start: {}", process::describe(&qemu));

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::{
     closing::closing,
-    device::{Schedule, config, disk::Disk},
+    device::{Device, Schedule, config, disk::Disk},
     judge::Evidence,
     mode::Mode,
     report::{Report, Trace},
@@ -69,7 +69,8 @@ impl Stage {
     fn run(&self, mode: &Mode, schedule: Schedule, trace: &mut Trace<'_>) -> Result<Ended> {
         let place = Place::new(&self.workspace, &self.kernel, trace.log)?;
         let socket = place.file("disk.sock");
-        let session = Session::open(*mode, schedule, &socket, place.folder())?;
+        let device = |memory, wire| Device::new(*mode, schedule, memory, wire);
+        let session = Session::open(device, &socket, place.folder())?;
         let words = [&self.workload.command_line(), mode.options, &self.append];
         let command_line = words.map(str::trim).join(" ");
         let machine = machine(mode, &socket, self.transport).program(&self.qemu);

@@ -21,32 +21,60 @@ use vmm_sys_util::{
 };
 
 use crate::{
-    device::{Device, Diary, Schedule, config::Config, lock},
-    mode::Mode,
+    device::{config::Config, lock},
     wire::Wire,
 };
 
 /// No queue of QEMU is larger.
 const MAX_QUEUE_SIZE: usize = 1024;
 
+/// A device with one queue, behind a session. It is called from the library's threads, one at a time.
+pub trait Served: Send + 'static {
+    /// The device's account of a run.
+    type Account;
+
+    /// The device's description of itself.
+    fn config(&self) -> Arc<Mutex<Config>>;
+
+    /// The driver has acknowledged these features.
+    fn acknowledged(&mut self, features: u64);
+
+    /// Something happened that no correct driver, or library, does.
+    fn complain(&mut self, complaint: &str);
+
+    /// Deals with a notification, or with the start of the queue.
+    fn work(&mut self, vring: &VringRwLock);
+
+    /// The driver has reset the device: the queue is gone, and with it all that was on its way.
+    fn stop(&mut self);
+
+    /// The machine has ended: what remains is the account, and the contents of the disk.
+    fn finish(&mut self) -> (Self::Account, Vec<u8>);
+}
+
 /// A device that waits for QEMU, or is connected with it.
-pub struct Session {
-    device: Arc<Mutex<Device>>,
+pub struct Session<D> {
+    device: Arc<Mutex<D>>,
     wire: Wire,
     front: PathBuf,
     threads: Vec<JoinHandle<()>>,
 }
 
-impl Session {
-    /// Waits for QEMU at the socket `front`; `folder` is for a socket of its own.
+impl<D: Served> Session<D> {
+    /// Waits for QEMU at the socket `front`; `folder` is for a socket of its own. The device is made of the
+    /// guest's memory and its line to QEMU.
     ///
     /// # Errors
     ///
     /// A socket cannot be made.
-    pub fn open(mode: Mode, schedule: Schedule, front: &Path, folder: &Path) -> Result<Self> {
+    pub fn open(
+        device: impl FnOnce(GuestMemoryAtomic<GuestMemoryMmap>, Wire) -> D,
+        front: &Path,
+        folder: &Path,
+    ) -> Result<Self> {
         let wire = Wire::default();
         let memory = GuestMemoryAtomic::new(GuestMemoryMmap::new());
-        let device = Device::new(mode, schedule, memory.clone(), wire.clone());
+        let device = device(memory.clone(), wire.clone());
         let config = device.config();
         let device = Arc::new(Mutex::new(device));
         let backend = Arc::new(Backend { device: device.clone(), config });
@@ -79,7 +107,7 @@ impl Session {
 
     /// Ends the session, whether QEMU ever came or not. Returns the device's account, what is on the disk,
     /// and the names of QEMU's messages.
-    pub fn close(mut self) -> (Diary, Vec<u8>, Vec<String>) {
+    pub fn close(mut self) -> (D::Account, Vec<u8>, Vec<String>) {
         // Nobody listens any more if QEMU has come, and if it has not this ends the waiting.
         drop(UnixStream::connect(&self.front));
         // Of no use any more, and in the way of the next session.
@@ -92,12 +120,12 @@ impl Session {
 }
 
 /// The part of the session that the library calls.
-struct Backend {
-    device: Arc<Mutex<Device>>,
+struct Backend<D> {
+    device: Arc<Mutex<D>>,
     config: Arc<Mutex<Config>>,
 }
 
-impl VhostUserBackend for Backend {
+impl<D: Served> VhostUserBackend for Backend<D> {
     type Bitmap = ();
     type Vring = VringRwLock;
 

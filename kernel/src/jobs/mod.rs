@@ -5,6 +5,7 @@
 //! `job NAME: failed: ...`, and the exit status of QEMU agrees with it.
 
 mod bench;
+mod copy;
 mod demo;
 mod failure;
 mod flush;
@@ -77,6 +78,7 @@ const KINDS: &[Kind] = &[
     Kind::of::<read::Read>(),
     Kind::of::<write::Write>(),
     Kind::of::<flush::Flush>(),
+    Kind::of::<copy::Copy>(),
     Kind::of::<verify::Verify>(),
     Kind::of::<ledger::Ledger>(),
     Kind::of::<bench::Bench>(),

@@ -36,21 +36,43 @@ impl Needs for Disk {
     const PARAMETERS: &'static [&'static str] = &["disk=SERIAL|INDEX"];
 
     fn find(line: &CommandLine) -> Result<Self, Failure> {
-        let (disks, wanted) = (block::all(), line.get("disk"));
-        let found = match wanted {
-            None => disks.first(),
-            Some(name) => disks
-                .iter()
-                .find(|disk| disk.info().serial == name)
-                .or_else(|| disks.get(name.parse::<usize>().ok()?)),
-        };
-        match (found, wanted) {
-            (Some(disk), _) => Ok(disk.clone()),
-            (None, Some(wanted)) if !disks.is_empty() => {
-                let serials = disks.iter().map(|disk| disk.info().serial).collect();
-                Err(Failure::NoSuchDisk { wanted: wanted.into(), serials })
-            }
-            (None, _) => Err(Failure::NoDisk { unusable: unusable::all("block") }),
+        disk(line.get("disk"))
+    }
+}
+
+/// Two disks: those of `from=` and `to=`, or the first two.
+pub(super) struct Pair {
+    pub from: Disk,
+    pub to: Disk,
+}
+
+impl Needs for Pair {
+    const PARAMETERS: &'static [&'static str] = &["from=SERIAL|INDEX", "to=SERIAL|INDEX"];
+
+    fn find(line: &CommandLine) -> Result<Self, Failure> {
+        Ok(Self {
+            from: disk(line.get("from").or(Some("0")))?,
+            to: disk(line.get("to").or(Some("1")))?,
+        })
+    }
+}
+
+/// The disk with this serial number or index, or the first one where none is wanted.
+fn disk(wanted: Option<&str>) -> Result<Disk, Failure> {
+    let disks = block::all();
+    let found = match wanted {
+        None => disks.first(),
+        Some(name) => disks
+            .iter()
+            .find(|disk| disk.info().serial == name)
+            .or_else(|| disks.get(name.parse::<usize>().ok()?)),
+    };
+    match (found, wanted) {
+        (Some(disk), _) => Ok(disk.clone()),
+        (None, Some(wanted)) if !disks.is_empty() => {
+            let serials = disks.iter().map(|disk| disk.info().serial).collect();
+            Err(Failure::NoSuchDisk { wanted: wanted.into(), serials })
         }
+        (None, _) => Err(Failure::NoDisk { unusable: unusable::all("block") }),
     }
 }

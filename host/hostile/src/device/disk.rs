@@ -13,7 +13,7 @@ pub const OK: u8 = VIRTIO_BLK_S_OK as u8;
 /// The device or the driver made an error.
 pub const IO_ERROR: u8 = VIRTIO_BLK_S_IOERR as u8;
 /// The device does not know the request.
-const UNSUPPORTED: u8 = VIRTIO_BLK_S_UNSUPP as u8;
+pub const UNSUPPORTED: u8 = VIRTIO_BLK_S_UNSUPP as u8;
 
 /// The answer to a request, as it is written back. Lies are changes to it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 pub mod config;
 pub mod disk;
 mod lies;
-mod request;
-mod used;
+pub mod request;
+pub mod used;
 
 use std::{
     collections::VecDeque,
@@ -31,6 +31,7 @@ use self::{
 };
 use crate::{
     mode::{About, Lie, Mode},
+    session::Served,
     wire::Wire,
 };
 
@@ -94,6 +95,46 @@ pub struct Device {
     ended: Arc<AtomicBool>,
 }
 
+impl Served for Device {
+    type Account = Diary;
+
+    fn config(&self) -> Arc<Mutex<Config>> {
+        self.config.clone()
+    }
+
+    fn acknowledged(&mut self, features: u64) {
+        self.diary.acknowledged |= features;
+    }
+
+    fn complain(&mut self, complaint: &str) {
+        self.diary.complaints.push(complaint.into());
+    }
+
+    fn stop(&mut self) {
+        self.ring = None;
+        self.pending.clear();
+        (self.mute, self.quiet, self.eager) = (false, false, false);
+        self.scribbled = None;
+    }
+
+    fn finish(&mut self) -> (Diary, Vec<u8>) {
+        self.ended.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                self.diary.complaints.push("a thread of the device panicked".into());
+            }
+        }
+        (self.diary.clone(), self.disk.bytes().to_vec())
+    }
+
+    fn work(&mut self, vring: &VringRwLock) {
+        let memory = self.memory.memory();
+        if let Err(error) = self.try_work(vring, &memory) {
+            self.diary.complaints.push(format!("the driver's memory cannot be reached: {error}"));
+        }
+    }
+}
+
 impl Device {
     /// A device that has not met its driver.
     pub fn new(
@@ -125,48 +166,6 @@ impl Device {
             diary,
             threads: Vec::new(),
             ended: Arc::default(),
-        }
-    }
-
-    /// The device's description of itself.
-    pub fn config(&self) -> Arc<Mutex<Config>> {
-        self.config.clone()
-    }
-
-    /// Notes the features that the driver acknowledged.
-    pub fn acknowledged(&mut self, features: u64) {
-        self.diary.acknowledged |= features;
-    }
-
-    /// Notes an act that no correct driver, or library, does.
-    pub fn complain(&mut self, complaint: &str) {
-        self.diary.complaints.push(complaint.into());
-    }
-
-    /// The driver has reset the device: the queue is gone, and with it all that was on its way.
-    pub fn stop(&mut self) {
-        self.ring = None;
-        self.pending.clear();
-        (self.mute, self.quiet, self.eager) = (false, false, false);
-        self.scribbled = None;
-    }
-
-    /// The machine has ended: what remains is the account, and what is on the disk.
-    pub fn finish(&mut self) -> (Diary, Vec<u8>) {
-        self.ended.store(true, Ordering::Relaxed);
-        for thread in self.threads.drain(..) {
-            if thread.join().is_err() {
-                self.diary.complaints.push("a thread of the device panicked".into());
-            }
-        }
-        (self.diary.clone(), self.disk.bytes().to_vec())
-    }
-
-    /// Deals with a notification, or with the start of the queue.
-    pub fn work(&mut self, vring: &VringRwLock) {
-        let memory = self.memory.memory();
-        if let Err(error) = self.try_work(vring, &memory) {
-            self.diary.complaints.push(format!("the driver's memory cannot be reached: {error}"));
         }
     }
 

@@ -13,6 +13,7 @@
 //! two follow when somebody looks at the device.
 
 mod config;
+mod cut;
 mod request;
 mod setup;
 mod submit;
@@ -111,6 +112,7 @@ impl BlockDevice for VirtioBlk {
         }
         self.writable()?.check(sector, data.len() as u64)?;
 
+        // ANCHOR: exercise-1-write_block
         // Step 1: take a spare chain, with its slices for request header and response and its memory for the
         // data, and fill in header and data. The response is set to a status that no device gives.
         let mut spare = self.device.take()?;
@@ -134,6 +136,7 @@ impl BlockDevice for VirtioBlk {
 
         // Step 5: check the response, the one byte that was written. The chain is to spare again.
         answer.check(|memory, written| memory.check_status(written, 1))
+        // ANCHOR_END: exercise-1-write_block
     }
 
     fn info(&self) -> DiskInfo {

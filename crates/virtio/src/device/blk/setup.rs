@@ -110,6 +110,7 @@ impl VirtioBlk {
     ///
     /// [`Error`]; a disk need not have one.
     fn device_id(&self) -> Result<Result<[u8; SERIAL_BYTES], Error>, DeviceError> {
+        // ANCHOR: exercise-2-device_id
         let mut request = self.device.take()?;
         let chain = request.chain()?;
         let memory = chain.memory_mut();
@@ -129,6 +130,7 @@ impl VirtioBlk {
             memory.data.read(0, &mut id)?;
             Ok(id)
         }))
+        // ANCHOR_END: exercise-2-device_id
     }
 
     /// The disk's name. A disk that answers and has none is a disk all the same.

@@ -1,7 +1,7 @@
 //! Requests that nobody waits for: from a [`Request`] to as many chains as it takes, and to its completion.
 
 use alloc::{boxed::Box, sync::Arc};
-use core::{cell::Cell, iter, mem, ops::Range};
+use core::cell::Cell;
 
 use block::{
     Buffer, Completion, CompletionQueue, Error, IfFull, Operation, Rejected, Request, SECTOR_SIZE,
@@ -15,6 +15,7 @@ use super::{
         transport::Transport,
     },
     Blk, BlkFeatures, Device, MIN_SEGMENTS, VirtioBlk,
+    cut::list_pieces,
     request::{DiscardWriteZeroes, RequestMemory, RequestType},
 };
 
@@ -32,18 +33,27 @@ pub(super) struct Row {
 
 /// The one table of what each operation is to the device. For reads and writes it must agree with
 /// [`VirtioBlk::read_block`](super::VirtioBlk) and `write_block`, which a test checks.
+///
+/// # Errors
+///
+/// [`Error::Unsupported`] for an operation without a row.
 #[inline]
-pub(super) fn row(operation: Operation) -> Row {
+pub(super) fn row(operation: Operation) -> Result<Row, Error> {
     use RequestType as T;
 
     let (request_type, device_writes, names_sector, has_range) = match operation {
         Operation::Read => (T::In, true, true, false),
+        // ANCHOR: exercise-1-row
         Operation::Write => (T::Out, false, true, false),
+        // ANCHOR_END: exercise-1-row
+        // ANCHOR: exercise-2-row
         Operation::Flush => (T::Flush, false, false, false),
+        // ANCHOR_END: exercise-2-row
         Operation::Discard { .. } => (T::Discard, false, false, true),
         Operation::WriteZeroes { .. } => (T::WriteZeroes, false, false, true),
+        _ => return Err(Error::Unsupported),
     };
-    Row { request_type, device_writes, names_sector, has_range }
+    Ok(Row { request_type, device_writes, names_sector, has_range })
 }
 
 /// A submitted request in a chain. What a device writes does not reach it.
@@ -160,28 +170,6 @@ impl VirtioBlk {
     }
 }
 
-/// Cuts the buffers, without the first `skip` bytes, into pieces of at most `longest` bytes.
-fn pieces(
-    buffers: &[Buffer],
-    skip: usize,
-    longest: usize,
-) -> impl Iterator<Item = (&Buffer, Range<usize>)> {
-    let mut buffers = buffers.iter();
-    let mut buffer = buffers.next();
-    let mut start = skip;
-    iter::from_fn(move || {
-        loop {
-            let current = buffer?;
-            if start < current.len() {
-                let end = current.len().min(start.saturating_add(longest));
-                return Some((current, mem::replace(&mut start, end)..end));
-            }
-            start -= current.len();
-            buffer = buffers.next();
-        }
-    })
-}
-
 impl Blk {
     /// Puts a request into a spare chain and links as much of it as fits `room` segments.
     #[inline(always)]
@@ -221,7 +209,7 @@ impl Blk {
         }
         let memory = chain.memory();
         let Some(request) = &memory.submitted.request else { return Err(Error::Empty) };
-        let row = row(request.operation);
+        let row = row(request.operation)?;
         let done = if FIRST { 0 } else { memory.submitted.done.get() };
         let sector = request.sector + done / SECTOR_SIZE as u64;
         memory.prepare(row.request_type, if row.names_sector { sector } else { 0 });
@@ -334,33 +322,6 @@ fn list<'a>(segments: &mut Segments<'a>, buffer: &'a Buffer, device_writes: bool
         true => segments.device_writes(buffer),
         false => segments.device_reads(buffer),
     }
-}
-
-/// Lists what of the buffers one chain moves, in at most so many pieces of at most `longest` bytes; returns
-/// the number of bytes.
-#[inline(never)]
-fn list_pieces<'a>(
-    segments: &mut Segments<'a>,
-    buffers: &'a [Buffer],
-    device_writes: bool,
-    skip: usize,
-    longest: usize,
-    most: usize,
-) -> u32 {
-    let mut bytes = 0u32;
-    for (buffer, piece) in pieces(buffers, skip, longest).take(most) {
-        // The device counts what it writes, the response too, in 32 bits.
-        let more = u32::try_from(piece.len()).ok();
-        match more.and_then(|more| bytes.checked_add(more)) {
-            Some(sum) if sum < u32::MAX => bytes = sum,
-            _ => break,
-        }
-        match device_writes {
-            true => segments.device_writes_part(buffer, piece),
-            false => segments.device_reads_part(buffer, piece),
-        }
-    }
-    bytes
 }
 
 impl Driver for Blk {

@@ -24,7 +24,8 @@ impl Leaked {
                     sectors.iter().map(|sectors| (sectors * SECTOR_SIZE).div_ceil(PAGE_SIZE));
                 self.buffers += pages.sum::<usize>();
             }
-            Operation::Flush | Operation::Discard { .. } | Operation::WriteZeroes { .. } => {}
+            // The others move none.
+            _ => {}
         }
     }
 

@@ -244,6 +244,7 @@ impl User {
             }
             Operation::Read | Operation::Write => (request.bytes() / SECTOR_SIZE) as u64,
             Operation::Discard { sectors } | Operation::WriteZeroes { sectors } => sectors.into(),
+            other => panic!("no {other:?} was sent"),
         };
         let mut device = self.device.inner.lock();
         let delivered = device.ledger.entries[(request.sector / PLACE) as usize].delivered;

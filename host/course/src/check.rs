@@ -1,0 +1,86 @@
+//! One check: what is booted, on which disks, and what must come of it.
+//!
+//! A check is judged by evidence from outside of the kernel alone: the requests that a disk has recorded,
+//! and the contents of disks afterwards. Payloads, sectors and serial numbers come from a seed.
+
+mod copy;
+mod demo;
+
+use std::{path::Path, time::Duration};
+
+use anyhow::Result;
+use lab::{place::Place, process::Finished, workspace::Workspace};
+use serde::Deserialize;
+
+use crate::{diagnosis::Finding, language::Text, stage::Sandbox};
+
+/// A check of an exercise.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// Its name in reports and in variants.
+    pub name: String,
+    /// The points for passing it.
+    pub points: u32,
+    /// What it checks, for people to read.
+    pub title: Text,
+    /// What is done.
+    run: Run,
+}
+
+/// The kinds of checks.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+enum Run {
+    /// The demo of the lab on QEMU's own disk, twice, and `strings` on the image.
+    Demo,
+    /// `job=copy` between an honest disk and one that records.
+    Copy(copy::Copy),
+}
+
+/// The surroundings of all checks of one kernel.
+pub struct Stand<'a> {
+    /// The repository of the grader.
+    pub workspace: &'a Workspace,
+    /// The kernel to boot.
+    pub kernel: &'a Path,
+    /// Decides payloads, sectors and serial numbers.
+    pub seed: u64,
+    /// The longest that a boot may take.
+    pub limit: Duration,
+    /// What QEMU may reach.
+    pub sandbox: &'a Sandbox,
+    /// The folder for logs.
+    pub logs: &'a Path,
+}
+
+/// The end of a check that was carried out.
+pub type Verdict = Option<Finding>;
+
+impl Check {
+    /// Boots and judges; `None` if the check is passed.
+    ///
+    /// # Errors
+    ///
+    /// The host is to blame: it says nothing about the kernel.
+    pub fn judge(&self, stand: &Stand<'_>) -> Result<Verdict> {
+        let log = stand.logs.join(format!("{}.log", self.name));
+        let place = Place::new(stand.workspace, stand.kernel, &log)?;
+        // Each check has numbers of its own.
+        let name: u64 =
+            self.name.bytes().fold(0, |sum, byte| sum.wrapping_mul(31) + u64::from(byte));
+        let random = fastrand::Rng::with_seed(stand.seed ^ name);
+        match &self.run {
+            Run::Demo => demo::judge(stand, &place, random),
+            Run::Copy(copy) => copy.judge(stand, &place, random),
+        }
+    }
+}
+
+impl Stand<'_> {
+    /// Runs QEMU to its end.
+    fn run(&self, qemu: std::process::Command, place: &Place) -> Result<Finished> {
+        let qemu = self.sandbox.wrap(qemu, &[], &[place.folder()]);
+        Ok(lab::process::run(qemu, self.limit, &place.log)?)
+    }
+}

@@ -1,0 +1,351 @@
+//! `job=copy` between two disks: an honest one of QEMU's, and one that records.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use hostile::{device::config::Config, session::Session};
+use lab::{
+    image::{SECTOR, noise},
+    place::Place,
+    process::End,
+    qemu::{Disk, Guest, Machine, Transport, escaped},
+};
+use serde::Deserialize;
+
+use super::{Stand, Verdict};
+use crate::{
+    diagnosis::{Finding, Rules, bytes, compare},
+    recorder::{Manner, Recorder, Recording},
+    request::{Expected, Kind, Request},
+};
+
+/// The sectors of both disks.
+const SECTORS: u64 = 8192;
+/// The sector of the honest disk that gets the serial number.
+const SERIAL_SECTOR: u64 = 5;
+/// The entries of the queue of QEMU's vhost-user disk.
+const QUEUE_SIZE: usize = 128;
+
+/// The side of the disk that records.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+enum Side {
+    /// It is read from.
+    From,
+    /// It is written to.
+    To,
+}
+
+/// A copy and what must come of it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Copy {
+    /// The disk that records.
+    witness: Side,
+    /// The number of blocks or requests.
+    #[serde(default = "one")]
+    count: u64,
+    /// Of a block, or of each buffer of a request.
+    #[serde(default = "sector")]
+    bytes: u64,
+    /// The buffers of one request; the waiting calls if there are none.
+    #[serde(default)]
+    buffers: u64,
+    /// The disk takes so long for an answer.
+    #[serde(default)]
+    delay_ms: u64,
+    /// The disk fails this request that moves data, counted from 0.
+    #[serde(default)]
+    fails: Option<u64>,
+    /// The serial number is copied, too.
+    #[serde(default)]
+    serial: bool,
+    /// The disk refuses to tell its serial number.
+    #[serde(default)]
+    nameless: bool,
+    /// A flush must come at the end.
+    #[serde(default)]
+    flush: bool,
+    /// The most segments of data in a request.
+    #[serde(default)]
+    seg_max: Option<u32>,
+    /// The most bytes of a segment.
+    #[serde(default)]
+    size_max: Option<u32>,
+    /// More for the kernel's command line.
+    #[serde(default)]
+    options: String,
+    /// QEMU's processor.
+    #[serde(default)]
+    cpu: Option<String>,
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn sector() -> u64 {
+    SECTOR as u64
+}
+
+impl Copy {
+    /// Boots once and judges.
+    pub fn judge(
+        &self,
+        stand: &Stand<'_>,
+        place: &Place,
+        mut random: fastrand::Rng,
+    ) -> Result<Verdict> {
+        let unit = self.bytes * self.buffers.max(1);
+        let sectors = unit / SECTOR as u64;
+        // Far enough from both ends that a neighbour exists.
+        let mut position = || random.u64(64..SECTORS - 64 - self.count * sectors);
+        let (source, target) = (position(), position());
+        let mut config = Config { capacity: SECTORS, ..Config::honest() };
+        let mut serial = format!("{:016x}{:04x}", random.u64(..), random.u16(..)).into_bytes();
+        serial.truncate(config.serial.len());
+        config.serial.copy_from_slice(&serial);
+        config.seg_max = self.seg_max.unwrap_or(config.seg_max);
+        if let Some(size_max) = self.size_max {
+            config.size_max = size_max;
+            config.features |= hostile::device::config::SIZE_MAX;
+        }
+        let manner = Manner {
+            delay: Duration::from_millis(self.delay_ms),
+            fails: self.fails,
+            nameless: self.nameless,
+            ..Manner::prompt(config)
+        };
+        let recorded = noise(SECTORS as usize, random.u64(..));
+        let honest = place.image("honest", noise(SECTORS as usize, random.u64(..)))?;
+
+        let socket = place.file("disk.sock");
+        let contents = recorded.clone();
+        let device = |memory, _| Recorder::new(manner, contents, memory);
+        let session = Session::open(device, &socket, place.folder())?;
+        let mut machine = Machine::new(Transport::Modern)
+            .shared_memory()
+            .option("-chardev", format!("socket,id=c0,path={}", escaped(&socket)))
+            .option("-device", "vhost-user-blk,chardev=c0,num-queues=1,bus=virtio-mmio-bus.0")
+            .options(Disk::new(&honest).slot(1).options(1));
+        if let Some(cpu) = &self.cpu {
+            machine = machine.option("-cpu", cpu);
+        }
+        let (from, to) = match self.witness {
+            Side::From => (0, 1),
+            Side::To => (1, 0),
+        };
+        let (count, size, options) = (self.count, self.bytes, &self.options);
+        let mut line = format!(
+            "job=copy from={from} to={to} sector={source} at={target} count={count} bytes={size} \
+             timeout_ms=1000 {options}"
+        );
+        if self.buffers > 0 {
+            line += &format!(" buffers={}", self.buffers);
+        }
+        if self.serial {
+            line += &format!(" serial={SERIAL_SECTOR}");
+        }
+        let finished = stand.run(machine.command(&Guest::new(&place.kernel, &line)), place);
+        let (recording, disk, _) = session.close();
+        let finished = finished?;
+        let seen = Seen { end: finished.end, recording, disk };
+        lab::process::append(&place.log, &seen.account())?;
+
+        let (before, begin) = match self.witness {
+            Side::To => (honest.before(), source),
+            Side::From => (&recorded[..], source),
+        };
+        let range = |disk: &[u8], at: u64, length: u64| {
+            let start = at as usize * SECTOR;
+            disk[start..start + length as usize].to_vec()
+        };
+        let all = unit * count;
+        let payload = range(before, begin, all);
+        let expected: Vec<Expected> = (0..count)
+            .map(|number| {
+                let at = match self.witness {
+                    Side::To => target,
+                    Side::From => source,
+                };
+                let data = range(before, begin + number * sectors, unit);
+                let (kind, data) = match self.witness {
+                    Side::To => (Kind::Out, data),
+                    Side::From => (Kind::In, Vec::new()),
+                };
+                Expected { kind, sector: at + number * sectors, length: unit as u32, data }
+            })
+            .collect();
+        if let Some(finding) = self.compare(&expected, &seen) {
+            return Ok(Some(finding));
+        }
+        // The disks as they should be now.
+        let done = self.fails.map_or(all, |number| number * unit) as usize;
+        let mut wanted = match self.witness {
+            Side::To => recorded.clone(),
+            Side::From => honest.before().to_vec(),
+        };
+        let start = target as usize * SECTOR;
+        wanted[start..start + done].copy_from_slice(&payload[..done]);
+        if self.serial && self.witness == Side::From {
+            let at = SERIAL_SECTOR as usize * SECTOR;
+            wanted[at..at + SECTOR].fill(0);
+            if !self.nameless {
+                wanted[at..at + serial.len()].copy_from_slice(&serial);
+            }
+        }
+        let found = match self.witness {
+            Side::To => seen.disk,
+            Side::From => honest.contents()?,
+        };
+        Ok(self.compare_disk(&wanted, &found))
+    }
+
+    fn compare(&self, expected: &[Expected], seen: &Seen) -> Option<Finding> {
+        let mut requests: Vec<&Request> = seen.recording.requests.iter().collect();
+        // The first request of all is for the serial number, and the last one a flush, unless the driver
+        // has not got that far.
+        let is_data = |request: &Request| {
+            expected.iter().any(|e| e.kind == request.kind && e.sector == request.sector)
+        };
+        let first = requests.first().copied().filter(|first| !is_data(first));
+        if self.serial {
+            let wanted = format!("a request of type {} before all others", Kind::GetId);
+            let Some(first) = first else {
+                return Some(Finding::new("no-request", wanted, "none came"));
+            };
+            requests.remove(0);
+            let length = hostile::device::config::SERIAL_BYTES as u32;
+            let kind = Kind::GetId;
+            let wanted = Expected { kind, sector: first.sector, length, data: Vec::new() };
+            let rules = Rules { waits: true, queue_size: QUEUE_SIZE, pieces: false };
+            let finding = compare(&[wanted], &[first], &seen.recording, rules);
+            if finding.is_some() {
+                return finding;
+            }
+        }
+        if self.flush {
+            let last = requests.pop_if(|last| !is_data(last));
+            let Some(last) = last else {
+                let wanted = format!("a request of type {} behind all others", Kind::Flush);
+                return Some(Finding::new("no-request", wanted, "none came"));
+            };
+            let wanted = Expected { kind: Kind::Flush, sector: 0, length: 0, data: Vec::new() };
+            let rules = Rules { waits: true, queue_size: QUEUE_SIZE, pieces: false };
+            let finding = compare(&[wanted], &[last], &seen.recording, rules);
+            if finding.is_some() {
+                return finding;
+            }
+        }
+        requests.retain(|request| !matches!(request.kind, Kind::GetId | Kind::Flush));
+        let waits = self.buffers == 0;
+        let rules = Rules { waits, queue_size: QUEUE_SIZE, pieces: waits };
+        let limited = self.seg_max.is_some() || self.size_max.is_some();
+        let finding = match self.fails {
+            Some(number) => {
+                let expected = &expected[..=number as usize];
+                let finding = compare(expected, &requests, &seen.recording, rules);
+                finding.map(|finding| match finding.cause {
+                    "too-much-written" | "twice" => {
+                        Finding { cause: "response-ignored", ..finding }
+                    }
+                    _ => finding,
+                })
+            }
+            None if limited => self.compare_pieces(expected, &requests),
+            None => compare(expected, &requests, &seen.recording, rules),
+        };
+        finding
+    }
+
+    /// Requests that the driver had to split: the pieces keep the limits, and cover everything in order.
+    fn compare_pieces(&self, expected: &[Expected], seen: &[&Request]) -> Option<Finding> {
+        let mut sector = expected.first()?.sector;
+        let all: u64 = expected.iter().map(|request| u64::from(request.length)).sum();
+        let payload: Vec<u8> = expected.iter().flat_map(|request| &request.data).copied().collect();
+        let mut done = 0;
+        let seg_max = self.seg_max.unwrap_or(u32::MAX) as usize;
+        let size_max = self.size_max.unwrap_or(u32::MAX);
+        for request in seen {
+            let data = request.data_segments();
+            if data.len() > seg_max {
+                let expected = format!("at most {seg_max} segments of data");
+                return Some(Finding::new(
+                    "too-many-segments",
+                    expected,
+                    format!("{}", data.len()),
+                ));
+            }
+            if let Some(long) = data.iter().find(|segment| segment.length > size_max) {
+                let expected = format!("segments of at most {size_max} bytes");
+                let was = format!("one of {} bytes", long.length);
+                return Some(Finding::new("segment-too-long", expected, was));
+            }
+            let length: u64 = data.iter().map(|segment| u64::from(segment.length)).sum();
+            if request.sector != sector {
+                let expected = format!("the next piece from sector {sector} on");
+                let was = format!("{} from sector {} on", request.kind, request.sector);
+                return Some(Finding::new("piece-out-of-place", expected, was));
+            }
+            let part = payload.get(done as usize..(done + length) as usize).unwrap_or_default();
+            if request.kind == Kind::Out && request.data != part {
+                let (expected, was) = (bytes(part), bytes(&request.data));
+                let expected = format!("data {expected} at sector {sector}");
+                return Some(Finding::new("data-wrong", expected, format!("data {was}")));
+            }
+            sector += length / SECTOR as u64;
+            done += length;
+        }
+        (done < all).then(|| {
+            let was = format!("{} bytes are never asked for", all - done);
+            Finding::new("piece-missing", "pieces that cover the whole request", was)
+        })
+    }
+
+    fn compare_disk(&self, wanted: &[u8], found: &[u8]) -> Option<Finding> {
+        let differs = wanted.chunks(SECTOR).zip(found.chunks(SECTOR)).position(|(a, b)| a != b)?;
+        let sector = |disk: &[u8]| bytes(&disk[differs * SECTOR..(differs + 1) * SECTOR]);
+        let (expected, seen) = (sector(wanted), sector(found));
+        let cause = match self.witness {
+            Side::To => "too-much-written",
+            Side::From => "read-wrong",
+        };
+        let expected = format!("sector {differs} holds {expected}");
+        Some(Finding::new(cause, expected, format!("it holds {seen}")))
+    }
+}
+
+/// The evidence of a run.
+struct Seen {
+    end: End,
+    recording: Recording,
+    disk: Vec<u8>,
+}
+
+impl Seen {
+    /// For the log.
+    fn account(&self) -> String {
+        let Recording { starts, notifications, unseen, interrupts, acknowledged, .. } =
+            self.recording;
+        let mut text = format!(
+            "\n{}\nset up {starts} times, {notifications} notifications, {unseen} chains never seen, \
+             {interrupts} interrupts, features {acknowledged:#x}\n",
+            self.end
+        );
+        for request in self.recording.requests.iter().take(200) {
+            let segments: Vec<String> = request
+                .segments
+                .iter()
+                .map(|s| format!("{}{}", if s.device_writes { "w" } else { "r" }, s.length))
+                .collect();
+            text += &format!(
+                "{} sector {} [{}] status {:?}\n",
+                request.kind,
+                request.sector,
+                segments.join(" "),
+                request.status
+            );
+        }
+        text + &self.recording.complaints.join("\n")
+    }
+}

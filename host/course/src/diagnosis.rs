@@ -1,0 +1,454 @@
+//! From what the device saw to the one likely cause.
+
+use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
+
+use anyhow::{Context, Result, ensure};
+use lab::image::SECTOR;
+use serde::Deserialize;
+
+use crate::{
+    language::{Language, Text},
+    recorder::Recording,
+    request::{Expected, Kind, Request, Segment},
+};
+
+/// The bytes of a request header.
+const HEADER: u32 = 16;
+
+/// A check that failed, and the evidence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The name of the likely cause, an entry of the [`Catalog`].
+    pub cause: &'static str,
+    /// What should have been.
+    pub expected: String,
+    /// What was, as far as it can be said in a line.
+    pub seen: String,
+    /// A picture in characters of both.
+    pub picture: Option<String>,
+}
+
+impl Finding {
+    /// A finding without a picture.
+    pub fn new(cause: &'static str, expected: impl Into<String>, seen: impl Into<String>) -> Self {
+        Self { cause, expected: expected.into(), seen: seen.into(), picture: None }
+    }
+}
+
+/// The causes that the judges name. Each has its texts in `exercises/causes.toml`.
+pub const CAUSES: &[&str] = &[
+    // Of any run.
+    "never-set-up",
+    "no-request",
+    "not-notified",
+    "broken-chain",
+    "stops",
+    "chain-lost",
+    // Of one request.
+    "type-in",
+    "type-wrong",
+    "header-missing",
+    "header-direction",
+    "response-missing",
+    "response-direction",
+    "response-length",
+    "data-missing",
+    "data-direction",
+    "data-length",
+    "data-not-copied",
+    "data-stale",
+    "data-wrong",
+    "sector-in-bytes",
+    "sector-off-by-one",
+    "sector-wrong",
+    "twice",
+    "returns-early",
+    "response-ignored",
+    // Of a request in pieces.
+    "too-many-segments",
+    "segment-too-long",
+    "piece-out-of-place",
+    "piece-missing",
+    // Of a disk afterwards.
+    "elsewhere",
+    "nothing-written",
+    "too-much-written",
+    "read-wrong",
+];
+
+/// The texts for the causes.
+#[derive(Debug)]
+pub struct Catalog(BTreeMap<String, CauseText>);
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CauseText {
+    /// The likely cause in a sentence.
+    cause: Text,
+    /// Where to look.
+    look: Text,
+}
+
+impl Catalog {
+    /// Reads the texts and makes sure that each cause has one, and each text a cause.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or the two do not agree.
+    pub fn load(folder: &Path) -> Result<Self> {
+        let path = folder.join("causes.toml");
+        let read = || -> Result<Self> {
+            let texts: BTreeMap<String, CauseText> = toml::from_str(&fs::read_to_string(&path)?)?;
+            for cause in CAUSES {
+                ensure!(texts.contains_key(*cause), "the cause {cause} has no text");
+            }
+            for name in texts.keys() {
+                ensure!(CAUSES.contains(&name.as_str()), "no judge names the cause {name}");
+            }
+            Ok(Self(texts))
+        };
+        read().with_context(|| format!("{} does not describe the causes", path.display()))
+    }
+
+    /// The likely cause in a sentence, and where to look.
+    pub fn text(&self, cause: &str, language: Language) -> (&str, &str) {
+        self.0.get(cause).map_or(("", ""), |text| {
+            (text.cause.in_language(language), text.look.in_language(language))
+        })
+    }
+}
+
+/// The rules of a run beside the requests themselves.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// The caller waits for each answer before it goes on.
+    pub waits: bool,
+    /// The entries of the queue.
+    pub queue_size: usize,
+    /// A request may come in pieces of whole sectors.
+    pub pieces: bool,
+}
+
+/// Compares the requests that matter with those that were to come; `None` if all is well.
+pub fn compare(
+    expected: &[Expected],
+    seen: &[&Request],
+    recording: &Recording,
+    rules: Rules,
+) -> Option<Finding> {
+    let mut requests = seen.iter();
+    for (number, wanted) in expected.iter().enumerate() {
+        let mut left = wanted.clone();
+        loop {
+            let Some(request) = requests.next() else {
+                return Some(missing(expected, number, recording, rules));
+            };
+            let rest = if rules.pieces { split(&mut left, request) } else { None };
+            let before = number.checked_sub(1).map(|before| &expected[before]);
+            if let Some(finding) = compare_one(&left, request, before, rules) {
+                return Some(finding);
+            }
+            match rest {
+                Some(rest) => left = rest,
+                None => break,
+            }
+        }
+    }
+    let extra = requests.next()?;
+    let seen = format!("also {} at sector {}", extra.kind, extra.sector);
+    let cause = match expected.last() {
+        Some(last) if extra.kind == last.kind && extra.sector == last.sector => "twice",
+        _ => "too-much-written",
+    };
+    Some(Finding::new(cause, format!("{} requests", expected.len()), seen))
+}
+
+/// Shortens `wanted` to what `seen` moves, if that is a part of whole sectors, and returns what is left.
+fn split(wanted: &mut Expected, seen: &Request) -> Option<Expected> {
+    let length: u32 = seen.data_segments().iter().map(|segment| segment.length).sum();
+    let is_part = length > 0 && length < wanted.length && length.is_multiple_of(SECTOR as u32);
+    if !is_part {
+        return None;
+    }
+    let at = wanted.data.len().min(length as usize);
+    let rest = Expected {
+        kind: wanted.kind,
+        sector: wanted.sector + u64::from(length) / SECTOR as u64,
+        length: wanted.length - length,
+        data: wanted.data.split_off(at),
+    };
+    wanted.length = length;
+    Some(rest)
+}
+
+/// The request `number` of the expected ones has not come.
+fn missing(expected: &[Expected], number: usize, recording: &Recording, rules: Rules) -> Finding {
+    let wanted = &expected[number];
+    let wanted = format!(
+        "request {} of {}: {} at sector {}",
+        number + 1,
+        expected.len(),
+        wanted.kind,
+        wanted.sector
+    );
+    if recording.unseen > 0 {
+        let seen = format!(
+            "{} request(s) available in the queue, and the device was not notified of them",
+            recording.unseen
+        );
+        return Finding::new("not-notified", wanted, seen);
+    }
+    if let Some(complaint) = recording.complaints.first() {
+        return Finding::new("broken-chain", wanted, complaint);
+    }
+    match number {
+        0 if recording.starts == 0 => {
+            Finding::new("never-set-up", wanted, "the driver never set the queue up")
+        }
+        0 => Finding::new("no-request", wanted, "no request at all reached the device"),
+        // Every chain was used once, none a second time.
+        _ if number + 2 >= rules.queue_size && number <= rules.queue_size => {
+            let seen = format!("none after {number}; the queue has {} entries", rules.queue_size);
+            Finding::new("chain-lost", wanted, seen)
+        }
+        _ => Finding::new("stops", wanted, format!("none after {number}")),
+    }
+}
+
+fn compare_one(
+    wanted: &Expected,
+    seen: &Request,
+    before: Option<&Expected>,
+    rules: Rules,
+) -> Option<Finding> {
+    let finding = |cause, expected: String, was: String| {
+        Some(Finding { cause, expected, seen: was, picture: Some(picture(wanted, seen)) })
+    };
+    let direction = |writes| if writes { "the device writes it" } else { "the device reads it" };
+    let (Some(header), Some(response)) = (seen.segments.first(), seen.segments.last()) else {
+        return finding("header-missing", "three segments".into(), "an empty chain".into());
+    };
+    if header.device_writes {
+        let expected = format!("header: {}", direction(false));
+        return finding("header-direction", expected, direction(true).into());
+    }
+    if header.length != HEADER {
+        let was = format!("a first segment of {} bytes", header.length);
+        return finding("header-missing", format!("a header of {HEADER} bytes"), was);
+    }
+    if seen.kind != wanted.kind {
+        let cause = if seen.kind == Kind::In { "type-in" } else { "type-wrong" };
+        return finding(cause, format!("type {}", wanted.kind), format!("type {}", seen.kind));
+    }
+    if !response.device_writes {
+        let (cause, was) = match response.length {
+            1 => ("response-direction", direction(false).into()),
+            length => ("response-missing", format!("a last segment of {length} bytes to read")),
+        };
+        return finding(cause, format!("response, 1 byte: {}", direction(true)), was);
+    }
+    let wrong_way: Vec<&Segment> = seen
+        .data_segments()
+        .iter()
+        .filter(|segment| segment.device_writes != wanted.device_writes())
+        .collect();
+    if let Some(segment) = wrong_way.first() {
+        let expected = format!("data: {}", direction(wanted.device_writes()));
+        return finding("data-direction", expected, direction(segment.device_writes).into());
+    }
+    let length: u64 = seen.data_segments().iter().map(|segment| u64::from(segment.length)).sum();
+    if response.length != 1 {
+        let cause =
+            if wanted.length > 0 && length == 0 { "response-missing" } else { "response-length" };
+        let was = format!("a last segment of {} bytes", response.length);
+        return finding(cause, "response: 1 byte".into(), was);
+    }
+    if length != u64::from(wanted.length) {
+        let cause = if length == 0 { "data-missing" } else { "data-length" };
+        let expected = format!("{} bytes of data", wanted.length);
+        return finding(cause, expected, format!("{length} bytes of data"));
+    }
+    if seen.sector != wanted.sector {
+        let cause = if seen.sector == wanted.sector.wrapping_mul(SECTOR as u64) {
+            "sector-in-bytes"
+        } else if seen.sector.abs_diff(wanted.sector) == 1 {
+            "sector-off-by-one"
+        } else {
+            "sector-wrong"
+        };
+        let expected = format!("sector {}", wanted.sector);
+        return finding(cause, expected, format!("sector {}", seen.sector));
+    }
+    if wanted.kind == Kind::Out && seen.data != wanted.data {
+        let cause = if seen.data.iter().all(|byte| *byte == 0) {
+            "data-not-copied"
+        } else if before.is_some_and(|before| before.data == seen.data) {
+            "data-stale"
+        } else {
+            "data-wrong"
+        };
+        let (expected, was) = (bytes(&wanted.data), bytes(&seen.data));
+        return finding(cause, format!("data {expected}"), format!("data {was}"));
+    }
+    if rules.waits && seen.others_waiting > 0 {
+        let was = format!("{} before it had no answer yet", seen.others_waiting);
+        let expected = "a request only when the one before is answered".into();
+        return finding("returns-early", expected, was);
+    }
+    None
+}
+
+/// The first bytes, as people can compare them.
+pub fn bytes(data: &[u8]) -> String {
+    let mut text = String::new();
+    for byte in data.iter().take(12) {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x} ");
+    }
+    if data.len() > 12 {
+        text.push('…');
+    }
+    text.trim_end().to_owned()
+}
+
+/// The request as it should have been above the one that the device saw, a box for each segment.
+fn picture(wanted: &Expected, seen: &Request) -> String {
+    let boxes = |title: &str, kind: Kind, sector: u64, segments: &[(String, bool)]| {
+        let mut lines = [String::new(), String::new(), String::new(), String::new()];
+        for (text, device_writes) in segments {
+            let way = if *device_writes { "device writes" } else { "device reads" };
+            let width = text.chars().count().max(way.len());
+            lines[0] += &format!("+{}", "-".repeat(width + 2));
+            lines[1] += &format!("| {text:width$} ");
+            lines[2] += &format!("| {way:width$} ");
+            lines[3] += &format!("+{}", "-".repeat(width + 2));
+        }
+        for (line, end) in lines.iter_mut().zip(["+", "|", "|", "+"]) {
+            line.push_str(end);
+        }
+        format!("  {title}: {kind}, sector {sector}\n  {}\n", lines.join("\n  "))
+    };
+    let mut should = vec![("header 16 B".to_owned(), false)];
+    if wanted.length > 0 {
+        should.push((format!("data {} B", wanted.length), wanted.device_writes()));
+    }
+    should.push(("response 1 B".to_owned(), true));
+    let last = seen.segments.len().saturating_sub(1);
+    let was: Vec<_> = seen
+        .segments
+        .iter()
+        .enumerate()
+        .take(8)
+        .map(|(number, segment)| {
+            let name = match number {
+                0 => "header",
+                _ if number == last => "response",
+                _ => "data",
+            };
+            (format!("{name} {} B", segment.length), segment.device_writes)
+        })
+        .collect();
+    boxes("should be", wanted.kind, wanted.sector, &should)
+        + &boxes("the device saw", seen.kind, seen.sector, &was)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted() -> Expected {
+        Expected { kind: Kind::Out, sector: 7, length: 512, data: vec![1; 512] }
+    }
+
+    fn seen() -> Request {
+        let segment = |device_writes, length| Segment { device_writes, length, address: 0 };
+        Request {
+            kind: Kind::Out,
+            sector: 7,
+            segments: vec![segment(false, 16), segment(false, 512), segment(true, 1)],
+            data: vec![1; 512],
+            status: Some(0),
+            others_waiting: 0,
+        }
+    }
+
+    fn cause(change: impl FnOnce(&mut Request)) -> Option<&'static str> {
+        let mut request = seen();
+        change(&mut request);
+        let rules = Rules { waits: true, queue_size: 8, pieces: true };
+        let recording = Recording { starts: 1, ..Recording::default() };
+        compare(&[wanted()], &[&request], &recording, rules).map(|finding| finding.cause)
+    }
+
+    #[test]
+    fn each_mistake_has_its_own_cause() {
+        assert_eq!(cause(|_| {}), None);
+        assert_eq!(cause(|request| request.kind = Kind::In), Some("type-in"));
+        assert_eq!(cause(|request| request.kind = Kind::Flush), Some("type-wrong"));
+        assert_eq!(
+            cause(|request| request.segments[0].device_writes = true),
+            Some("header-direction")
+        );
+        assert_eq!(
+            cause(|request| request.segments[1].device_writes = true),
+            Some("data-direction")
+        );
+        assert_eq!(
+            cause(|request| request.segments[2].device_writes = false),
+            Some("response-direction")
+        );
+        assert_eq!(cause(|request| _ = request.segments.pop()), Some("response-missing"));
+        assert_eq!(cause(|request| _ = request.segments.remove(1)), Some("data-missing"));
+        assert_eq!(cause(|request| request.segments[1].length = 511), Some("data-length"));
+        assert_eq!(cause(|request| request.segments[2].length = 4), Some("response-length"));
+        assert_eq!(cause(|request| request.sector = 7 * 512), Some("sector-in-bytes"));
+        assert_eq!(cause(|request| request.sector = 8), Some("sector-off-by-one"));
+        assert_eq!(cause(|request| request.sector = 0), Some("sector-wrong"));
+        assert_eq!(cause(|request| request.data = vec![0; 512]), Some("data-not-copied"));
+        assert_eq!(cause(|request| request.data[9] = 0), Some("data-wrong"));
+        assert_eq!(cause(|request| request.others_waiting = 1), Some("returns-early"));
+    }
+
+    #[test]
+    fn what_is_missing_is_told_from_what_was_not_notified() {
+        let rules = Rules { waits: true, queue_size: 8, pieces: true };
+        let none = |recording: &Recording| compare(&[wanted()], &[], recording, rules);
+        let cause = |recording: Recording| none(&recording).unwrap().cause;
+        let started = Recording { starts: 1, ..Recording::default() };
+        assert_eq!(cause(Recording::default()), "never-set-up");
+        assert_eq!(cause(started.clone()), "no-request");
+        assert_eq!(cause(Recording { unseen: 1, ..started }), "not-notified");
+    }
+
+    #[test]
+    fn a_request_may_come_in_pieces() {
+        let piece = |sector, data: u8| {
+            let mut piece = seen();
+            (piece.sector, piece.data) = (sector, vec![data; 512]);
+            piece
+        };
+        let data = [vec![1; 512], vec![2; 512]].concat();
+        let wanted = Expected { length: 1024, data, ..wanted() };
+        let cause = |pieces, second: Request| {
+            let rules = Rules { waits: true, queue_size: 8, pieces };
+            let seen = [&piece(7, 1), &second];
+            compare(&[wanted.clone()], &seen, &Recording::default(), rules).map(|f| f.cause)
+        };
+        assert_eq!(cause(true, piece(8, 2)), None);
+        assert_eq!(cause(true, piece(8, 1)), Some("data-wrong"));
+        assert_eq!(cause(true, piece(7, 2)), Some("sector-off-by-one"));
+        assert_eq!(cause(false, piece(8, 2)), Some("data-length"));
+    }
+
+    #[test]
+    fn what_is_too_much_is_told() {
+        let rules = Rules { waits: true, queue_size: 8, pieces: true };
+        let (first, mut other) = (seen(), seen());
+        let compare = |requests: &[&Request]| {
+            compare(&[wanted()], requests, &Recording::default(), rules).unwrap().cause
+        };
+        assert_eq!(compare(&[&first, &first]), "twice");
+        other.sector = 9;
+        assert_eq!(compare(&[&first, &other]), "too-much-written");
+    }
+}

@@ -1,0 +1,206 @@
+//! The student's tree: the files of the solution with stubs in the places of the exercises.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{
+    exercise::{Choice, Course, Exercise, FOLDER},
+    place,
+    stage::{Files, tracked},
+};
+
+/// Folders of an exercise that stay with the instructor.
+const KEPT: [&str; 2] = ["wrong", "right"];
+/// A line of a solution shorter than this is no trace of it.
+const TRACE_LENGTH: usize = 24;
+
+/// Writes the student's tree to `dir`, as a commit of a git repository there.
+///
+/// The same tree and the same exercises give the same files and the same commit.
+///
+/// # Errors
+///
+/// The folder is not empty and no earlier export, a file cannot be written, or a line of a solution is left.
+pub fn export(root: &Path, course: &Course, choice: Option<&Choice>, dir: &Path) -> Result<()> {
+    let open = course.chosen(choice)?;
+    let files = student_files(&tracked(root)?, course, &open)?;
+    let repository = dir.join(".git");
+    if !repository.is_dir() {
+        let empty = fs::read_dir(dir).map_or(true, |mut entries| entries.next().is_none());
+        ensure!(empty, "{} is not empty and no earlier export; give another folder", dir.display());
+        fs::create_dir_all(dir)?;
+        git(dir, &["init", "--quiet", "--initial-branch=main"])?;
+    }
+    for path in git(dir, &["ls-files", "-z"])?.split('\0').filter(|path| !path.is_empty()) {
+        if !files.contains_key(Path::new(path)) {
+            fs::remove_file(dir.join(path))?;
+        }
+    }
+    for (path, contents) in &files {
+        let full = dir.join(path);
+        if let Some(parent) = full.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(&full, contents).with_context(|| format!("cannot write {}", full.display()))?;
+        copy_mode(&root.join(path), &full)?;
+    }
+    git(dir, &["add", "--all", "--force", "."])?;
+    if git(dir, &["status", "--porcelain"])?.is_empty() {
+        println!("nothing has changed since the last export to {}", dir.display());
+        return Ok(());
+    }
+    let numbers: Vec<String> = open.iter().map(|exercise| exercise.number.to_string()).collect();
+    let message = format!("Open exercises {}", numbers.join(", "));
+    // The commit is the same wherever and whenever it is made.
+    let date = git(root, &["log", "-1", "--format=%cI"])?;
+    let mut commit = Command::new("git");
+    commit.current_dir(dir).args(["-c", "user.name=Driver lab", "-c", "user.email=lab@localhost"]);
+    commit.args(["commit", "--quiet", "--message", &message, "--date", date.trim()]);
+    commit.env("GIT_COMMITTER_DATE", date.trim());
+    let status = commit.status().context("git cannot be started")?;
+    ensure!(status.success(), "git commit failed");
+    println!("{} files with {} open exercises in {}", files.len(), open.len(), dir.display());
+    Ok(())
+}
+
+/// The files of the student's tree.
+///
+/// # Errors
+///
+/// The marks of a place are missing, or a line of a solution is left somewhere.
+pub fn student_files(tree: &Files, course: &Course, open: &[&Exercise]) -> Result<Files> {
+    let mut files = Files::new();
+    for (path, contents) in tree {
+        let folder = path.strip_prefix(FOLDER).ok().map(|rest| rest.components());
+        if let Some(mut parts) = folder {
+            let name = parts.next().map(|part| part.as_os_str().to_string_lossy().into_owned());
+            let part = parts.next().map(|part| part.as_os_str().to_string_lossy().into_owned());
+            let of_exercise = course.exercises.iter().find(|e| Some(e.name()) == name);
+            let closed = of_exercise.is_some_and(|e| !open.iter().any(|o| o.number == e.number));
+            if closed || part.is_some_and(|part| KEPT.contains(&part.as_str())) {
+                continue;
+            }
+        }
+        files.insert(path.clone(), contents.clone());
+    }
+    let mut traces = BTreeMap::new();
+    for exercise in &course.exercises {
+        let is_open = open.iter().any(|open| open.number == exercise.number);
+        for place in &exercise.places {
+            let bytes = files.get(&place.file).context("a place in a file that is not there")?;
+            let text = String::from_utf8_lossy(bytes).into_owned();
+            let new = match is_open {
+                true => {
+                    collect_traces(place::content(&text, &place.anchor)?, exercise, &mut traces);
+                    place::replace(&text, &place.anchor, &exercise.stub(place)?)?
+                }
+                false => place::without_marks(&text, &place.anchor),
+            };
+            files.insert(place.file.clone(), new.into_bytes());
+        }
+    }
+    ensure_no_trace(tree, &files, course, open, &traces)?;
+    Ok(files)
+}
+
+fn collect_traces(solution: &str, exercise: &Exercise, traces: &mut BTreeMap<String, u32>) {
+    for line in solution.lines().map(str::trim) {
+        if line.len() >= TRACE_LENGTH && !line.starts_with("//") {
+            traces.insert(line.to_owned(), exercise.number);
+        }
+    }
+}
+
+/// Makes sure that no line of a solution stands anywhere in the student's tree, unless other code of the
+/// kernel has the same line.
+fn ensure_no_trace(
+    tree: &Files,
+    files: &Files,
+    course: &Course,
+    open: &[&Exercise],
+    traces: &BTreeMap<String, u32>,
+) -> Result<()> {
+    let source: BTreeSet<&PathBuf> = tree
+        .keys()
+        .filter(|path| ["crates", "kernel"].iter().any(|folder| path.starts_with(folder)))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect();
+    let common: BTreeSet<&str> = source
+        .iter()
+        .filter_map(|path| std::str::from_utf8(files.get(*path)?).ok())
+        .flat_map(|text| text.lines().map(str::trim))
+        .collect();
+    let folders: Vec<PathBuf> =
+        open.iter().map(|exercise| Path::new(FOLDER).join(exercise.name())).collect();
+    for (path, contents) in files {
+        let Ok(text) = std::str::from_utf8(contents) else { continue };
+        if source.contains(path) || folders.iter().any(|f| path.starts_with(f.join("stub"))) {
+            continue;
+        }
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim();
+            let trace = traces.get(line).filter(|_| !common.contains(line));
+            if let Some(exercise) = trace {
+                let title = course.exercise(*exercise).map(Exercise::name).unwrap_or_default();
+                anyhow::bail!(
+                    "{}:{} holds a line of the solution of {title}: {line}",
+                    path.display(),
+                    number + 1
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Puts the stubs of an exercise back into its places.
+///
+/// # Errors
+///
+/// A file cannot be read or written, or the marks are gone.
+pub fn reset(root: &Path, exercise: &Exercise) -> Result<()> {
+    for place in &exercise.places {
+        let path = root.join(&place.file);
+        let text = fs::read_to_string(&path)?;
+        let new = place::replace(&text, &place.anchor, &exercise.stub(place)?)?;
+        if new == text {
+            println!("{} is as it was", place.file.display());
+            continue;
+        }
+        // What was written may be worth something yet.
+        let kept = root.join("target/course/before-reset").join(&place.file);
+        if let Some(parent) = kept.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(&kept, &text)?;
+        fs::write(&path, new)?;
+        println!(
+            "{} has the stub of exercise {} again; what was there is in {}",
+            place.file.display(),
+            exercise.number,
+            kept.display()
+        );
+    }
+    Ok(())
+}
+
+fn git(folder: &Path, arguments: &[&str]) -> Result<String> {
+    let output = Command::new("git")
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .context("git cannot be started")?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "git {} failed: {}", arguments.join(" "), errors.trim());
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn copy_mode(from: &Path, to: &Path) -> Result<()> {
+    Ok(fs::set_permissions(to, fs::metadata(from)?.permissions())?)
+}

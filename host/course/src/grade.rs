@@ -1,0 +1,276 @@
+//! Grades a submission: builds, boots, judges.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Mutex,
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use lab::workspace::Workspace;
+
+use crate::{
+    Grade,
+    check::{Check, Stand},
+    exercise::{Course, Exercise},
+    language::Language,
+    report::{ExerciseReport, Report, Result as CheckResult, State},
+    stage::{Files, Sandbox, Stage, tracked},
+    submission::Submission,
+};
+
+/// The longest that a boot may take.
+const BOOT_LIMIT: Duration = Duration::from_secs(20);
+/// A check that fails for the host's sake is tried so often.
+const ATTEMPTS: usize = 2;
+
+/// Grades as the command line asks, and prints the report; returns true for all points.
+///
+/// # Errors
+///
+/// The host is to blame, or what was asked for is not there.
+pub fn run(
+    workspace: &Workspace,
+    course: &Course,
+    arguments: &Grade,
+    language: Language,
+) -> Result<bool> {
+    let chosen = course.chosen(arguments.exercises.as_ref())?;
+    let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..));
+    let sandbox = match arguments.no_sandbox || arguments.submission.is_none() {
+        true => Sandbox::Open,
+        false => Sandbox::new()?,
+    };
+    let base = tracked(&workspace.root)?;
+    let folder = arguments.submission.as_deref().unwrap_or(&workspace.root);
+    let submission = Submission::read(folder, course, &base)?;
+    let grader = Grader {
+        workspace,
+        course,
+        base: &base,
+        sandbox: &sandbox,
+        folder: workspace.target.join("course/0"),
+        seed,
+        own: arguments.submission.is_none(),
+    };
+    let report = grader.grade(&submission, &chosen)?;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        report.print(course, language);
+    }
+    Ok(report.is_complete())
+}
+
+/// Grades submissions one after the other.
+pub struct Grader<'a> {
+    /// The grader's repository.
+    pub workspace: &'a Workspace,
+    /// The exercises.
+    pub course: &'a Course,
+    /// The files of the grader's tree.
+    pub base: &'a Files,
+    /// The walls.
+    pub sandbox: &'a Sandbox,
+    /// The folder of the stage and of logs.
+    pub folder: PathBuf,
+    /// Decides all that is random.
+    pub seed: u64,
+    /// The tree is the student's own: what is not the exercise's has no solution to be replaced by.
+    pub own: bool,
+}
+
+impl Grader<'_> {
+    /// Grades the chosen exercises of a submission.
+    ///
+    /// All together first; what does not pass then is judged again with everything else solved.
+    ///
+    /// # Errors
+    ///
+    /// The host is to blame.
+    pub fn grade(&self, submission: &Submission, chosen: &[&Exercise]) -> Result<Report> {
+        let mut states: BTreeMap<u32, State> = BTreeMap::new();
+        let open: Vec<u32> = self
+            .course
+            .exercises
+            .iter()
+            .filter(|exercise| submission.is_open(exercise))
+            .map(|exercise| exercise.number)
+            .collect();
+        let mut begun = Vec::new();
+        for exercise in chosen {
+            let needed = exercise.needs.iter().find(|number| open.contains(number));
+            let refused =
+                exercise.files.iter().find_map(|file| submission.refused.get_key_value(file));
+            let state = match (refused, needed) {
+                (Some((file, refusal)), _) => {
+                    State::NotTaken { file: file.clone(), reason: refusal.to_string() }
+                }
+                _ if open.contains(&exercise.number) => State::Open,
+                (None, Some(number)) if self.own => State::Needs { exercise: *number },
+                _ => {
+                    begun.push(*exercise);
+                    continue;
+                }
+            };
+            states.insert(exercise.number, state);
+        }
+        let mut left = begun.clone();
+        if self.own || begun.len() > 1 {
+            let mut overlay = submission.files.clone();
+            if !self.own {
+                // Exercises that were not begun do not stand in the way of the others.
+                self.solve(&mut overlay, &open);
+            }
+            if let Ok(kernel) = self.build(&overlay, "all")? {
+                for exercise in &begun {
+                    let results = self.judge(exercise, &kernel)?;
+                    if self.own || results.iter().all(CheckResult::passed) {
+                        states.insert(exercise.number, State::Graded { checks: results });
+                    }
+                }
+            }
+            left.retain(|exercise| !states.contains_key(&exercise.number));
+        }
+        for exercise in left {
+            let state = self.grade_alone(submission, exercise)?;
+            states.insert(exercise.number, state);
+        }
+        let exercises = chosen
+            .iter()
+            .filter_map(|exercise| {
+                let state = states.remove(&exercise.number)?;
+                Some(ExerciseReport { number: exercise.number, points: exercise.points(), state })
+            })
+            .collect();
+        Ok(Report { seed: self.seed, exercises, ignored: submission.ignored.clone() })
+    }
+
+    /// Grades one exercise with all others solved.
+    fn grade_alone(&self, submission: &Submission, exercise: &Exercise) -> Result<State> {
+        let overlay = match self.own {
+            true => submission.files.clone(),
+            false => match submission.alone(exercise, self.course, self.base) {
+                Ok(overlay) => overlay,
+                Err(error) => {
+                    return Ok(State::NotTaken {
+                        file: exercise.files.first().cloned().unwrap_or_default(),
+                        reason: format!("{error:#}"),
+                    });
+                }
+            },
+        };
+        match self.build(&overlay, &exercise.name())? {
+            Ok(kernel) => Ok(State::Graded { checks: self.judge(exercise, &kernel)? }),
+            Err(output) => Ok(State::DoesNotCompile { errors: compiler_errors(&output) }),
+        }
+    }
+
+    /// Puts what the grader's tree has into the places of exercises.
+    fn solve(&self, overlay: &mut BTreeMap<PathBuf, String>, exercises: &[u32]) {
+        for exercise in &self.course.exercises {
+            if !exercises.contains(&exercise.number) {
+                continue;
+            }
+            for place in &exercise.places {
+                let solved = self.base.get(&place.file).map(|bytes| String::from_utf8_lossy(bytes));
+                let (Some(text), Some(solved)) = (overlay.get_mut(&place.file), solved) else {
+                    continue;
+                };
+                let content = crate::place::content(&solved, &place.anchor);
+                let replaced =
+                    content.and_then(|content| crate::place::replace(text, &place.anchor, content));
+                if let Ok(replaced) = replaced {
+                    *text = replaced;
+                }
+            }
+        }
+    }
+
+    /// Builds the kernel and copies it to where later builds leave it alone.
+    pub fn build(
+        &self,
+        overlay: &BTreeMap<PathBuf, String>,
+        name: &str,
+    ) -> Result<Result<PathBuf, String>> {
+        let stage = Stage::new(self.base, self.folder.join("tree"), self.sandbox)?;
+        let log = self.folder.join(format!("logs/build-{name}.log"));
+        let built = match stage.build(overlay, &log)? {
+            Ok(built) => built,
+            Err(output) => return Ok(Err(output)),
+        };
+        let kernel = self.folder.join("kernel.elf");
+        std::fs::copy(&built, &kernel)
+            .with_context(|| format!("cannot copy the kernel {}", built.display()))?;
+        Ok(Ok(kernel))
+    }
+
+    /// Carries out the checks of an exercise, as many at a time as there are processors.
+    pub fn judge(&self, exercise: &Exercise, kernel: &Path) -> Result<Vec<CheckResult>> {
+        let logs = self.folder.join("logs").join(exercise.name());
+        let stand = Stand {
+            workspace: self.workspace,
+            kernel,
+            seed: self.seed,
+            limit: BOOT_LIMIT,
+            sandbox: self.sandbox,
+            logs: &logs,
+        };
+        let next = Mutex::new(exercise.checks.iter().enumerate());
+        let results = Mutex::new(BTreeMap::new());
+        let workers = thread::available_parallelism().map_or(1, usize::from);
+        thread::scope(|scope| {
+            for _ in 0..workers.min(exercise.checks.len()) {
+                scope.spawn(|| {
+                    loop {
+                        let Some((number, check)) = take(&next) else { return };
+                        let result = judge_one(check, &stand);
+                        if let Ok(mut results) = results.lock() {
+                            results.insert(number, result);
+                        }
+                    }
+                });
+            }
+        });
+        let results = results.into_inner().unwrap_or_default();
+        Ok(results.into_values().collect())
+    }
+}
+
+fn take<'c>(next: &Mutex<impl Iterator<Item = (usize, &'c Check)>>) -> Option<(usize, &'c Check)> {
+    next.lock().ok()?.next()
+}
+
+/// Carries a check out; the host's failures are tried again.
+fn judge_one(check: &Check, stand: &Stand<'_>) -> CheckResult {
+    let mut last = String::new();
+    for _ in 0..ATTEMPTS {
+        match check.judge(stand) {
+            Ok(finding) => return CheckResult::new(check, finding),
+            Err(error) => last = format!("{error:#}"),
+        }
+    }
+    CheckResult::not_graded(check, last)
+}
+
+/// The compiler's errors, without the rest of its output.
+fn compiler_errors(output: &str) -> String {
+    let mut errors: Vec<&str> = Vec::new();
+    let mut inside = false;
+    for line in output.lines() {
+        if line.starts_with("error") {
+            inside = true;
+        } else if line.starts_with("warning") || line.trim_start().starts_with("Compiling") {
+            inside = false;
+        }
+        if inside {
+            errors.push(line);
+        }
+        if errors.len() >= 40 {
+            break;
+        }
+    }
+    errors.join("\n")
+}

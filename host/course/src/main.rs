@@ -1,0 +1,140 @@
+//! The course around the kernel: exports the student's tree, gives hints, and grades.
+//!
+//! ```text
+//!   exercise    the folders under exercises/: places, stubs, checks, texts
+//!   place       the marked places in the source
+//!   export      the student's tree: the solution with the stubs in its places
+//!   submission  the files of a student, laid over the grader's tree
+//!   stage       a tree that is built, and the kernel that comes out
+//!   recorder    the disk that writes down what it is asked for
+//!   check       one boot and its judge
+//!   diagnosis   from what the device saw to the one likely cause
+//!   report      what the student reads
+//! ```
+
+mod check;
+mod diagnosis;
+mod exercise;
+mod export;
+mod grade;
+mod hint;
+mod language;
+mod place;
+mod recorder;
+mod report;
+mod request;
+mod selftest;
+mod stage;
+mod submission;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use lab::workspace::Workspace;
+
+use self::{
+    exercise::{Choice, Course},
+    language::Language,
+};
+
+#[derive(Parser)]
+#[command(about = "The course around the kernel: the student's tree, hints, and a grader")]
+struct Cli {
+    /// The language of reports and hints; by default that of the environment's LANG
+    #[arg(long, global = true)]
+    lang: Option<Language>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// List the exercises, their places and their checks
+    List,
+    /// Write the student's tree, with stubs in the places of the exercises
+    Export {
+        /// The folder; if it holds an earlier export, this one becomes a further commit there
+        dir: PathBuf,
+        /// The exercises to be open, such as 1-4 or 1,3; the others stay solved
+        #[arg(long)]
+        exercises: Option<Choice>,
+    },
+    /// Grade this tree, or the exercise files of another one laid over this tree
+    Grade(Grade),
+    /// Show the hints of an exercise up to the next one
+    Hint {
+        /// The number of the exercise
+        exercise: u32,
+    },
+    /// Put the stub of an exercise back into its places
+    Reset {
+        /// The number of the exercise
+        exercise: u32,
+    },
+    /// Grade variants of the solution that are known to be wrong or right, and see that each is judged so
+    Selftest {
+        /// Only variants whose name contains this, such as 1-write-block/wrong
+        filter: Option<String>,
+        /// Take only every fourth wrong variant, beginning with the first
+        #[arg(long)]
+        part: bool,
+    },
+}
+
+#[derive(Args)]
+struct Grade {
+    /// A folder with the exercise files of a submission, laid out as in the tree
+    #[arg(long)]
+    submission: Option<PathBuf>,
+    /// The exercises to grade; all if not given
+    #[arg(long)]
+    exercises: Option<Choice>,
+    /// Repeats a report exactly
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+    /// Build and boot without a sandbox, although the submission is not trusted
+    #[arg(long)]
+    no_sandbox: bool,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let language = cli.lang.unwrap_or_else(Language::of_environment);
+    match perform(cli.command, language) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("course: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Does what was asked for; returns true unless there are points missing.
+fn perform(command: Command, language: Language) -> Result<bool> {
+    let workspace = Workspace::locate(1)?;
+    let course = Course::load(&workspace.root)?;
+    match command {
+        Command::List => {
+            course.list(language);
+            Ok(true)
+        }
+        Command::Export { dir, exercises } => {
+            export::export(&workspace.root, &course, exercises.as_ref(), &dir).map(|()| true)
+        }
+        Command::Grade(arguments) => grade::run(&workspace, &course, &arguments, language),
+        Command::Hint { exercise } => {
+            hint::next(&workspace, course.exercise(exercise)?, language).map(|()| true)
+        }
+        Command::Reset { exercise } => {
+            export::reset(&workspace.root, course.exercise(exercise)?).map(|()| true)
+        }
+        Command::Selftest { filter, part } => {
+            selftest::run(&workspace, &course, filter.as_deref(), part)
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! A copy of the tree in which submissions are built, and the sandbox around what they do.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    ffi::{OsStr, OsString},
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use lab::process::{self, ProcessError};
+
+/// Files by their path from the root of the tree.
+pub type Files = BTreeMap<PathBuf, Vec<u8>>;
+
+/// The longest that a kernel may take to build; the first time, everything is.
+const BUILD_LIMIT: Duration = Duration::from_secs(900);
+
+/// The files that git knows in the tree at `root`, as they are now, and new ones that it does not ignore.
+///
+/// # Errors
+///
+/// Git or a file is missing.
+pub fn tracked(root: &Path) -> Result<Files> {
+    let output = Command::new("git")
+        .current_dir(root)
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .output()
+        .context("git is needed to list the files of the tree")?;
+    ensure!(
+        output.status.success(),
+        "git ls-files failed: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    let mut files = Files::new();
+    for name in output.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        let path = PathBuf::from(String::from_utf8_lossy(name).into_owned());
+        let full = root.join(&path);
+        let Ok(metadata) = fs::symlink_metadata(&full) else { continue };
+        if metadata.is_file() {
+            files.insert(path, fs::read(&full)?);
+        }
+    }
+    Ok(files)
+}
+
+/// A tree of its own, with a target folder that is kept from build to build.
+pub struct Stage<'a> {
+    base: &'a Files,
+    folder: PathBuf,
+    sandbox: &'a Sandbox,
+}
+
+impl<'a> Stage<'a> {
+    /// The stage in `folder`, which need not exist; `base` are the files of the grader's tree.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be written or removed.
+    pub fn new(base: &'a Files, folder: PathBuf, sandbox: &'a Sandbox) -> Result<Self> {
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        Ok(Self { base, folder, sandbox })
+    }
+
+    /// Builds the kernel with `overlay` in place of files of the same path. Returns its file, or the output of
+    /// the compiler.
+    ///
+    /// # Errors
+    ///
+    /// The host is to blame.
+    pub fn build(
+        &self,
+        overlay: &BTreeMap<PathBuf, String>,
+        log: &Path,
+    ) -> Result<Result<PathBuf, String>> {
+        self.write(overlay)?;
+        process::new_log(log)?;
+        let mut cargo = Command::new("cargo");
+        cargo.current_dir(&self.folder).args(["osdk", "build", "--target-arch=riscv64"]);
+        cargo.env("CARGO_TARGET_DIR", self.folder.join("target"));
+        cargo.env("CARGO_NET_OFFLINE", "true");
+        cargo.env_remove("RUSTUP_TOOLCHAIN");
+        let cargo = self.sandbox.wrap(cargo, &[], &[&self.folder]);
+        match process::run(cargo, BUILD_LIMIT, log).and_then(|finished| {
+            let output = finished.output.clone();
+            finished.expect_success().map(|()| output)
+        }) {
+            Ok(_) => Ok(Ok(self.folder.join("target/osdk/kernel/kernel-osdk-bin.qemu_elf"))),
+            Err(ProcessError::Start { .. }) => {
+                Err(anyhow::anyhow!("cargo cannot be started; `make doctor` says what is missing"))
+            }
+            Err(_) => Ok(Err(fs::read_to_string(log).unwrap_or_default())),
+        }
+    }
+
+    /// Makes the tree the base with the overlay, and touches no file that is so already: cargo builds what
+    /// has changed.
+    fn write(&self, overlay: &BTreeMap<PathBuf, String>) -> Result<()> {
+        for (path, contents) in self.base {
+            let contents = overlay.get(path).map_or(&contents[..], |text| text.as_bytes());
+            let full = self.folder.join(path);
+            if fs::read(&full).is_ok_and(|before| before == contents) {
+                continue;
+            }
+            if let Some(parent) = full.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            fs::write(&full, contents)
+                .with_context(|| format!("cannot write {}", full.display()))?;
+            if contents.starts_with(b"#!") {
+                make_executable(&full)?;
+            }
+        }
+        self.remove_others(&self.folder)?;
+        Ok(())
+    }
+
+    /// Removes what earlier submissions or another version of the tree left, but not the target folder.
+    fn remove_others(&self, folder: &Path) -> io::Result<()> {
+        let known: BTreeSet<&Path> = self.base.keys().flat_map(|path| path.ancestors()).collect();
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            let Ok(relative) = path.strip_prefix(&self.folder) else { continue };
+            let kept = relative == Path::new("target") || relative == Path::new("Cargo.lock");
+            if kept {
+                continue;
+            }
+            let is_folder = fs::symlink_metadata(&path)?.is_dir();
+            match (known.contains(relative), is_folder) {
+                (true, true) => self.remove_others(&path)?,
+                (true, false) => {}
+                (false, true) => fs::remove_dir_all(&path)?,
+                (false, false) => fs::remove_file(&path)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn make_executable(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+}
+
+/// The walls around programs that run a submission, or compile it: no network, no view of the host's files
+/// but the toolchain and what the program is given, limits on time, memory, files and processes.
+#[derive(Debug)]
+pub enum Sandbox {
+    /// By bubblewrap, with these folders to read.
+    Walls(Vec<PathBuf>),
+    /// None: for a tree of one's own, or where there is no bubblewrap and the user insists.
+    Open,
+}
+
+/// The limits, as arguments of prlimit.
+const LIMITS: [&str; 4] = ["--cpu=900", "--fsize=4294967296", "--nproc=2048", "--core=0"];
+
+impl Sandbox {
+    /// Walls, if bubblewrap and prlimit work here.
+    ///
+    /// # Errors
+    ///
+    /// They do not; the error says what to do.
+    pub fn new() -> Result<Self> {
+        let mut works = Command::new("bwrap");
+        works.args(["--ro-bind", "/", "/", "--unshare-all", "--die-with-parent", "true"]);
+        let works = works.output().is_ok_and(|output| output.status.success());
+        ensure!(
+            works,
+            "bubblewrap (bwrap) is not there or may not make namespaces here; a submission that is not \
+             trusted should not be built without it. `make setup` installs it; --no-sandbox does without"
+        );
+        let home = env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+        let folder = |name: &str, default: &str| {
+            env::var_os(name).map_or_else(|| home.join(default), PathBuf::from)
+        };
+        let mut readable = vec![folder("CARGO_HOME", ".cargo"), folder("RUSTUP_HOME", ".rustup")];
+        // A toolchain that was linked stands elsewhere.
+        let toolchains = readable[1].join("toolchains");
+        for entry in fs::read_dir(&toolchains).into_iter().flatten().flatten() {
+            readable.extend(fs::canonicalize(entry.path()));
+        }
+        readable.retain(|path| path.is_dir());
+        Ok(Self::Walls(readable))
+    }
+
+    /// `command` within the walls, where it may write to `writable` and read `readable` too.
+    pub fn wrap(&self, command: Command, readable: &[&Path], writable: &[&Path]) -> Command {
+        let Self::Walls(toolchain) = self else { return command };
+        let mut walls = Command::new("bwrap");
+        walls.args(["--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]);
+        walls.args(["--ro-bind", "/usr", "/usr", "--proc", "/proc", "--dev", "/dev"]);
+        for link in ["bin", "sbin", "lib", "lib64"] {
+            walls.args(["--symlink", &format!("usr/{link}"), &format!("/{link}")]);
+        }
+        for file in ["/etc/ld.so.cache", "/etc/alternatives"] {
+            walls.args(["--ro-bind-try", file, file]);
+        }
+        walls.args(["--tmpfs", "/tmp", "--dev-bind-try", "/dev/shm", "/dev/shm"]);
+        let readable = readable.iter().map(|path| path.to_path_buf());
+        for path in toolchain.iter().cloned().chain(readable) {
+            walls.arg("--ro-bind").arg(&path).arg(&path);
+        }
+        for path in writable {
+            walls.arg("--bind").arg(path).arg(path);
+        }
+        for name in ["PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_AUTO_INSTALL"] {
+            if let Some(value) = env::var_os(name) {
+                walls.arg("--setenv").arg(name).arg(value);
+            }
+        }
+        for (name, value) in command.get_envs() {
+            if let Some(value) = value {
+                walls.arg("--setenv").arg(name).arg(value);
+            }
+        }
+        if let Some(folder) = command.get_current_dir() {
+            walls.arg("--chdir").arg(folder);
+        }
+        walls.arg("prlimit").args(LIMITS).arg("--").arg(command.get_program());
+        walls.args(command.get_args().map(OsStr::to_owned).collect::<Vec<OsString>>());
+        walls
+    }
+}

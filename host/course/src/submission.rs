@@ -1,0 +1,162 @@
+//! The files of a submission: what is taken from it, and what is not.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    fs::{self, File},
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use walkdir::WalkDir;
+
+use crate::{
+    exercise::{Course, Exercise},
+    place,
+    stage::Files,
+};
+
+/// No exercise file is larger.
+const MOST_BYTES: u64 = 256 << 10;
+/// A submission with more files than this is not looked through for those that are ignored.
+const MOST_FILES: usize = 20_000;
+
+/// The files of a submission that count.
+#[derive(Debug, Default)]
+pub struct Submission {
+    /// The exercise files that were there and can be read.
+    pub files: BTreeMap<PathBuf, String>,
+    /// Exercise files that cannot be taken, with the reason.
+    pub refused: BTreeMap<PathBuf, Refusal>,
+    /// Other files that differ from the tree and are not used.
+    pub ignored: Vec<PathBuf>,
+}
+
+/// The reason for which an exercise file is not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is a link, a folder or a device.
+    NotAFile,
+    /// It has so many bytes.
+    TooLong(u64),
+    /// It is no text in UTF-8.
+    NotUtf8,
+    /// It cannot be read.
+    Unreadable,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAFile => f.write_str("is no regular file"),
+            Self::TooLong(bytes) => write!(f, "has {bytes} bytes, at most {MOST_BYTES} are taken"),
+            Self::NotUtf8 => f.write_str("is no text in UTF-8"),
+            Self::Unreadable => f.write_str("cannot be read"),
+        }
+    }
+}
+
+impl Submission {
+    /// Takes the exercise files from `folder`, and notes which other files differ from `base`.
+    ///
+    /// Links are not followed, neither of a file nor of a folder above it.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be looked at.
+    pub fn read(folder: &Path, course: &Course, base: &Files) -> Result<Self> {
+        fs::read_dir(folder)
+            .with_context(|| format!("cannot read the submission {}", folder.display()))?;
+        let mut submission = Self::default();
+        for path in course.exercises.iter().flat_map(|exercise| &exercise.files) {
+            match read_file(folder, path) {
+                Ok(Some(text)) => _ = submission.files.insert(path.clone(), text),
+                Ok(None) => {}
+                Err(refusal) => _ = submission.refused.insert(path.clone(), refusal),
+            }
+        }
+        for entry in WalkDir::new(folder).into_iter().flatten().take(MOST_FILES) {
+            let Ok(path) = entry.path().strip_prefix(folder) else { continue };
+            let skipped = [".git", "target", "blk.img"].iter().any(|name| path.starts_with(name));
+            let taken =
+                submission.files.contains_key(path) || submission.refused.contains_key(path);
+            if entry.file_type().is_dir() || skipped || taken {
+                continue;
+            }
+            let same = base.get(path).is_some_and(|contents| {
+                entry.file_type().is_file()
+                    && entry.metadata().is_ok_and(|data| data.len() == contents.len() as u64)
+                    && fs::read(entry.path()).is_ok_and(|found| found == *contents)
+            });
+            if !same {
+                submission.ignored.push(path.to_owned());
+            }
+        }
+        submission.ignored.sort();
+        Ok(submission)
+    }
+
+    /// The files to lay over the grader's tree so that only `exercise` is the submission's: in the places of
+    /// all other exercises stands what `base` has there.
+    ///
+    /// # Errors
+    ///
+    /// The marks of a place are missing in a file; the error says which.
+    pub fn alone(
+        &self,
+        exercise: &Exercise,
+        course: &Course,
+        base: &Files,
+    ) -> Result<BTreeMap<PathBuf, String>> {
+        let mut overlay = BTreeMap::new();
+        for path in &exercise.files {
+            let Some(text) = self.files.get(path) else { continue };
+            let solved = base.get(path).map(|bytes| String::from_utf8_lossy(bytes));
+            let mut text = text.clone();
+            for other in course.exercises.iter().filter(|other| other.number != exercise.number) {
+                for place in other.places.iter().filter(|place| place.file == *path) {
+                    let solved = solved.as_deref().unwrap_or_default();
+                    let content = place::content(solved, &place.anchor)?;
+                    text = place::replace(&text, &place.anchor, content)
+                        .with_context(|| format!("in {}", path.display()))?;
+                }
+            }
+            overlay.insert(path.clone(), text);
+        }
+        Ok(overlay)
+    }
+
+    /// Returns `true` if nothing in the places of the exercise is different from the stubs.
+    pub fn is_open(&self, exercise: &Exercise) -> bool {
+        exercise.places.iter().all(|place| {
+            let Some(text) = self.files.get(&place.file) else { return true };
+            let stub = exercise.stub(place).unwrap_or_default();
+            place::content(text, &place.anchor).is_ok_and(|content| content == stub)
+        })
+    }
+}
+
+/// Reads a file below `folder`; `None` if there is none.
+fn read_file(folder: &Path, path: &Path) -> std::result::Result<Option<String>, Refusal> {
+    let mut full = folder.to_owned();
+    for part in path.components() {
+        full.push(part);
+        let Ok(metadata) = fs::symlink_metadata(&full) else { return Ok(None) };
+        if metadata.is_symlink() {
+            return Err(Refusal::NotAFile);
+        }
+    }
+    let metadata = fs::symlink_metadata(&full).map_err(|_| Refusal::Unreadable)?;
+    if !metadata.is_file() {
+        return Err(Refusal::NotAFile);
+    }
+    if metadata.len() > MOST_BYTES {
+        return Err(Refusal::TooLong(metadata.len()));
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(&full).map_err(|_| Refusal::Unreadable)?;
+    // It may have grown meanwhile.
+    file.take(MOST_BYTES).read_to_end(&mut bytes).map_err(|_| Refusal::Unreadable)?;
+    String::from_utf8(bytes).map(Some).map_err(|_| Refusal::NotUtf8)
+}
