@@ -4,7 +4,8 @@
 
 use alloc::{format, string::String, vec, vec::Vec};
 
-use block::{BlockDevice, Buffer, Error, Operation, Request, SECTOR_SIZE, waiting};
+use block::{Buffer, Error, Operation, Request, SECTOR_SIZE, waiting};
+use dma::DmaError;
 
 use super::{Disk, Failure, Run, needs::Pair, step, text::Count};
 use crate::{
@@ -88,7 +89,10 @@ impl Copy {
         at: u64,
     ) -> Result<(), Failure> {
         let alloc = || (0..buffers).map(|_| Buffer::alloc(self.bytes)).collect();
-        let buffers: Vec<Buffer> = step("allocating memory", || Ok(alloc().map_err(Error::from)?))?;
+        let buffers = step("allocating memory", || {
+            let buffers: Result<Vec<Buffer>, DmaError> = alloc();
+            Ok(buffers?)
+        })?;
         let mut request = Request::new(Operation::Read, source, buffers);
         let doing = Step::numbered("reading sector", source);
         request = step(doing, || waiting::submit_and_wait(&**from, request))?;

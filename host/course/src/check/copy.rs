@@ -126,8 +126,8 @@ impl Copy {
         let mut machine = Machine::new(Transport::Modern)
             .shared_memory()
             .option("-chardev", format!("socket,id=c0,path={}", escaped(&socket)))
-            .option("-device", "vhost-user-blk,chardev=c0,num-queues=1,bus=virtio-mmio-bus.0")
-            .options(Disk::new(&honest).slot(1).options(1));
+            .option("-device", "vhost-user-blk,chardev=c0,num-queues=1,bus=virtio-mmio-bus.1")
+            .options(Disk::new(&honest).slot(0).options(1));
         if let Some(cpu) = &self.cpu {
             machine = machine.option("-cpu", cpu);
         }
