@@ -361,6 +361,6 @@ impl<D: Driver> RequestQueue<D> {
     }
 }
 
-/// The looks at the used ring within one call of [`RequestQueue::process`], each of which takes no more than the chains that are
-/// outstanding.
+/// The looks at the used ring within one call of [`RequestQueue::process`]. Each takes no more than the
+/// chains that are outstanding.
 pub(crate) const MAX_LOOKS: usize = 16;

@@ -65,7 +65,7 @@ pub trait Awaited {
 /// Waits until `what` has been delivered by the device of which `waiting` is the state. A `waiter` of the
 /// current task that is kept from wait to wait spares making one for each.
 ///
-/// Where there is no task yet, or nothing to wake a sleeper, it looks until then, whatever `patience` says.
+/// Without a task, or with nothing to wake a sleeper, it looks until then, whatever `patience` says.
 /// Not to be called in interrupt context or while holding a spin lock.
 pub fn wait<A: Awaited + ?Sized>(
     what: &A,

@@ -1,4 +1,4 @@
-//! What the readers of source have in common.
+//! The parts that all readers of source share.
 
 use std::path::Path;
 

@@ -15,7 +15,7 @@ use super::{
 
 /// The kernel of this repository and those to compare it with.
 pub struct Systems {
-    /// Where all of them run.
+    /// The machine that all of them run on.
     pub machine: Machine,
     ours: Kernel,
     /// The crate virtio-drivers, or the reason why it is left out.

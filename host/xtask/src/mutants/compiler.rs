@@ -1,4 +1,4 @@
-//! What the compiler says about the mutants.
+//! The compiler's messages about the mutants.
 
 use std::{collections::BTreeMap, ops::Range, path::PathBuf};
 

@@ -38,12 +38,12 @@ use self::{
     trial::{Outcome, Tests, Trial},
 };
 
-/// Which mutants are tried, and how.
+/// The choice of mutants, and the machines they run on.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
     /// Only the mutants in files or functions whose name contains this.
     filter: Option<String>,
-    /// How many virtual machines run at a time; by default one per processor, two at most.
+    /// The number of virtual machines that run at a time; by default one per processor, two at most.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=16))]
     jobs: Option<u8>,
 }
@@ -51,7 +51,7 @@ pub struct Options {
 /// The unit tests of each crate.
 type Trials = BTreeMap<&'static str, Trial>;
 
-/// What the tests say, by the numbers of the mutants.
+/// The verdicts of the tests, by the numbers of the mutants.
 type Outcomes = BTreeMap<u32, Outcome>;
 
 /// Tries the mutants; says whether none survived that should not.

@@ -40,7 +40,7 @@ pub struct Mutant {
     pub file: PathBuf,
     pub line: usize,
     pub function: String,
-    /// What is changed, unique within the function.
+    /// Names the change, uniquely within the function.
     pub change: String,
     pub edits: Vec<Edit>,
 }

@@ -45,7 +45,7 @@ impl Edit {
 pub struct Spliced {
     /// The new text.
     pub text: String,
-    /// What was inserted, in bytes of the new text, and by whom.
+    /// The inserted ranges, in bytes of the new text, and the mutant of each.
     pub inserted: Vec<(Range<usize>, u32)>,
 }
 

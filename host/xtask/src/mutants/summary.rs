@@ -1,4 +1,4 @@
-//! How far it is, and what has become of the mutants.
+//! Progress, and the fate of each mutant.
 
 use std::{
     fmt, fs,
@@ -14,7 +14,7 @@ use super::{equivalent::PLACE, source::Mutant, trial::Outcome};
 /// The time between two lines about how far it is.
 const PAUSE: Duration = Duration::from_secs(15);
 
-/// What has become of a mutant.
+/// The fate of one mutant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// This test failed.
@@ -95,7 +95,7 @@ impl Progress {
     }
 }
 
-/// What has become of all mutants.
+/// The fates of all mutants.
 #[derive(Default)]
 pub struct Summary<'m> {
     fates: Vec<(&'m Mutant, Fate)>,

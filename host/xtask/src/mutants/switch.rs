@@ -1,4 +1,4 @@
-//! Which mutant is on, as the kernel command line says: `mutant=17`. None is without it.
+//! The number of the active mutant, from the kernel command line: `mutant=17`. Without it none is.
 //!
 //! `leave_out=a::b,c::d` names unit tests that end at once, `only=a::b,c::d` those that do not.
 

@@ -11,7 +11,7 @@ fn source(text: &str) -> Source {
     number(vec![("crates/wait/src/a.rs".into(), text.to_owned())], |_| true).unwrap()
 }
 
-/// What can be changed.
+/// The changes found in a source text.
 fn changes(text: &str) -> Vec<String> {
     source(text).mutants.iter().map(|mutant| mutant.change.clone()).collect()
 }

@@ -38,7 +38,7 @@ const MORE_LINTS: &str = "arithmetic_overflow = \"allow\"\nunconditional_panic =
 /// Tests are only to be built: what would run them here does nothing.
 const NO_QEMU: &str = "#!/bin/sh\nexit 0\n";
 
-/// What the copy consists of.
+/// The files that the copy consists of.
 const COPIED: [&str; 9] = [
     "Cargo.toml",
     "Cargo.lock",

@@ -30,7 +30,7 @@ const LIMIT_EXTRA: Duration = Duration::from_secs(5);
 const END: &str = "[ktest runner] All crates tested.";
 const PANIC: &str = "An uncaught panic occurred:";
 
-/// What the tests say about a mutant.
+/// The verdict of the tests about a mutant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// A test failed, or the kernel did not come to the end of it: this one.

@@ -143,7 +143,7 @@ fn chains_come_back_in_any_order() {
     }
 }
 
-/// What was used last is most likely in the cache.
+/// The chain that was used last is most likely in the cache.
 #[ktest]
 fn the_descriptors_that_came_back_last_are_used_first_and_in_their_order() {
     let mut bench = bench(8, Features::empty());

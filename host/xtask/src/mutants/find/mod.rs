@@ -25,12 +25,12 @@ pub struct Mutation {
     /// The function, with the type or trait that it belongs to.
     pub function: String,
     pub line: usize,
-    /// What is changed, unique within the function.
+    /// Names the change, uniquely within the function.
     pub change: String,
     pub edits: Vec<Edit>,
 }
 
-/// What has been found in a file.
+/// The finds in one file.
 #[derive(Default)]
 pub struct Found {
     pub mutations: Vec<Mutation>,

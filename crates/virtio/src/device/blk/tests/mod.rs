@@ -28,7 +28,7 @@ use crate::{
     },
 };
 
-/// What becomes of requests if the device returns descriptor 9999.
+/// Requests of a device that returns descriptor 9999.
 const LIE: Error = Error::Violation("it returned a descriptor that does not exist");
 
 /// Every combination of interface, ring features and way of completion.

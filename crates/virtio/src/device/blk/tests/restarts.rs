@@ -1,4 +1,4 @@
-//! Which devices are restarted, when, and what is said of it.
+//! Restarts: of the devices that need one, at the right time, and with a word on the console.
 
 use super::*;
 
