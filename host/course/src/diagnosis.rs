@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
 
 use anyhow::{Context, Result, ensure};
+use hostile::device::config::SERIAL_BYTES;
 use lab::image::SECTOR;
 use serde::Deserialize;
 
@@ -280,7 +281,8 @@ fn compare_one(
         return finding(cause, expected, format!("sector {}", seen.sector));
     }
     if wanted.kind == Kind::Out && seen.data != wanted.data {
-        let cause = if seen.data.iter().all(|byte| *byte == 0) {
+        // The memory of a fresh driver is zero but for the serial number at its front.
+        let cause = if seen.data.iter().skip(SERIAL_BYTES).all(|byte| *byte == 0) {
             "data-not-copied"
         } else if before.is_some_and(|before| before.data == seen.data) {
             "data-stale"
