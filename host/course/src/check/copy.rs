@@ -26,7 +26,7 @@ use crate::{
 const SECTORS: u64 = 8192;
 /// The sector of the honest disk that gets the serial number.
 const SERIAL_SECTOR: u64 = 5;
-/// The entries of the queue of the disk that records.
+/// The entries that the driver is to make its queues of.
 const QUEUE_SIZE: usize = 64;
 
 /// The side of the disk that records.
@@ -129,7 +129,7 @@ impl Copy {
         let mut machine = Machine::new(Transport::Modern)
             .shared_memory()
             .option("-chardev", format!("socket,id=c0,path={}", escaped(&socket)))
-            .option("-device", format!("vhost-user-blk,chardev=c0,num-queues=1,queue-size={QUEUE_SIZE},bus=virtio-mmio-bus.1"))
+            .option("-device", "vhost-user-blk,chardev=c0,num-queues=1,bus=virtio-mmio-bus.1")
             .options(Disk::new(&honest).slot(0).options(1));
         if let Some(cpu) = &self.cpu {
             machine = machine.option("-cpu", cpu);
@@ -141,7 +141,7 @@ impl Copy {
         let (count, size, options) = (self.count, self.bytes, &self.options);
         let mut line = format!(
             "job=copy from={from} to={to} sector={source} at={target} count={count} bytes={size} \
-             timeout_ms=1000 {options}"
+             timeout_ms=1000 virtio.queue_size={QUEUE_SIZE} {options}"
         );
         if self.buffers > 0 {
             line += &format!(" buffers={}", self.buffers);
