@@ -77,6 +77,28 @@ soak: setup ## Cut the power 200 times and make half a million requests to faili
 figures: setup ## Write the book's page of figures from what ktest, hostile, soak and bench have measured
 	@$(XTASK) figures
 
+COURSE := cargo run --quiet --package course --
+
+.PHONY: grade
+grade: setup ## Grade the exercises in this tree; EX=1 only that one, SUBMISSION=dir another tree's, SEED= repeats
+	@$(COURSE) grade $(if $(EX),--exercises $(EX)) $(if $(SEED),--seed $(SEED)) $(if $(SUBMISSION),--submission "$(SUBMISSION)") $(GRADE)
+
+.PHONY: hint
+hint: setup ## Show the next hint of exercise EX=1
+	@$(COURSE) hint $(or $(EX),$(error which exercise? say EX=1))
+
+.PHONY: reset
+reset: setup ## Put the stub of exercise EX=1 back; what was written there is kept below target
+	@$(COURSE) reset $(or $(EX),$(error which exercise? say EX=1))
+
+.PHONY: export
+export: setup ## Write the student's tree to DIR=...; EXERCISES=1-4 opens only these
+	@$(COURSE) export $(or $(DIR),$(error where to? say DIR=../lab)) $(if $(EXERCISES),--exercises $(EXERCISES))
+
+.PHONY: grade-selftest
+grade-selftest: setup ## Grade all variants of the solution that are known to be wrong or right
+	@$(COURSE) selftest
+
 .PHONY: docs
 docs: ## Make HTML of the book, in both languages, in target/book
 	@command -v mdbook >/dev/null || { echo "mdbook 0.5 is missing; get it with: cargo install mdbook --version 0.5.4 --locked --no-default-features --features search" >&2; exit 1; }

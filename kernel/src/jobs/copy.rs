@@ -4,10 +4,10 @@
 
 use alloc::{format, string::String, vec, vec::Vec};
 
-use block::{Buffer, Error, Operation, Request, SECTOR_SIZE, waiting};
+use block::{Buffer, Operation, Request, SECTOR_SIZE, waiting};
 use dma::DmaError;
 
-use super::{Disk, Failure, Run, needs::Pair, step, text::Count};
+use super::{Disk, Failure, Run, flush, needs::Pair, step, text::Count};
 use crate::{
     cmdline::{CmdlineError, CommandLine},
     progress::Step,
@@ -64,10 +64,7 @@ impl Run for Copy {
         if let Some(sector) = self.serial {
             copy_serial(from, to, sector)?;
         }
-        match step("flushing", || to.flush()) {
-            Err(Failure::Disk { error: Error::Unsupported, .. }) | Ok(()) => {}
-            Err(failure) => return Err(failure),
-        }
+        flush::if_supported(to)?;
         Ok(format!("{}", Count(copied, "sector")))
     }
 }

@@ -5,7 +5,7 @@ use alloc::{format, string::String};
 
 use block::SECTOR_SIZE;
 
-use super::{Disk, Failure, Run, read, text::Text, write};
+use super::{Disk, Failure, Run, flush, read, text::Text, write};
 use crate::{
     cmdline::{CmdlineError, CommandLine},
     console::println,
@@ -52,7 +52,7 @@ impl Run for Demo {
             *to = *from;
         }
         write::sector(disk, SECTOR, &answer)?;
-        super::step("flushing", || disk.flush())?;
+        flush::if_supported(disk)?;
         let after = read::sector_afresh(disk, SECTOR)?;
         if after != answer {
             return Err(not_written(disk, &before, &after, &answer));

@@ -2,6 +2,8 @@
 
 use alloc::string::String;
 
+use block::Error;
+
 use super::{Disk, Failure, Run, step};
 use crate::cmdline::{CmdlineError, CommandLine};
 
@@ -20,5 +22,13 @@ impl Run for Flush {
         step("flushing", || disk.flush())?;
         let info = disk.info();
         Ok(String::from(if info.writeback { "" } else { "(the disk has no volatile cache)" }))
+    }
+}
+
+/// Flushes at the end of a job that writes; a disk, or driver, that has no flush is no reason to fail it.
+pub(super) fn if_supported(disk: &Disk) -> Result<(), Failure> {
+    match step("flushing", || disk.flush()) {
+        Err(Failure::Disk { error: Error::Unsupported, .. }) => Ok(()),
+        result => result,
     }
 }

@@ -4,7 +4,7 @@ use alloc::{borrow::ToOwned, format, string::String};
 
 use block::{Error, SECTOR_SIZE};
 
-use super::{Disk, Failure, Run, read, step, text::Count};
+use super::{Disk, Failure, Run, flush, read, step, text::Count};
 use crate::{
     cmdline::{CmdlineError, CommandLine},
     progress::Step,
@@ -47,7 +47,7 @@ impl Run for Write {
 
     fn run(&self, disk: &Disk) -> Result<String, Failure> {
         sector(disk, self.sector, &self.data)?;
-        step("flushing", || disk.flush())?;
+        flush::if_supported(disk)?;
         Ok(format!("{} to sector {}", Count(self.given as u64, "byte"), self.sector))
     }
 }
