@@ -76,8 +76,8 @@ impl BlockDevice for VirtioBlk {
         }
         self.geometry().check(sector, data.len() as u64)?;
 
-        // Step 1: take a spare chain, with memory for header, data and response, and fill in
-        // header and response: the latter with a status that no device gives.
+        // Step 1: take a spare chain, with memory for header, data and response; fill in
+        // the header, and the response with a status that no device gives.
         let mut spare = self.device.take()?;
         let chain = spare.chain()?;
         let memory = chain.memory_mut();
