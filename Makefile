@@ -26,7 +26,7 @@ test: setup ## Run every test: lint, in the kernel, from outside, costs, lying a
 	@$(XTASK) test
 
 .PHONY: lint
-lint: setup ## Check formatting, and that clippy and rustdoc have nothing to say
+lint: setup ## Check formatting, clippy, rustdoc, and the books' links and equality
 	@$(XTASK) lint
 
 .PHONY: ktest
