@@ -26,7 +26,7 @@ test: setup ## Run every test: lint, in the kernel, from outside, costs, lying a
 	@$(XTASK) test
 
 .PHONY: lint
-lint: setup ## Check formatting, and that clippy and rustdoc have nothing to say
+lint: setup ## Check formatting, clippy, rustdoc, and the books' links and equality
 	@$(XTASK) lint
 
 .PHONY: ktest
@@ -104,6 +104,7 @@ docs: ## Make HTML of the book, in both languages, in target/book
 	@command -v mdbook >/dev/null || { echo "mdbook 0.5 is missing; get it with: cargo install mdbook --version 0.5.4 --locked --no-default-features --features search" >&2; exit 1; }
 	@mdbook build docs/en
 	@mdbook build docs/zh
+	@cp docs/index.html target/book/index.html
 
 .PHONY: doc
 doc: setup ## Make the reference of all crates with rustdoc, below target

@@ -204,10 +204,12 @@ const CACHE_LINE: usize = 64;
 /// Implemented for the DMA objects of OSTD, their slices and buffers, and for nothing else: whoever
 /// holds a `&dyn DmaMemory` knows that its [`DmaMemory::extent`] is DMA memory that lives as
 /// long as the reference.
+// ANCHOR: dma_memory
 pub trait DmaMemory: private::Sealed {
     /// Tells its place and what the device may do with it.
     fn extent(&self) -> DmaExtent;
 }
+// ANCHOR_END: dma_memory
 
 /// The place of some DMA memory, as the device sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

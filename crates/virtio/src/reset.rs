@@ -17,6 +17,7 @@ const STATUS_READS: usize = 100_000;
 ///
 /// [`ResetError`] when the status does not become 0. The device may still use any memory it
 /// was ever given.
+// ANCHOR: reset
 pub fn reset(transport: &dyn Transport) -> Result<(), ResetError> {
     transport.set_status(DeviceStatus::empty());
     for _ in 0..STATUS_READS {
@@ -27,6 +28,7 @@ pub fn reset(transport: &dyn Transport) -> Result<(), ResetError> {
     }
     Err(ResetError { status: transport.status() })
 }
+// ANCHOR_END: reset
 
 /// The device does not finish its reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

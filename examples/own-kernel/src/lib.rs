@@ -51,8 +51,10 @@ fn read_disk(node: &DeviceNode) -> Result<Option<String>, String> {
     }
     let disk = VirtioBlk::new(Arc::new(transport), &Options::default());
     let disk = disk.map_err(|error| error.to_string())?;
+    // ANCHOR: read
     let mut sector = [0; SECTOR_SIZE];
     disk.read_block(0, &mut sector).map_err(|error| error.to_string())?;
+    // ANCHOR_END: read
     let text = sector.split(|byte| *byte == 0).next().unwrap_or_default();
     Ok(Some(String::from_utf8_lossy(text).into_owned()))
 }

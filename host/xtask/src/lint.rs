@@ -1,4 +1,4 @@
-//! Formatting, clippy, rustdoc, and the promise of the kernel and its crates to be free of `unsafe`.
+//! Formatting, clippy, rustdoc, the promise of the kernel and its crates to be free of `unsafe`, and the books.
 
 use std::{fs, path::Path, process::Command};
 
@@ -8,7 +8,7 @@ use lab::{
     workspace::{KERNEL_TARGET, Member, Workspace},
 };
 
-use crate::{files, report::Suite};
+use crate::{book, files, report::Suite};
 
 /// Runs the checks that look at the source only.
 pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
@@ -32,6 +32,7 @@ pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
         let beside = |member: &&Member| !member.folder.starts_with(&host);
         workspace.members.iter().filter(beside).try_for_each(|member| no_unsafe(&member.folder))
     });
+    suite.check("book", None, || book::check(&workspace.root.join("docs")));
     Ok(())
 }
 

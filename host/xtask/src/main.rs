@@ -5,6 +5,7 @@
 //! the end-to-end cases only.
 
 mod bench;
+mod book;
 mod counts;
 mod e2e;
 mod figures;
@@ -44,7 +45,7 @@ enum Task {
     /// Run every suite: lint, host, ktest, selftest, counts, road, e2e, hostile,
     /// power-cuts, failing.
     Test,
-    /// Check formatting, clippy's and rustdoc's warnings and the absence of `unsafe` in the kernel.
+    /// Check formatting, clippy's and rustdoc's warnings, the absence of `unsafe` in the kernel, and the books.
     Lint,
     /// Make the reference of all packages with rustdoc; warnings are errors.
     Doc,

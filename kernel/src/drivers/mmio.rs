@@ -27,6 +27,7 @@ use crate::{
 /// The node name by which a device tree announces a virtio-mmio slot (VIRTIO 1.3, section 4.2.1).
 const COMPATIBLE: &str = "virtio,mmio";
 
+// ANCHOR: probe
 /// Looks into every slot.
 pub(super) fn probe(fdt: &Fdt<'_>, options: &Options) {
     for node in device_tree::devices(fdt, COMPATIBLE) {
@@ -36,6 +37,7 @@ pub(super) fn probe(fdt: &Fdt<'_>, options: &Options) {
         }
     }
 }
+// ANCHOR_END: probe
 
 fn probe_slot(node: &DeviceNode, options: &Options) {
     let place = Place(node.range.start);

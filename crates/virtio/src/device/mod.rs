@@ -40,6 +40,7 @@ pub trait VirtioDevice: Send + Sync {
 /// Has `line` call `device`. The line holds a weak reference, so it can be kept beside the device.
 ///
 /// The line must then be led to the interrupt controller, and [`VirtioDevice::use_interrupts`] be called.
+// ANCHOR: attach
 pub fn attach(line: &mut IrqLine, device: &Arc<dyn VirtioDevice>) {
     let device = Arc::downgrade(device);
     line.on_active(move |_| {
@@ -48,6 +49,7 @@ pub fn attach(line: &mut IrqLine, device: &Arc<dyn VirtioDevice>) {
         }
     });
 }
+// ANCHOR_END: attach
 
 /// A device between DRIVER_OK and its end.
 pub struct Device<D: Driver> {

@@ -83,6 +83,7 @@ impl VirtioRng {
         let chain = command.chain()?;
         chain.memory_mut().write(&[0; COMMAND_BYTES]).map_err(|_| RngError::Nothing)?;
         chain.link(|bytes, segments| segments.device_writes(bytes)).map_err(DeviceError::from)?;
+        // ANCHOR: fill_some
         let answer = command.send()?.wait()?;
         answer.check(|bytes, written| {
             // The queue has checked that it is no more than there was room for.
@@ -92,6 +93,7 @@ impl VirtioRng {
             bytes.read_bytes(0, out).map_err(|_| RngError::Nothing)?;
             Ok(filled)
         })
+        // ANCHOR_END: fill_some
     }
 }
 

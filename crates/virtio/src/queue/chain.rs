@@ -11,6 +11,7 @@ use super::MAX_SEGMENTS;
 
 /// One entry of a descriptor table (section 2.7.5, `struct virtq_desc`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+// ANCHOR: descriptor
 #[repr(C)]
 pub struct Descriptor {
     /// The device address of the memory.
@@ -19,9 +20,10 @@ pub struct Descriptor {
     pub length: u32,
     /// [`Self::NEXT`], [`Self::WRITE`], [`Self::INDIRECT`].
     pub flags: u16,
-    /// The number of the descriptor that continues the chain, if the flags have [`Self::NEXT`].
+    /// The descriptor that continues the chain, if the flags have [`Self::NEXT`].
     pub next: u16,
 }
+// ANCHOR_END: descriptor
 
 impl Descriptor {
     /// Another descriptor of the chain follows.
@@ -111,6 +113,7 @@ impl<M> Chain<M> {
     /// # Errors
     ///
     /// [`ChainError`]; the chain cannot be sent then.
+    // ANCHOR: link
     #[inline(always)]
     pub fn link(
         &mut self,
@@ -135,6 +138,7 @@ impl<M> Chain<M> {
         (self.segments, self.writable, self.linked) = (count, writable, true);
         Ok(())
     }
+    // ANCHOR_END: link
 }
 
 /// The segments of a chain that is being linked.

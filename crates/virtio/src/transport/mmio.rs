@@ -255,15 +255,19 @@ impl<R: Registers> Transport for MmioTransport<R> {
         Ok(())
     }
 
+    // ANCHOR: notify
     fn notify(&self, index: u16) {
         self.write(register::QUEUE_NOTIFY, index.into());
     }
+    // ANCHOR_END: notify
 
+    // ANCHOR: acknowledge
     fn acknowledge_interrupt(&self) -> InterruptStatus {
         let causes = self.read(register::INTERRUPT_STATUS);
         self.write(register::INTERRUPT_ACK, causes);
         InterruptStatus::from_bits_truncate(causes)
     }
+    // ANCHOR_END: acknowledge
 }
 
 /// The reason why a virtio-mmio slot cannot be used.

@@ -69,15 +69,16 @@ struct Blk {
 }
 
 impl BlockDevice for VirtioBlk {
+    // ANCHOR: read_block
     fn read_block(&self, sector: u64, data: &mut [u8]) -> Result<(), Error> {
-        // The data stands in one segment of a page at most; a longer call becomes a submitted request.
+        // One segment holds a page of data; a longer call becomes a submitted request.
         if data.len() > self.device.driver.longest {
             return waiting::read(self, sector, data);
         }
         self.geometry().check(sector, data.len() as u64)?;
 
-        // Step 1: take a spare chain, with its slices for request header and response and its memory for the
-        // data, and fill in the header. The response is set to a status that no device gives.
+        // Step 1: take a spare chain, with memory for header, data and response; fill in
+        // the header, and the response with a status that no device gives.
         let mut spare = self.device.take()?;
         let chain = spare.chain()?;
         let memory = chain.memory_mut();
@@ -97,13 +98,14 @@ impl BlockDevice for VirtioBlk {
         // Step 4: wait until the device has returned the chain.
         let answer = in_flight.wait()?;
 
-        // Step 5: check the response; the data counts only if that is OK. The chain is to spare again.
+        // Step 5: check the response; only if it is OK does the data count.
         let expected = data.len() as u32 + 1; // the data, and one byte of response
         answer.check(|memory, written| {
             memory.check_status(written, expected)?;
             Ok(memory.data.read(0, data)?)
         })
     }
+    // ANCHOR_END: read_block
 
     fn write_block(&self, sector: u64, data: &[u8]) -> Result<(), Error> {
         // The data stands in one segment of a page at most; a longer call becomes a submitted request.
