@@ -75,6 +75,7 @@ pub const CAUSES: &[&str] = &[
     "nothing-written",
     "too-much-written",
     "read-wrong",
+    "serial-wrong",
 ];
 
 /// The texts for the causes.

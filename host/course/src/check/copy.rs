@@ -314,7 +314,11 @@ impl Copy {
         let differs = wanted.chunks(SECTOR).zip(found.chunks(SECTOR)).position(|(a, b)| a != b)?;
         let sector = |disk: &[u8]| bytes(&disk[differs * SECTOR..(differs + 1) * SECTOR]);
         let (expected, seen) = (sector(wanted), sector(found));
+        let is_serial = self.serial && differs as u64 == SERIAL_SECTOR;
         let cause = match self.witness {
+            // A disk that refused has given nothing that could be believed.
+            _ if is_serial && self.nameless => "response-ignored",
+            _ if is_serial => "serial-wrong",
             Side::To => "too-much-written",
             Side::From => "read-wrong",
         };
