@@ -95,6 +95,10 @@ reset: setup ## Put the stub of exercise EX=1 back; what was written there is ke
 export: setup ## Write the student's tree to DIR=...; EXERCISES=1-4 opens only these
 	@$(COURSE) export $(or $(DIR),$(error where to? say DIR=../lab)) $(if $(EXERCISES),--exercises $(EXERCISES))
 
+.PHONY: grade-all
+grade-all: setup ## Grade a class: SUBMISSIONS=dir holds a folder for each student; OUT=grades.csv, EARLIER=dir
+	@$(COURSE) grade-all "$(or $(SUBMISSIONS),$(error where are they? say SUBMISSIONS=dir))" $(if $(OUT),--out "$(OUT)") $(if $(SEED),--seed $(SEED)) $(if $(EARLIER),--earlier "$(EARLIER)")
+
 .PHONY: grade-selftest
 grade-selftest: setup ## Grade all variants of the solution that are known to be wrong or right
 	@$(COURSE) selftest

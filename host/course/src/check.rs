@@ -80,7 +80,7 @@ impl Check {
 impl Stand<'_> {
     /// Runs QEMU to its end.
     fn run(&self, qemu: std::process::Command, place: &Place) -> Result<Finished> {
-        let qemu = self.sandbox.wrap(qemu, &[], &[place.folder()]);
+        let qemu = self.sandbox.wrap(qemu, &[self.kernel], &[place.folder()]);
         Ok(lab::process::run(qemu, self.limit, &place.log)?)
     }
 }

@@ -5,11 +5,15 @@ use std::{
     path::{Path, PathBuf},
     sync::Mutex,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
-use lab::workspace::Workspace;
+use lab::{
+    process,
+    qemu::{Guest, Machine, Transport},
+    workspace::Workspace,
+};
 
 use crate::{
     Grade,
@@ -21,8 +25,10 @@ use crate::{
     submission::Submission,
 };
 
-/// The longest that a boot may take.
-const BOOT_LIMIT: Duration = Duration::from_secs(20);
+/// A boot may take so many times as long as one of the grader's own tree.
+const PATIENCE: u32 = 20;
+/// And never less than this, as the busiest check needs more than a boot.
+const SHORTEST_LIMIT: Duration = Duration::from_secs(15);
 /// A check that fails for the host's sake is tried so often.
 const ATTEMPTS: usize = 2;
 
@@ -54,6 +60,8 @@ pub fn run(
         folder: workspace.target.join("course/0"),
         seed,
         own: arguments.submission.is_none(),
+        machines: machines(),
+        limit: Grader::calibrate(workspace, &base, &sandbox)?,
     };
     let report = grader.grade(&submission, &chosen)?;
     if arguments.json {
@@ -62,6 +70,11 @@ pub fn run(
         report.print(course, language);
     }
     Ok(report.is_complete())
+}
+
+/// As many virtual machines as there are processors.
+pub fn machines() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Grades submissions one after the other.
@@ -80,9 +93,38 @@ pub struct Grader<'a> {
     pub seed: u64,
     /// The tree is the student's own: what is not the exercise's has no solution to be replaced by.
     pub own: bool,
+    /// The virtual machines that run at a time.
+    pub machines: usize,
+    /// The longest that a boot may take; see [`Grader::calibrate`].
+    pub limit: Duration,
 }
 
 impl Grader<'_> {
+    /// Builds the tree as it is and boots it once; returns the longest that a boot may take on this host.
+    ///
+    /// A tree of a student that does not compile or hangs is no measure: the limit is the shortest then.
+    ///
+    /// # Errors
+    ///
+    /// The host is to blame.
+    pub fn calibrate(workspace: &Workspace, base: &Files, sandbox: &Sandbox) -> Result<Duration> {
+        let folder = workspace.target.join("course/0");
+        let stage = Stage::new(base, folder.join("tree"), sandbox)?;
+        let Ok(kernel) = stage.build(&BTreeMap::new(), &folder.join("logs/build-base.log"))? else {
+            return Ok(SHORTEST_LIMIT);
+        };
+        let machine = Machine::new(Transport::Modern);
+        let qemu = machine.command(&Guest::new(&kernel, "job=random bytes=1"));
+        let begin = Instant::now();
+        // It fails for want of a device, having booted.
+        process::run(
+            sandbox.wrap(qemu, &[&kernel], &[]),
+            SHORTEST_LIMIT * PATIENCE,
+            &folder.join("logs/boot-base.log"),
+        )?;
+        Ok((begin.elapsed() * PATIENCE).max(SHORTEST_LIMIT))
+    }
+
     /// Grades the chosen exercises of a submission.
     ///
     /// All together first; what does not pass then is judged again with everything else solved.
@@ -214,15 +256,14 @@ impl Grader<'_> {
             workspace: self.workspace,
             kernel,
             seed: self.seed,
-            limit: BOOT_LIMIT,
+            limit: self.limit,
             sandbox: self.sandbox,
             logs: &logs,
         };
         let next = Mutex::new(exercise.checks.iter().enumerate());
         let results = Mutex::new(BTreeMap::new());
-        let workers = thread::available_parallelism().map_or(1, usize::from);
         thread::scope(|scope| {
-            for _ in 0..workers.min(exercise.checks.len()) {
+            for _ in 0..self.machines.min(exercise.checks.len()) {
                 scope.spawn(|| {
                     loop {
                         let Some((number, check)) = take(&next) else { return };

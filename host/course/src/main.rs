@@ -10,9 +10,12 @@
 //!   check       one boot and its judge
 //!   diagnosis   from what the device saw to the one likely cause
 //!   report      what the student reads
+//!   class       all submissions of a class; similar: those that are nearly the same
+//!   selftest    the grader graded
 //! ```
 
 mod check;
+mod class;
 mod diagnosis;
 mod exercise;
 mod export;
@@ -24,6 +27,7 @@ mod recorder;
 mod report;
 mod request;
 mod selftest;
+mod similar;
 mod stage;
 mod submission;
 
@@ -62,6 +66,8 @@ enum Command {
     },
     /// Grade this tree, or the exercise files of another one laid over this tree
     Grade(Grade),
+    /// Grade the submissions of a class, each a folder of the given one, and write a table
+    GradeAll(GradeAll),
     /// Show the hints of an exercise up to the next one
     Hint {
         /// The number of the exercise
@@ -101,6 +107,27 @@ struct Grade {
     no_sandbox: bool,
 }
 
+#[derive(Args)]
+struct GradeAll {
+    /// The folder with a folder for each student
+    submissions: PathBuf,
+    /// The table to write, as CSV
+    #[arg(long, default_value = "grades.csv")]
+    out: PathBuf,
+    /// The same payloads and sectors for all; with the same seed, what was graded before is not graded again
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Pairs of submissions that share so many percent are named
+    #[arg(long, default_value_t = 70)]
+    similar: u32,
+    /// A folder with the submissions of an earlier class, to compare with
+    #[arg(long)]
+    earlier: Option<PathBuf>,
+    /// Build and boot without a sandbox, although the submissions are not trusted
+    #[arg(long)]
+    no_sandbox: bool,
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let language = cli.lang.unwrap_or_else(Language::of_environment);
@@ -127,6 +154,7 @@ fn perform(command: Command, language: Language) -> Result<bool> {
             export::export(&workspace.root, &course, exercises.as_ref(), &dir).map(|()| true)
         }
         Command::Grade(arguments) => grade::run(&workspace, &course, &arguments, language),
+        Command::GradeAll(arguments) => class::run(&workspace, &course, &arguments),
         Command::Hint { exercise } => {
             hint::next(&workspace, course.exercise(exercise)?, language).map(|()| true)
         }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use lab::text::plain;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     check::Check,
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The result of a submission.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub struct Report {
     /// Repeats it: `SEED=`.
     pub seed: u64,
@@ -24,7 +24,7 @@ pub struct Report {
 }
 
 /// The result of an exercise.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub struct ExerciseReport {
     /// Its number.
     pub number: u32,
@@ -36,7 +36,7 @@ pub struct ExerciseReport {
 }
 
 /// How far an exercise came.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum State {
     /// Nothing has been written in its places.
@@ -66,7 +66,7 @@ pub enum State {
 }
 
 /// The result of a check.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub struct Result {
     /// Its name.
     pub check: String,
@@ -78,7 +78,7 @@ pub struct Result {
 }
 
 /// The end of a check.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(tag = "end", rename_all = "kebab-case")]
 pub enum End {
     /// All was as it should be.
@@ -148,7 +148,36 @@ impl ExerciseReport {
     }
 }
 
+impl ExerciseReport {
+    /// The first check that failed and the likely cause, or the state if it did not come to checks.
+    pub fn first_failure(&self) -> String {
+        match &self.state {
+            State::Open => "not begun".to_owned(),
+            State::Needs { exercise } => format!("needs exercise {exercise}"),
+            State::NotTaken { .. } => "not taken".to_owned(),
+            State::DoesNotCompile { .. } => "does not compile".to_owned(),
+            State::Graded { checks } => {
+                let failed = checks.iter().find(|check| !check.passed());
+                failed.map_or(String::new(), |check| match check.cause() {
+                    Some(cause) => format!("{}: {cause}", check.check),
+                    None => format!("{}: not graded", check.check),
+                })
+            }
+        }
+    }
+}
+
 impl Report {
+    /// Returns `true` if the host stood in the way of no check.
+    pub fn is_graded(&self) -> bool {
+        self.exercises.iter().all(|exercise| match &exercise.state {
+            State::Graded { checks } => {
+                checks.iter().all(|check| !matches!(check.end, End::NotGraded { .. }))
+            }
+            _ => true,
+        })
+    }
+
     /// The points reached, and those that can be had.
     pub fn points(&self) -> (u32, u32) {
         let reached = self.exercises.iter().map(ExerciseReport::reached).sum();

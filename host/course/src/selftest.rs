@@ -14,7 +14,7 @@ use lab::workspace::Workspace;
 
 use crate::{
     exercise::{Course, Exercise},
-    grade::Grader,
+    grade::{Grader, machines},
     stage::{Files, Sandbox, tracked},
 };
 
@@ -51,6 +51,8 @@ pub fn run(
         folder: workspace.target.join("course/selftest"),
         seed: SEED,
         own: false,
+        machines: machines(),
+        limit: Grader::calibrate(workspace, &base, &sandbox)?,
     };
     let (mut passed, mut failed) = (0u32, 0u32);
     let mut told: BTreeSet<(u32, String)> = BTreeSet::new();
