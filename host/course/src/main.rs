@@ -82,7 +82,7 @@ enum Command {
     Selftest {
         /// Only variants whose name contains this, such as 1-write-block/wrong
         filter: Option<String>,
-        /// Take only every fourth wrong variant, beginning with the first
+        /// Take only a right variant of each exercise, and one wrong variant of eight
         #[arg(long)]
         part: bool,
     },

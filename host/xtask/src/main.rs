@@ -7,6 +7,7 @@
 mod bench;
 mod book;
 mod counts;
+mod course;
 mod e2e;
 mod figures;
 mod files;
@@ -74,6 +75,8 @@ enum Task {
         #[arg(long)]
         list: bool,
     },
+    /// Grade the student's tree and a part of the variants of the solution.
+    Course,
     /// Cut the power of a few machines while the kernel writes, and look at their disks.
     PowerCuts,
     /// Boot the kernel with disks that fail, are slow, change their size or stand still.
@@ -110,6 +113,7 @@ fn run(cli: &Cli) -> Result<bool> {
     let road: Run = &|suite| road::run(&workspace, suite, false);
     let e2e: Run = &|suite| e2e::run(&workspace, suite, None, None);
     let hostile: Run = &|suite| hostile::run(&workspace, suite);
+    let course: Run = &|suite| course::run(&workspace, suite);
     let power_cuts: Run =
         &|suite| soak::power_cuts(&workspace, suite, soak::SHORT).map(|_totals| ());
     let failing: Run =
@@ -127,6 +131,7 @@ fn run(cli: &Cli) -> Result<bool> {
             ("road", road),
             ("e2e", e2e),
             ("hostile", hostile),
+            ("course", course),
             ("power-cuts", power_cuts),
             ("failing", failing),
         ]),
@@ -135,6 +140,7 @@ fn run(cli: &Cli) -> Result<bool> {
         Task::Host => Report::of(&[("host", host)]),
         Task::Ktest => Report::of(&[("ktest", ktest)]),
         Task::Selftest => Report::of(&[("selftest", selftest)]),
+        Task::Course => Report::of(&[("course", course)]),
         Task::Counts => Report::of(&[("counts", counts)]),
         Task::Road { write } => {
             Report::of(&[("road", &|suite| road::run(&workspace, suite, *write))])

@@ -4,7 +4,7 @@
 
 use alloc::{format, string::String, vec, vec::Vec};
 
-use block::{Buffer, Operation, Request, SECTOR_SIZE, waiting};
+use block::{Buffer, Error, Operation, Request, SECTOR_SIZE, waiting};
 use dma::DmaError;
 
 use super::{Disk, Failure, Run, flush, needs::Pair, step, text::Count};
@@ -22,18 +22,27 @@ pub(super) struct Copy {
     sector: u64,
     at: u64,
     count: u64,
-    /// Of one request, or of each of its buffers.
+    /// Of one step.
     bytes: usize,
-    /// The buffers of a request; `None` for the waiting calls.
-    buffers: Option<usize>,
+    /// The buffers of a request that reads a step; `None` for the waiting call.
+    read_buffers: Option<usize>,
+    /// The same for one that writes it.
+    write_buffers: Option<usize>,
     /// The sector of the second disk that gets the serial number of the first one.
     serial: Option<u64>,
 }
 
 impl Run for Copy {
     const NAME: &'static str = "copy";
-    const PARAMETERS: &'static [&'static str] =
-        &["sector=N", "at=M", "count=C", "bytes=B", "buffers=K", "serial=SECTOR"];
+    const PARAMETERS: &'static [&'static str] = &[
+        "sector=N",
+        "at=M",
+        "count=C",
+        "bytes=B",
+        "read_buffers=K",
+        "write_buffers=K",
+        "serial=SECTOR",
+    ];
     type Needs = Pair;
 
     fn parse(line: &CommandLine) -> Result<Self, CmdlineError> {
@@ -41,62 +50,60 @@ impl Run for Copy {
         Ok(Self {
             sector: line.number("sector")?.ok_or(CmdlineError::missing("sector=N"))?,
             at: line.number("at")?.ok_or(CmdlineError::missing("at=M"))?,
-            count: line.number_in("count", 0..=u64::MAX)?.unwrap_or(1),
+            count: line.number("count")?.unwrap_or(1),
             bytes: bytes.unwrap_or(SECTOR_SIZE),
-            buffers: line.number_in("buffers", 1..=MOST_BUFFERS)?,
+            read_buffers: line.number_in("read_buffers", 1..=MOST_BUFFERS)?,
+            write_buffers: line.number_in("write_buffers", 1..=MOST_BUFFERS)?,
             serial: line.number("serial")?,
         })
     }
 
     fn run(&self, Pair { from, to }: &Pair) -> Result<String, Failure> {
-        let sectors = (self.bytes * self.buffers.unwrap_or(1) / SECTOR_SIZE) as u64;
-        let mut copied = 0;
+        let sectors = (self.bytes / SECTOR_SIZE) as u64;
+        let mut data = vec![0; self.bytes];
         for number in 0..self.count {
             let distance = number.saturating_mul(sectors);
             let (source, target) =
                 (self.sector.saturating_add(distance), self.at.saturating_add(distance));
-            match self.buffers {
-                None => self.copy_block(from, source, to, target)?,
-                Some(buffers) => self.copy_request(buffers, from, source, to, target)?,
-            }
-            copied += sectors;
+            step(Step::numbered("reading sector", source), || match self.read_buffers {
+                None => from.read_block(source, &mut data),
+                Some(buffers) => read_into(buffers, from, source, &mut data),
+            })?;
+            step(Step::numbered("writing sector", target), || match self.write_buffers {
+                None => to.write_block(target, &data),
+                Some(buffers) => write_from(buffers, to, target, &data),
+            })?;
         }
         if let Some(sector) = self.serial {
             copy_serial(from, to, sector)?;
         }
         flush::if_supported(to)?;
-        Ok(format!("{}", Count(copied, "sector")))
+        Ok(format!("{}", Count(self.count.saturating_mul(sectors), "sector")))
     }
 }
 
-impl Copy {
-    fn copy_block(&self, from: &Disk, source: u64, to: &Disk, at: u64) -> Result<(), Failure> {
-        let mut data = vec![0; self.bytes];
-        step(Step::numbered("reading sector", source), || from.read_block(source, &mut data))?;
-        step(Step::numbered("writing sector", at), || to.write_block(at, &data))
+/// Reads by one request into so many buffers.
+fn read_into(buffers: usize, disk: &Disk, sector: u64, data: &mut [u8]) -> Result<(), Error> {
+    let length = data.len().div_ceil(buffers);
+    let memory: Result<Vec<Buffer>, DmaError> =
+        data.chunks(length).map(|piece| Buffer::alloc(piece.len())).collect();
+    let request = Request::new(Operation::Read, sector, memory?);
+    let request = waiting::submit_and_wait(&**disk, request)?;
+    for (buffer, piece) in request.buffers.iter().zip(data.chunks_mut(length)) {
+        buffer.read(0, piece)?;
     }
+    Ok(())
+}
 
-    /// Copies by two requests that share their buffers.
-    fn copy_request(
-        &self,
-        buffers: usize,
-        from: &Disk,
-        source: u64,
-        to: &Disk,
-        at: u64,
-    ) -> Result<(), Failure> {
-        let alloc = || (0..buffers).map(|_| Buffer::alloc(self.bytes)).collect();
-        let buffers = step("allocating memory", || {
-            let buffers: Result<Vec<Buffer>, DmaError> = alloc();
-            Ok(buffers?)
-        })?;
-        let mut request = Request::new(Operation::Read, source, buffers);
-        let doing = Step::numbered("reading sector", source);
-        request = step(doing, || waiting::submit_and_wait(&**from, request))?;
-        (request.operation, request.sector) = (Operation::Write, at);
-        let doing = Step::numbered("writing sector", at);
-        step(doing, || waiting::submit_and_wait(&**to, request)).map(|_| ())
+/// Writes by one request from so many buffers.
+fn write_from(buffers: usize, disk: &Disk, sector: u64, data: &[u8]) -> Result<(), Error> {
+    let mut memory = Vec::new();
+    for piece in data.chunks(data.len().div_ceil(buffers)) {
+        let buffer = Buffer::alloc(piece.len())?;
+        buffer.write(0, piece)?;
+        memory.push(buffer);
     }
+    waiting::submit_and_wait(&**disk, Request::new(Operation::Write, sector, memory)).map(|_| ())
 }
 
 /// Writes the serial number of one disk into a sector of another.

@@ -138,13 +138,17 @@ impl Copy {
             Side::From => (0, 1),
             Side::To => (1, 0),
         };
-        let (count, size, options) = (self.count, self.bytes, &self.options);
+        let (count, options) = (self.count, &self.options);
         let mut line = format!(
-            "job=copy from={from} to={to} sector={source} at={target} count={count} bytes={size} \
+            "job=copy from={from} to={to} sector={source} at={target} count={count} bytes={unit} \
              timeout_ms=1000 virtio.queue_size={QUEUE_SIZE} {options}"
         );
         if self.buffers > 0 {
-            line += &format!(" buffers={}", self.buffers);
+            let side = match self.witness {
+                Side::From => "read",
+                Side::To => "write",
+            };
+            line += &format!(" {side}_buffers={}", self.buffers);
         }
         if self.serial {
             line += &format!(" serial={SERIAL_SECTOR}");
