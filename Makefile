@@ -47,6 +47,11 @@ gdb: setup ## Debug the kernel: QEMU waits at its first instruction, gdb stops i
 	@tools/setup.sh gdb
 	@tools/gdb.sh $(GDB)
 
+.PHONY: flamegraph
+flamegraph: setup ## Draw where the instructions of a job go, in target/flamegraph.svg; JOB="..." names it
+	@tools/mkimage.sh
+	@$(XTASK) flamegraph $(if $(JOB),"$$JOB")
+
 .PHONY: road
 road: setup ## Count the functions, files and types on the road of one read
 	@$(XTASK) road
