@@ -9,6 +9,7 @@ mod counts;
 mod e2e;
 mod figures;
 mod files;
+mod flamegraph;
 mod host;
 mod hostile;
 mod ktest;
@@ -18,6 +19,7 @@ mod report;
 mod road;
 mod selftest;
 mod soak;
+mod symbols;
 mod syntax;
 
 use std::process::ExitCode;
@@ -63,6 +65,12 @@ enum Task {
         /// Write the list to the book, too.
         #[arg(long)]
         write: bool,
+    },
+    /// Draw where the instructions of a job go, in target/flamegraph.svg.
+    Flamegraph {
+        /// The job and its parameters.
+        #[arg(default_value = "bench mode=randread bs=4096 qd=8 count=2000")]
+        job: String,
     },
     /// Boot the kernel in QEMU for each end-to-end case.
     E2e {
@@ -140,6 +148,9 @@ fn run(cli: &Cli) -> Result<bool> {
         Task::Counts => Report::of(&[("counts", counts)]),
         Task::Road { write } => {
             Report::of(&[("road", &|suite| road::run(&workspace, suite, *write))])
+        }
+        Task::Flamegraph { job } => {
+            Report::of(&[("flamegraph", &|suite| flamegraph::run(&workspace, suite, job))])
         }
         Task::PowerCuts => Report::of(&[("power-cuts", power_cuts)]),
         Task::Failing => Report::of(&[("failing", failing)]),
