@@ -37,6 +37,21 @@ ktest: setup ## Run the unit tests of the kernel and its crates in QEMU
 e2e: setup ## Boot the real kernel on many machines and check the disks from the host
 	@$(XTASK) e2e
 
+.PHONY: dts
+dts: setup ## Write QEMU's device tree of the lab machine, as text, to target/lab.dts
+	@tools/setup.sh dtc
+	@tools/dts.sh
+
+.PHONY: gdb
+gdb: setup ## Debug the kernel: QEMU waits at its first instruction, gdb stops in VirtioBlk::write_block
+	@tools/setup.sh gdb
+	@tools/gdb.sh $(GDB)
+
+.PHONY: flamegraph
+flamegraph: setup ## Draw where the instructions of a job go, in target/flamegraph.svg; JOB="..." names it
+	@tools/mkimage.sh
+	@$(XTASK) flamegraph $(if $(JOB),"$$JOB")
+
 .PHONY: road
 road: setup ## Count the functions, files and types on the road of one read
 	@$(XTASK) road

@@ -2,6 +2,9 @@
 # Installs whatever `make doctor` would call missing, in order, and says what it does. Installs nothing and
 # takes under a second when nothing is missing. Works as root or with sudo on Debian and Ubuntu; elsewhere
 # it does what rustup and cargo can do, and names what to install by hand.
+#
+#   tools/setup.sh              what every target of the Makefile needs
+#   tools/setup.sh dtc gdb      and what some of them need beside it: EXTRAS in tools/lib/requirements.sh
 set -euo pipefail
 
 # shellcheck source=tools/lib/common.sh
@@ -13,11 +16,15 @@ done
 
 trap close_private_apt EXIT
 
+for name in "$@"; do
+    [[ " ${EXTRAS[*]} " == *" $name "* ]] || die "there is no \"$name\" to install; give some of: ${EXTRAS[*]}"
+done
+
 by_hand=()
-for name in "${REQUIREMENTS[@]}"; do
+for name in "${REQUIREMENTS[@]}" "$@"; do
     "check_$name" && continue
     # Where this script cannot install packages the user must: name all of them at once.
-    if ! can_install && [[ $name =~ ^(linker|rustup|qemu|opensbi|qemu_img)$ ]]; then
+    if ! can_install && [[ $name =~ ^(linker|rustup|qemu|opensbi|qemu_img|dtc|gdb)$ ]]; then
         by_hand+=("${name//_/-}: $FOUND; $("fix_$name")")
         continue
     fi

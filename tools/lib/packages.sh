@@ -47,6 +47,18 @@ install_qemu_img() {
     apt_install qemu-utils
 }
 
+install_dtc() {
+    apt_update
+    say "installing the device tree compiler"
+    apt_install device-tree-compiler
+}
+
+install_gdb() {
+    apt_update
+    say "installing gdb for all processors"
+    apt_install gdb-multiarch
+}
+
 no_qemu() {
     die "the packages of this release carry an OpenSBI below $OPENSBI_MIN." "$(fix_opensbi)"
 }

@@ -5,6 +5,8 @@
 # shellcheck shell=bash disable=SC2034
 
 REQUIREMENTS=(linker rustup toolchain rust_src cargo cargo_osdk qemu opensbi qemu_img)
+# Each is for one target only, `make dts` and `make gdb`, which name it to tools/setup.sh.
+EXTRAS=(dtc gdb)
 
 check_linker() {
     FOUND="no C linker: \`cc\` cannot build a program"
@@ -139,3 +141,27 @@ check_qemu_img() {
 }
 
 fix_qemu_img() { echo "install qemu-img (package qemu-utils, qemu-img or qemu-tools)"; }
+
+check_dtc() {
+    FOUND="dtc is not in PATH"
+    have dtc || return 1
+    FOUND=$(dtc --version)
+}
+
+fix_dtc() { echo "install the device tree compiler (package device-tree-compiler or dtc)"; }
+
+# Prints the name of a gdb for RISC-V. Some distributions build theirs for all processors.
+riscv_gdb() {
+    local name
+    for name in gdb-multiarch riscv64-unknown-elf-gdb riscv64-elf-gdb gdb; do
+        "$name" -nx -batch -ex "set architecture riscv:rv64" 2>&1 | grep -q 'set to "riscv:rv64"' && echo "$name" && return
+    done
+    return 1
+}
+
+check_gdb() {
+    FOUND=$(riscv_gdb) || { FOUND="there is no gdb for RISC-V in PATH" && return 1; }
+    FOUND="$FOUND: $("$FOUND" --version | head -n 1)"
+}
+
+fix_gdb() { echo "install a gdb for RISC-V (package gdb-multiarch, riscv64-elf-gdb or gdb)"; }

@@ -72,6 +72,9 @@ const ADDRESS_END: usize = 1 << 56;
 pub struct DeviceNode {
     /// The node's name, such as `virtio_mmio@10001000`.
     pub name: String,
+    /// Its `compatible` names, the most specific one first (section 2.3.1). Bytes that are not UTF-8 are
+    /// replaced.
+    pub compatible: Vec<String>,
     /// Its registers: the first entry of `reg`. Not empty, at most [`MAX_RANGE`] long, and apart from the
     /// range of every other node listed with it.
     pub range: Range<usize>,
@@ -106,6 +109,24 @@ pub fn devices(fdt: &Fdt<'_>, compatible: &str) -> Vec<Result<DeviceNode, NodeEr
 /// The kernel's command line as it stands in the tree (section 3.6), not necessarily UTF-8.
 pub fn boot_arguments<'a>(fdt: &Fdt<'a>) -> Option<&'a [u8]> {
     property(fdt.find_node("/chosen")?, "bootargs")
+}
+
+/// The number that every tree starts with (section 5.2). The `fdt` crate opens no blob without it.
+pub const MAGIC: u32 = 0xd00d_feed;
+
+/// The address in the kernel's memory of the blob's structure block (section 5.4). `None` if its first node is
+/// no root with a property, or an impossible one.
+///
+/// It is told from the root's first property, before which nothing is expected but the root's beginning: NOP
+/// tokens there make it too high. The blob itself starts a little before the block, with what the `fdt` crate
+/// keeps to itself: the header of 40 bytes and the memory reservation block of 16 or more.
+pub fn structure_address(fdt: &Fdt<'_>) -> Option<usize> {
+    /// The token BEGIN_NODE, the root's empty name with its padding, the token PROP, and the property's length
+    /// and name, of four bytes each (section 5.4.1).
+    const BEFORE_FIRST_VALUE: usize = 5 * 4;
+
+    let root = fdt.all_nodes().next().filter(|root| root.name == "/")?;
+    root.properties().next()?.value.as_ptr().addr().checked_sub(BEFORE_FIRST_VALUE)
 }
 
 /// The properties that a node takes over from those above it.
@@ -187,6 +208,9 @@ impl Search<'_> {
             self.claim_range(node, around).map_err(|fault| NodeError::new(node.name, fault))?;
         Ok(DeviceNode {
             name: node.name.to_owned(),
+            compatible: compatible_names(node)
+                .map(|name| String::from_utf8_lossy(name).into_owned())
+                .collect(),
             range,
             interrupt: self.plics.interrupt_of(node, around.interrupt_parent),
         })
@@ -277,6 +301,10 @@ fn is_available(node: FdtNode<'_, '_>) -> bool {
 }
 
 fn is_compatible(node: FdtNode<'_, '_>, wanted: &[u8]) -> bool {
-    property(node, "compatible")
-        .is_some_and(|names| names.split(|byte| *byte == 0).any(|name| name == wanted))
+    compatible_names(node).any(|name| name == wanted)
+}
+
+fn compatible_names<'a>(node: FdtNode<'_, 'a>) -> impl Iterator<Item = &'a [u8]> {
+    let names = property(node, "compatible").unwrap_or_default();
+    names.split(|byte| *byte == 0).filter(|name| !name.is_empty())
 }

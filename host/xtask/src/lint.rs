@@ -43,18 +43,43 @@ pub fn doc(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
         cargo.env("RUSTDOCFLAGS", "-Dwarnings").args(["doc", "--no-deps", "--color=never"]);
         cargo
     };
-    // `cargo osdk doc` fails within OSTD. The flags are nevertheless OSDK's: what it has compiled for clippy
-    // is used again.
-    let mut kernel = rustdoc();
-    kernel.env("RUSTFLAGS", "--check-cfg cfg(ktest)").args(["--target", KERNEL_TARGET]);
-    kernel.args(["-Zbuild-std=core,alloc,compiler_builtins"]);
-    kernel.args(["-Zbuild-std-features=compiler-builtins-mem"]);
+    // `cargo osdk doc` fails within OSTD.
+    let mut kernel = for_kernel(rustdoc());
     kernel.args(workspace.choose(|member| member.needs_ostd));
     run_cargo(workspace, suite, "doc-kernel", kernel)?;
 
     let mut host = rustdoc();
     host.args(workspace.choose(|member| !member.needs_ostd));
     run_cargo(workspace, suite, "doc-host", host)
+}
+
+/// Checks every package for its own target. Cargo's messages go to standard output as JSON, for an editor.
+/// Returns true if all compile.
+pub fn check(workspace: &Workspace) -> Result<bool> {
+    let check = || {
+        let mut cargo = workspace.cargo();
+        cargo.args(["check", "--keep-going", "--message-format=json"]);
+        cargo
+    };
+    let mut kernel = for_kernel(check());
+    kernel.args(workspace.choose(|member| member.needs_ostd));
+    let mut host = check();
+    host.arg("--all-targets").args(workspace.choose(|member| !member.needs_ostd));
+    // Both, also when the first one has failed.
+    let statuses = [kernel, host].map(|mut cargo| cargo.status());
+    let mut passed = true;
+    for status in statuses {
+        passed &= status.context("cannot start cargo")?.success();
+    }
+    Ok(passed)
+}
+
+/// The kernel's target, with the flags of OSDK's: what it has compiled for clippy is used again.
+fn for_kernel(mut cargo: Command) -> Command {
+    cargo.env("RUSTFLAGS", "--check-cfg cfg(ktest)").args(["--target", KERNEL_TARGET]);
+    cargo.args(["-Zbuild-std=core,alloc,compiler_builtins"]);
+    cargo.args(["-Zbuild-std-features=compiler-builtins-mem"]);
+    cargo
 }
 
 fn run_cargo(workspace: &Workspace, suite: &mut Suite, name: &str, cargo: Command) -> Result<()> {

@@ -11,6 +11,7 @@ mod course;
 mod e2e;
 mod figures;
 mod files;
+mod flamegraph;
 mod host;
 mod hostile;
 mod ktest;
@@ -20,6 +21,7 @@ mod report;
 mod road;
 mod selftest;
 mod soak;
+mod symbols;
 mod syntax;
 
 use std::process::ExitCode;
@@ -48,6 +50,8 @@ enum Task {
     Test,
     /// Check formatting, clippy's and rustdoc's warnings, the absence of `unsafe` in the kernel, and the books.
     Lint,
+    /// Check every package for its own target, and print cargo's messages as JSON, for an editor.
+    Check,
     /// Make the reference of all packages with rustdoc; warnings are errors.
     Doc,
     /// Run the unit tests of the host-side tools and of the crates below the kernel.
@@ -63,6 +67,12 @@ enum Task {
         /// Write the list to the book, too.
         #[arg(long)]
         write: bool,
+    },
+    /// Draw where the instructions of a job go, in target/flamegraph.svg.
+    Flamegraph {
+        /// The job and its parameters.
+        #[arg(default_value = "bench mode=randread bs=4096 qd=8 count=2000")]
+        job: String,
     },
     /// Boot the kernel in QEMU for each end-to-end case.
     E2e {
@@ -119,6 +129,7 @@ fn run(cli: &Cli) -> Result<bool> {
     let failing: Run =
         &|suite| soak::failing_disks(&workspace, suite, soak::SHORT).map(|_figures| ());
     let report = match &cli.task {
+        Task::Check => return lint::check(&workspace),
         Task::Mutants(options) => return mutants::run(&workspace, options),
         Task::Bench(options) => return bench::run(&workspace, options),
         Task::Figures => return figures::write(&workspace).map(|()| true),
@@ -144,6 +155,9 @@ fn run(cli: &Cli) -> Result<bool> {
         Task::Counts => Report::of(&[("counts", counts)]),
         Task::Road { write } => {
             Report::of(&[("road", &|suite| road::run(&workspace, suite, *write))])
+        }
+        Task::Flamegraph { job } => {
+            Report::of(&[("flamegraph", &|suite| flamegraph::run(&workspace, suite, job))])
         }
         Task::PowerCuts => Report::of(&[("power-cuts", power_cuts)]),
         Task::Failing => Report::of(&[("failing", failing)]),

@@ -1,6 +1,6 @@
 //! The bus of virtio-mmio slots, which the device tree announces.
 
-use alloc::sync::Arc;
+use alloc::{string::ToString, sync::Arc};
 use core::fmt;
 
 use device_tree::DeviceNode;
@@ -14,7 +14,11 @@ use virtio::{
     },
 };
 
-use super::{Options, bind, keep};
+use super::{
+    Options, bind,
+    found::{self, Content, Driver, Slot},
+    keep,
+};
 use crate::{
     arch::{
         io_memory,
@@ -31,21 +35,34 @@ const COMPATIBLE: &str = "virtio,mmio";
 /// Looks into every slot.
 pub(super) fn probe(fdt: &Fdt<'_>, options: &Options) {
     for node in device_tree::devices(fdt, COMPATIBLE) {
-        match node {
-            Ok(node) => probe_slot(&node, options),
-            Err(error) => log::warn!("{error}"),
-        }
+        found::record(match node {
+            Ok(node) => Slot::Good { content: probe_slot(&node, options), node },
+            Err(error) => {
+                log::warn!("{error}");
+                Slot::Bad(error)
+            }
+        });
     }
 }
 // ANCHOR_END: probe
 
-fn probe_slot(node: &DeviceNode, options: &Options) {
-    let place = Place(node.range.start);
+fn probe_slot(node: &DeviceNode, options: &Options) -> Content {
     let transport = match open_slot(node) {
-        Ok(transport) => Arc::new(transport),
-        Err(SlotError::Empty) => return,
-        Err(error) => return println!("{place}: {error}, skipped"),
+        Ok(transport) => transport,
+        Err(error) => {
+            if error != SlotError::Empty {
+                println!("{}: {error}, skipped", Place(node.range.start));
+            }
+            return Content::Nothing(error);
+        }
     };
+    let (id, version) = (transport.device_id(), transport.version());
+    Content::Device { id, version, driver: drive(node, transport, options) }
+}
+
+/// Gives the device to its driver.
+fn drive(node: &DeviceNode, transport: MmioTransport, options: &Options) -> Driver {
+    let place = Place(node.range.start);
     let id = transport.device_id();
     println!(
         "Virtio MMIO device found at {:#x} with size {:#x}, device id {id}, version: {}",
@@ -58,7 +75,8 @@ fn probe_slot(node: &DeviceNode, options: &Options) {
     );
     let name = bind::device_name(id);
     let Some(driver) = bind::driver(id) else {
-        return println!("{place}: {name} device, no driver, skipped");
+        println!("{place}: {name} device, no driver, skipped");
+        return Driver::None;
     };
     println!(
         "{place}: {name} device, {}, vendor {:#x}, {}",
@@ -69,10 +87,16 @@ fn probe_slot(node: &DeviceNode, options: &Options) {
         transport.vendor_id(),
         Irq(node)
     );
-    match driver(&place, transport, &options.virtio) {
-        Ok(device) if options.polling => keep(device, None),
+    match driver(&place, Arc::new(transport), &options.virtio) {
+        Ok(device) if options.polling => {
+            keep(device, None);
+            Driver::Polling("virtio.polling=on".to_string())
+        }
         Ok(device) => connect(&place, node, device),
-        Err(error) => unusable::record(name, place, error),
+        Err(error) => {
+            unusable::record(name, place, error);
+            Driver::Failed(error.to_string())
+        }
     }
 }
 
@@ -81,15 +105,17 @@ fn open_slot(node: &DeviceNode) -> Result<MmioTransport, SlotError> {
 }
 
 /// Leads the node's interrupt to the device; where that fails the device is polled.
-fn connect(place: &Place, node: &DeviceNode, device: Arc<dyn VirtioDevice>) {
+fn connect(place: &Place, node: &DeviceNode, device: Arc<dyn VirtioDevice>) -> Driver {
     match connect_line(node, &device) {
         Ok(line) => {
             device.use_interrupts();
             keep(device, Some(line));
+            Driver::Bound
         }
         Err(error) => {
             log::warn!("{place}: no interrupt, polling instead: {error}");
             keep(device, None);
+            Driver::Polling(error.to_string())
         }
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //!   mmio      device tree node -> registers, transport, interrupt
 //!   bind      device id -> driver, and the registry of those who use its kind
+//!   found     what the tree and its devices were like, for people who ask
 //!   options   the command line's choices for the drivers
 //! ```
 //!
@@ -10,6 +11,7 @@
 
 mod bind;
 pub mod entropy;
+pub mod found;
 mod mmio;
 mod options;
 
@@ -36,6 +38,7 @@ struct Bound {
 /// called once, from `kernel_main`, with IRQs enabled.
 pub fn probe(fdt: &Fdt<'_>, options: &Options) {
     dma::set_cache_coherent(options.cache_coherent);
+    found::record_tree(fdt);
     mmio::probe(fdt, options);
     ostd::timer::register_callback_on_cpu(tick);
 }

@@ -7,6 +7,7 @@
 mod bench;
 mod copy;
 mod demo;
+mod devices;
 mod failure;
 mod flush;
 mod info;
@@ -75,6 +76,7 @@ const DEFAULT: &Kind = &Kind::of::<demo::Demo>();
 const KINDS: &[Kind] = &[
     Kind::of::<demo::Demo>(),
     Kind::of::<info::Info>(),
+    Kind::of::<devices::Devices>(),
     Kind::of::<read::Read>(),
     Kind::of::<write::Write>(),
     Kind::of::<flush::Flush>(),

@@ -21,6 +21,7 @@ fn every_job_is_found_by_its_name() {
         ("", "demo"),
         ("job=demo --", "demo"),
         ("job=info disk=lab", "info"),
+        ("job=devices", "devices"),
         ("job=flush ostd.log_level=debug", "flush"),
         ("job=read sector=3", "read"),
         ("job=read sector=0x10 count=2 virtio.polling=on", "read"),
@@ -41,6 +42,7 @@ fn mistakes_say_what_is_possible() {
     assert!(text.starts_with("read: ") && text.contains("sectors"));
     assert!(text.contains("sector=N") && text.contains("count=M") && text.contains("disk="));
     assert!(mistake("job=read").contains("sector"));
+    assert!(mistake("job=devices disk=lab").contains("disk"));
     assert!(mistake("job=read sector=1 count=0").contains("count"));
     assert!(mistake("job=write sector=1").contains("text"));
     assert!(mistake("job=write sector=1 text=a hex=00").contains("hex"));

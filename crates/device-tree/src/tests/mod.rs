@@ -32,6 +32,7 @@ fn a_tree_like_that_of_qemu() {
             device,
             Ok(DeviceNode {
                 name: format!("virtio_mmio@{start:x}"),
+                compatible: vec!["test,wanted".to_owned()],
                 range: start..start + 0x200,
                 interrupt: Ok(Interrupt { parent: PLIC_PHANDLE, number: slot }),
             })
@@ -213,4 +214,33 @@ fn boot_arguments_are_bytes() {
     assert_eq!(arguments(root([node("chosen")])), None);
     let chosen = node("chosen").bytes("bootargs", b"job=\xff\0");
     assert_eq!(arguments(root([chosen])), Some(b"job=\xff\0".to_vec()));
+}
+
+#[test]
+fn compatible_names_are_listed_in_their_order() {
+    let names = |names: &[u8]| {
+        let device = node("device").bytes("compatible", names).cells("reg", &[0, 0x1000, 0, 1]);
+        root([device]).only().compatible
+    };
+    assert_eq!(names(b"test,wanted\0"), ["test,wanted"]);
+    assert_eq!(names(b"first,name\0test,wanted\0\0last"), ["first,name", "test,wanted", "last"]);
+    assert_eq!(names(b"\xff\0test,wanted"), ["\u{fffd}", "test,wanted"]);
+}
+
+#[test]
+fn the_structure_block_is_where_the_header_says() {
+    let blob = root([sound()]).blob();
+    assert_eq!(blob[..4], MAGIC.to_be_bytes());
+    let structure = u32::from_be_bytes(blob[8..12].try_into().unwrap());
+    let expected = blob.as_ptr().addr() + structure as usize;
+    assert_eq!(structure_address(&Fdt::new(&blob).unwrap()), Some(expected));
+
+    let named = node("other").cells("#size-cells", &[2]).blob();
+    assert_eq!(structure_address(&Fdt::new(&named).unwrap()), None);
+    assert_eq!(structure_address(&Fdt::new(&node("").blob()).unwrap()), None);
+    // No structure block at all.
+    let mut empty = [0u8; 40];
+    empty[..4].copy_from_slice(&MAGIC.to_be_bytes());
+    empty[7] = 40;
+    assert_eq!(structure_address(&Fdt::new(&empty).unwrap()), None);
 }

@@ -28,6 +28,8 @@ pub enum Profile {
     Release,
     /// For a trace in which every function is seen.
     Road,
+    /// For speed, with frame pointers, which lead from a function to its callers.
+    Stacks,
 }
 
 /// The repository that this program was built from.
@@ -192,6 +194,9 @@ impl Workspace {
             Profile::Dev => {}
             Profile::Release => _ = cargo.arg("--release"),
             Profile::Road => _ = cargo.arg("--profile=road"),
+            Profile::Stacks => {
+                cargo.arg("--profile=stacks").env("RUSTFLAGS", "-Cforce-frame-pointers=yes");
+            }
         }
         process::run(cargo, self.limit(900), log)
             .and_then(|finished| finished.expect_success())

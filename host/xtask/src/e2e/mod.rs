@@ -7,6 +7,7 @@
 mod bounce;
 mod command_line;
 mod demo;
+mod devices;
 mod disks;
 mod entropy;
 mod faults;
@@ -63,6 +64,7 @@ const TABLES: &[&[Case]] = &[
     limits::CASES,
     faults::CASES,
     entropy::CASES,
+    devices::CASES,
     bounce::CASES,
     waiting::CASES,
     own_kernel::CASES,

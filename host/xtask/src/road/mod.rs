@@ -10,11 +10,10 @@
 //!
 //! Nobody has to read code for that. The kernel is built without inlining (the profile `road`) and reads
 //! a few sectors of a disk that takes its time, while QEMU writes down which blocks of instructions it runs
-//! (`trace.rs`). The kernel's debug information leads from there to lines of source (`symbols.rs`), and a
+//! (`trace.rs`). The kernel's debug information leads from there to lines of source (`crate::symbols`), and a
 //! parser from lines to functions and the types in them (`source/`).
 
 mod source;
-mod symbols;
 mod table;
 mod trace;
 
@@ -34,10 +33,9 @@ use lab::{
 
 use self::{
     source::{Function, Source, Type},
-    symbols::Kernel,
     trace::Marks,
 };
-use crate::report::Suite;
+use crate::{report::Suite, symbols::Kernel};
 
 /// The most that a reader shall have to hold in mind. They are what was counted when they were set: raise
 /// one only with a reason, and lower it when the road gets shorter.

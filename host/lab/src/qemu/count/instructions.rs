@@ -3,16 +3,13 @@
 //! The plugin changes nothing for the guest, and needs no `-icount`: a machine can be counted as it runs
 //! otherwise.
 
-use std::{fs, io, path::Path, process::Command, time::Duration};
+use std::{fs, io, path::Path, time::Duration};
 
-use super::CountError;
-use crate::{
-    process,
-    qemu::{Guest, Machine, escaped},
-};
+use super::{CountError, plugin};
+use crate::qemu::{Guest, Machine, escaped};
 
 /// The plugin's source.
-const SOURCE: &str = include_str!("plugin.c");
+const SOURCE: &str = include_str!("instructions.c");
 
 /// Runs `guest` until it switches off; returns its number of instructions.
 ///
@@ -27,21 +24,11 @@ pub fn instructions(
 ) -> Result<u64, CountError> {
     let folder = tempfile::tempdir().map_err(CountError::NoFolder)?;
     let (plugin, number) = (folder.path().join("plugin.so"), folder.path().join("number"));
-    compile(&plugin, log)?;
+    plugin::compile(SOURCE, &plugin, log)?;
     let options = format!("{},out={}", escaped(&plugin), escaped(&number));
     let outcome = machine.clone().option("-plugin", options).run(guest, limit, log)?;
     outcome.expect_success()?;
     read(&number)
-}
-
-/// Compiles the plugin to this file.
-fn compile(plugin: &Path, log: &Path) -> Result<(), CountError> {
-    let source = plugin.with_extension("c");
-    fs::write(&source, SOURCE).map_err(CountError::NoFolder)?;
-    let mut compiler = Command::new("cc");
-    compiler.args(["-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o"]);
-    compiler.arg(plugin).arg(source);
-    Ok(process::run(compiler, Duration::from_secs(60), log)?.expect_success()?)
 }
 
 /// Reads what the plugin has written.
@@ -58,9 +45,9 @@ mod tests {
     #[test]
     fn the_plugin_compiles() {
         let folder = tempfile::tempdir().unwrap();
-        let plugin = folder.path().join("plugin.so");
-        compile(&plugin, &folder.path().join("log")).unwrap();
-        assert!(plugin.is_file());
+        let file = folder.path().join("plugin.so");
+        plugin::compile(SOURCE, &file, &folder.path().join("log")).unwrap();
+        assert!(file.is_file());
     }
 
     #[test]

@@ -5,12 +5,15 @@
 
 mod accesses;
 mod instructions;
+mod plugin;
+mod stacks;
 
 use std::io;
 
 pub use self::{
     accesses::{Accesses, accesses},
     instructions::instructions,
+    stacks::{Look, stacks},
 };
 use crate::{outcome::Unexpected, process::ProcessError};
 
@@ -38,4 +41,10 @@ pub enum CountError {
     /// The plugin has not written a number.
     #[error("QEMU's plugin wrote no number of instructions")]
     NoNumber(#[source] io::Error),
+    /// The plugin has written no stacks.
+    #[error("QEMU's plugin wrote no stacks")]
+    NoStacks(#[source] io::Error),
+    /// The plugin has written something else.
+    #[error("QEMU's plugin wrote {0:?}, which is no stack")]
+    BadStack(String),
 }

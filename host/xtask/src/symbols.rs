@@ -85,6 +85,27 @@ impl Kernel {
         }
         Ok(lines)
     }
+
+    /// The names of the functions of an instruction, the outermost first: several where functions were inlined.
+    /// None outside of the kernel.
+    pub fn functions_at(&self, address: u64) -> Vec<String> {
+        let mut names = Vec::new();
+        if let Ok(mut frames) = self.debug.find_frames(address) {
+            while let Ok(Some(frame)) = frames.next() {
+                let name = frame.function.as_ref().and_then(|name| name.raw_name().ok());
+                names.extend(name.map(|name| format!("{:#}", rustc_demangle::demangle(&name))));
+            }
+        }
+        names.reverse();
+        // Assembly has symbols only.
+        if names.is_empty()
+            && let Some((_, (end, name))) = self.functions.range(..=address).next_back()
+            && address < *end
+        {
+            names.push(name.clone());
+        }
+        names
+    }
 }
 
 /// Two functions with fewer bytes between them are watched together, which makes a longer log in less time:

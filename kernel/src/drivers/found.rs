@@ -1,0 +1,252 @@
+//! What was found in the device tree, for `job=devices`.
+//!
+//! The tree's memory is not reserved, so whatever is to be told later is kept here while it is read.
+
+use alloc::{string::String, vec::Vec};
+use core::fmt;
+
+use device_tree::{DeviceNode, NodeError};
+use fdt::Fdt;
+use ostd::{
+    mm::{FrameAllocOptions, HasPaddr, io::util::HasVmReaderWriter},
+    sync::SpinLock,
+};
+use virtio::transport::{Version, mmio::SlotError};
+
+use super::bind;
+
+/// The device tree and its virtio-mmio slots.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The address of the tree's structure block in the kernel's memory, if that is known.
+    pub structure: Option<usize>,
+    /// The tree's length in bytes.
+    pub bytes: usize,
+    /// The slots, in the order of the tree.
+    pub slots: Vec<Slot>,
+}
+
+/// The node of a virtio-mmio slot.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Slot {
+    /// Its node cannot be used.
+    Bad(NodeError),
+    /// Its node is good.
+    Good {
+        /// The node.
+        node: DeviceNode,
+        /// What the registers have told.
+        content: Content,
+    },
+}
+
+/// The content of a slot.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// No device, or none that can be reached.
+    Nothing(SlotError),
+    /// A device.
+    Device {
+        /// The number of its kind.
+        id: u32,
+        /// The layout of its registers.
+        version: Version,
+        /// The driver's part.
+        driver: Driver,
+    },
+}
+
+/// What became of a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Driver {
+    /// No driver is for devices of its kind.
+    None,
+    /// The driver could not bring it up, for this reason.
+    Failed(String),
+    /// The driver has it, and its interrupt reaches the driver.
+    Bound,
+    /// The driver has it and polls, for this reason.
+    Polling(String),
+}
+
+static FOUND: SpinLock<Found> =
+    SpinLock::new(Found { structure: None, bytes: 0, slots: Vec::new() });
+
+/// Keeps where the tree lies. To be called before its memory is used for something else.
+pub(super) fn record_tree(fdt: &Fdt<'_>) {
+    let structure = device_tree::structure_address(fdt);
+    let mut found = FOUND.lock();
+    found.structure = structure;
+    found.bytes = fdt.total_size();
+}
+
+/// Keeps a slot.
+pub(super) fn record(slot: Slot) {
+    FOUND.lock().slots.push(slot);
+}
+
+/// Everything that was found.
+pub fn found() -> Found {
+    FOUND.lock().clone()
+}
+
+impl Found {
+    /// The physical address of the tree's structure block. OSTD maps all memory in one piece, at a distance
+    /// that a frame of known address tells.
+    pub fn physical_structure(&self) -> Option<usize> {
+        let frame = FrameAllocOptions::new().alloc_frame().ok()?;
+        let distance = frame.reader().cursor().addr().checked_sub(frame.paddr())?;
+        self.structure?.checked_sub(distance)
+    }
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bad(error) => error.fmt(f),
+            Self::Good { node, content } => write!(f, "{}\n    {content}", NodeText(node)),
+        }
+    }
+}
+
+/// A node's properties, by the names that they have in the tree.
+struct NodeText<'a>(&'a DeviceNode);
+
+impl fmt::Display for NodeText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let node = self.0;
+        write!(f, "{} compatible", node.name.escape_debug())?;
+        for (index, name) in node.compatible.iter().enumerate() {
+            write!(f, "{}{name:?}", if index == 0 { "=" } else { "," })?;
+        }
+        write!(f, " reg={:#x}+{:#x}", node.range.start, node.range.len())?;
+        match &node.interrupt {
+            Ok(interrupt) => write!(
+                f,
+                " interrupts={} interrupt-parent={:#x}",
+                interrupt.number, interrupt.parent
+            ),
+            Err(error) => write!(f, " no usable interrupt ({error})"),
+        }
+    }
+}
+
+impl fmt::Display for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing(SlotError::Empty) => f.write_str("empty slot"),
+            Self::Nothing(error) => error.fmt(f),
+            Self::Device { id, version, driver } => {
+                let version = match version {
+                    Version::Legacy => "1 (legacy)",
+                    Version::Modern => "2 (modern)",
+                };
+                let name = bind::device_name(*id);
+                write!(f, "device id {id} ({name}), version {version}, {driver}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("there is no driver for it"),
+            Self::Failed(reason) => write!(f, "driver failed: {reason}"),
+            Self::Bound => f.write_str("driver bound, with its interrupt"),
+            Self::Polling(reason) => write!(f, "driver bound, polling: {reason}"),
+        }
+    }
+}
+
+#[cfg(ktest)]
+mod tests {
+    use alloc::{string::ToString, vec};
+
+    use device_tree::{InterruptError, NodeFault};
+    use ostd::prelude::ktest;
+
+    use super::*;
+    use crate::arch;
+
+    /// A node with the interrupt of some device of this machine, as only the tree can make one.
+    fn node() -> DeviceNode {
+        let nodes = device_tree::devices(arch::device_tree().unwrap(), "virtio,mmio");
+        let interrupt = nodes.into_iter().find_map(|node| node.ok()?.interrupt.ok()).unwrap();
+        DeviceNode {
+            name: "slot@1000\u{1b}".into(),
+            compatible: vec!["virtio,mmio".into(), "a \"name\"".into()],
+            range: 0x1000..0x1200,
+            interrupt: Ok(interrupt),
+        }
+    }
+
+    fn text(content: Content) -> String {
+        Slot::Good { node: node(), content }.to_string()
+    }
+
+    #[ktest]
+    fn a_slot_tells_what_its_node_says() {
+        let good = node();
+        let interrupt = good.interrupt.unwrap();
+        assert_eq!(
+            text(Content::Nothing(SlotError::Empty)),
+            alloc::format!(
+                "slot@1000\\u{{1b}} compatible=\"virtio,mmio\",\"a \\\"name\\\"\" reg=0x1000+0x200 \
+                 interrupts={} interrupt-parent={:#x}\n    empty slot",
+                interrupt.number,
+                interrupt.parent
+            )
+        );
+        let silent = DeviceNode { interrupt: Err(InterruptError::NotDescribed), ..good };
+        let silent = Slot::Good { node: silent, content: Content::Nothing(SlotError::Empty) };
+        assert!(
+            silent
+                .to_string()
+                .contains("+0x200 no usable interrupt (no interrupt in the device tree)\n")
+        );
+        let bad = NodeError { name: "slot@\n".into(), fault: NodeFault::NoReg };
+        assert_eq!(Slot::Bad(bad).to_string(), "device tree node slot@\\n: no reg property");
+    }
+
+    #[ktest]
+    fn a_slot_tells_what_became_of_its_device() {
+        let magic = text(Content::Nothing(SlotError::BadMagic { found: 0 }));
+        assert!(magic.contains("\n    the magic value is 0x00000000 and not"), "{magic}");
+        let device = |id, version, driver| text(Content::Device { id, version, driver });
+        for (slot, end) in [
+            (
+                device(2, Version::Modern, Driver::Bound),
+                "\n    device id 2 (block), version 2 (modern), driver bound, with its interrupt",
+            ),
+            (
+                device(4, Version::Legacy, Driver::Polling("asked for".into())),
+                "\n    device id 4 (entropy), version 1 (legacy), driver bound, polling: asked for",
+            ),
+            (
+                device(2, Version::Modern, Driver::Failed("it is broken".into())),
+                ", driver failed: it is broken",
+            ),
+            (
+                device(77, Version::Modern, Driver::None),
+                "device id 77 (unknown), version 2 (modern), there is no driver for it",
+            ),
+        ] {
+            assert!(slot.ends_with(end), "{slot}");
+        }
+    }
+
+    #[ktest]
+    fn what_is_recorded_is_found() {
+        let before = found().slots.len();
+        let slot = Slot::Good { node: node(), content: Content::Nothing(SlotError::Empty) };
+        record(slot.clone());
+        let tree = arch::device_tree().unwrap();
+        record_tree(tree);
+        let found = found();
+        assert_eq!(found.slots.get(before..), Some(&[slot][..]));
+        assert_eq!(found.bytes, tree.total_size());
+        // The machine's memory starts at 2 GiB.
+        assert!(found.physical_structure().is_some_and(|at| (0x8000_0000..1 << 40).contains(&at)));
+    }
+}
