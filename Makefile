@@ -96,6 +96,7 @@ COURSE := cargo run --quiet --package course --
 
 .PHONY: grade
 grade: setup ## Grade the exercises in this tree; EX=1 only that one, SUBMISSION=dir another tree's, SEED= repeats
+	$(if $(SUBMISSION),@tools/setup.sh bwrap)
 	@$(COURSE) grade $(if $(EX),--exercises $(EX)) $(if $(SEED),--seed $(SEED)) $(if $(SUBMISSION),--submission "$(SUBMISSION)") $(GRADE)
 
 .PHONY: hint
@@ -112,6 +113,7 @@ export: setup ## Write the student's tree to DIR=...; EXERCISES=1-4 opens only t
 
 .PHONY: grade-all
 grade-all: setup ## Grade a class: SUBMISSIONS=dir holds a folder for each student; OUT=grades.csv, EARLIER=dir
+	@tools/setup.sh bwrap
 	@$(COURSE) grade-all "$(or $(SUBMISSIONS),$(error where are they? say SUBMISSIONS=dir))" $(if $(OUT),--out "$(OUT)") $(if $(SEED),--seed $(SEED)) $(if $(EARLIER),--earlier "$(EARLIER)")
 
 .PHONY: grade-selftest

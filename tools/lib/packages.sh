@@ -53,6 +53,8 @@ install_dtc() {
     apt_install device-tree-compiler
 }
 
+install_bwrap() { apt_install bubblewrap; }
+
 install_gdb() {
     apt_update
     say "installing gdb for all processors"

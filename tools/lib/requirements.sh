@@ -6,7 +6,7 @@
 
 REQUIREMENTS=(linker rustup toolchain rust_src cargo cargo_osdk qemu opensbi qemu_img)
 # Each is for one target only, `make dts` and `make gdb`, which name it to tools/setup.sh.
-EXTRAS=(dtc gdb)
+EXTRAS=(dtc gdb bwrap)
 
 check_linker() {
     FOUND="no C linker: \`cc\` cannot build a program"
@@ -165,3 +165,14 @@ check_gdb() {
 }
 
 fix_gdb() { echo "install a gdb for RISC-V (package gdb-multiarch, riscv64-elf-gdb or gdb)"; }
+
+# The walls around submissions that are graded.
+check_bwrap() {
+    FOUND="bwrap is not in PATH"
+    have bwrap || return 1
+    FOUND="bwrap may not make namespaces here"
+    bwrap --ro-bind / / --unshare-all true 2>/dev/null || return 1
+    FOUND=$(bwrap --version)
+}
+
+fix_bwrap() { echo "install bubblewrap, and allow user namespaces (package bubblewrap)"; }
