@@ -53,7 +53,11 @@ install_dtc() {
     apt_install device-tree-compiler
 }
 
-install_bwrap() { apt_install bubblewrap; }
+install_bwrap() {
+    apt_update
+    say "installing bubblewrap"
+    apt_install bubblewrap
+}
 
 install_gdb() {
     apt_update
