@@ -28,12 +28,21 @@ pub(super) struct Copy {
     buffers: Option<usize>,
     /// The sector of the second disk that gets the serial number of the first one.
     serial: Option<u64>,
+    /// What a disk fails is left out, instead of being the end.
+    skip_errors: bool,
 }
 
 impl Run for Copy {
     const NAME: &'static str = "copy";
-    const PARAMETERS: &'static [&'static str] =
-        &["sector=N", "at=M", "count=C", "bytes=B", "buffers=K", "serial=SECTOR"];
+    const PARAMETERS: &'static [&'static str] = &[
+        "sector=N",
+        "at=M",
+        "count=C",
+        "bytes=B",
+        "buffers=K",
+        "serial=SECTOR",
+        "skip_errors=on|off",
+    ];
     type Needs = Pair;
 
     fn parse(line: &CommandLine) -> Result<Self, CmdlineError> {
@@ -45,6 +54,7 @@ impl Run for Copy {
             bytes: bytes.unwrap_or(SECTOR_SIZE),
             buffers: line.number_in("buffers", 1..=MOST_BUFFERS)?,
             serial: line.number("serial")?,
+            skip_errors: line.switch("skip_errors")?.unwrap_or(false),
         })
     }
 
@@ -55,11 +65,17 @@ impl Run for Copy {
             let distance = number.saturating_mul(sectors);
             let (source, target) =
                 (self.sector.saturating_add(distance), self.at.saturating_add(distance));
-            match self.buffers {
-                None => self.copy_block(from, source, to, target)?,
-                Some(buffers) => self.copy_request(buffers, from, source, to, target)?,
+            let result = match self.buffers {
+                None => self.copy_block(from, source, to, target),
+                Some(buffers) => self.copy_request(buffers, from, source, to, target),
+            };
+            match result {
+                Err(Failure::Disk { .. }) if self.skip_errors => {}
+                result => {
+                    result?;
+                    copied += sectors;
+                }
             }
-            copied += sectors;
         }
         if let Some(sector) = self.serial {
             copy_serial(from, to, sector)?;

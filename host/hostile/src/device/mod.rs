@@ -7,7 +7,7 @@ pub mod request;
 pub mod used;
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -48,6 +48,24 @@ pub struct Schedule {
     pub depth: u64,
 }
 
+/// The lies of a run.
+enum Plan {
+    /// One lie, and dead silence behind those after which there is no trust in the queue.
+    Mode(Mode, Schedule),
+    /// Lies about single reads by their number, told to a driver that has one request in flight. The device goes
+    /// on as if each were the truth.
+    Script(BTreeMap<u64, Lie>),
+}
+
+/// A lie of a script that was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The lie.
+    pub lie: Lie,
+    /// The driver has reset the device before it sent another request.
+    pub reset: bool,
+}
+
 /// The device's account of a run, for the judge.
 #[derive(Clone, Debug, Default)]
 pub struct Diary {
@@ -61,6 +79,10 @@ pub struct Diary {
     pub answered_since: u64,
     /// The lies told.
     pub lies: u64,
+    /// Those of a script.
+    pub told: Vec<Told>,
+    /// The requests that read sectors.
+    pub reads: u64,
     /// The most requests in flight when a lie was told.
     pub in_flight: u64,
     /// The features that the driver acknowledged, as far as QEMU passes them on.
@@ -71,8 +93,7 @@ pub struct Diary {
 
 /// The device's state. [`super::session`] calls it from the library's threads, one at a time.
 pub struct Device {
-    mode: Mode,
-    schedule: Schedule,
+    plan: Plan,
     /// Also used by threads that change it while the driver reads it.
     config: Arc<Mutex<Config>>,
     disk: Disk,
@@ -90,6 +111,8 @@ pub struct Device {
     eager: bool,
     /// The value that the device itself wrote over the available index.
     scribbled: Option<u16>,
+    /// The requests taken when the last lie was told.
+    taken_at_lie: u64,
     diary: Diary,
     threads: Vec<JoinHandle<()>>,
     ended: Arc<AtomicBool>,
@@ -145,15 +168,37 @@ impl Device {
     ) -> Self {
         let mut config = Config::honest();
         (mode.config)(&mut config);
-        let mut diary = Diary::default();
+        let disk = Disk::new(config::SECTORS, config.serial);
+        let mut device = Self::make(Plan::Mode(mode, schedule), config, disk, memory, wire);
         if mode.lie == Lie::EarlyInterrupts {
-            wire.interrupt_early();
-            diary.lies = 1;
+            device.wire.interrupt_early();
+            device.diary.lies = 1;
         }
+        device
+    }
+
+    /// A device with these contents that lies about reads, by their number; the first is number 0.
+    pub fn scripted(
+        script: BTreeMap<u64, Lie>,
+        config: Config,
+        bytes: Vec<u8>,
+        memory: GuestMemoryAtomic<GuestMemoryMmap>,
+        wire: Wire,
+    ) -> Self {
+        let disk = Disk::with(bytes, config.serial);
+        Self::make(Plan::Script(script), config, disk, memory, wire)
+    }
+
+    fn make(
+        plan: Plan,
+        config: Config,
+        disk: Disk,
+        memory: GuestMemoryAtomic<GuestMemoryMmap>,
+        wire: Wire,
+    ) -> Self {
         Self {
-            disk: Disk::new(config::SECTORS, config.serial),
-            mode,
-            schedule,
+            disk,
+            plan,
             config: Arc::new(Mutex::new(config)),
             memory,
             wire,
@@ -163,7 +208,8 @@ impl Device {
             quiet: false,
             eager: false,
             scribbled: None,
-            diary,
+            taken_at_lie: 0,
+            diary: Diary::default(),
             threads: Vec::new(),
             ended: Arc::default(),
         }
@@ -177,6 +223,9 @@ impl Device {
             }
             self.ring = Some(UsedRing::of(state.get_queue()));
             self.diary.starts += 1;
+            if let Some(told) = self.diary.told.last_mut() {
+                told.reset |= self.diary.taken == self.taken_at_lie;
+            }
         }
         loop {
             let fetched = self.fetch(vring, memory);
@@ -184,10 +233,13 @@ impl Device {
                 if self.mute {
                     continue;
                 }
-                if self.is_due(&request) {
+                let lie = self.lie_about(&request);
+                self.diary.reads += u64::from(request.kind == Kind::Read);
+                if let Some(lie) = lie {
                     self.diary.lies += 1;
                     self.diary.answered_since = 0;
-                    self.tell(request, vring, memory)?;
+                    self.taken_at_lie = self.diary.taken;
+                    self.tell(lie, request, vring, memory)?;
                 } else {
                     let answer = self.disk.execute(&request);
                     self.deliver(&request, &answer, memory)?;
@@ -204,17 +256,30 @@ impl Device {
         }
     }
 
-    /// Returns true if this is a request to lie about.
-    fn is_due(&self, request: &Request) -> bool {
-        let about = match self.mode.about {
+    /// The lie that is due about this request.
+    fn lie_about(&self, request: &Request) -> Option<Lie> {
+        let (mode, schedule) = match &self.plan {
+            Plan::Mode(mode, schedule) => (mode, schedule),
+            Plan::Script(_) if request.kind != Kind::Read => return None,
+            Plan::Script(lies) => return lies.get(&self.diary.reads).copied(),
+        };
+        let about = match mode.about {
             About::Any => true,
             About::Reads => request.kind == Kind::Read,
             About::Writes => request.kind == Kind::Write,
         };
         // The request at hand has been counted.
         let number = self.diary.taken - 1 - self.pending.len() as u64;
-        let times = self.schedule.times.min(self.mode.lie.most());
-        about && number >= self.schedule.at && self.diary.lies < times
+        let times = schedule.times.min(mode.lie.most());
+        (about && number >= schedule.at && self.diary.lies < times).then_some(mode.lie)
+    }
+
+    /// The number of requests that the driver keeps in flight, where it can.
+    fn depth(&self) -> u64 {
+        match &self.plan {
+            Plan::Mode(_, schedule) => schedule.depth,
+            Plan::Script(_) => 1,
+        }
     }
 
     /// Takes all requests that are available from the queue; returns their number.
@@ -252,7 +317,7 @@ impl Device {
     fn gather(&mut self, vring: &VringRwLock, memory: &Memory) {
         let mut rounds_without = 0;
         // Requests that conflict wait for each other: then there are fewer, and patience tells.
-        while rounds_without < 20 && self.pending.len() as u64 + 1 < self.schedule.depth {
+        while rounds_without < 20 && self.pending.len() as u64 + 1 < self.depth() {
             thread::sleep(Duration::from_millis(3));
             rounds_without = if self.fetch(vring, memory) == 0 { rounds_without + 1 } else { 0 };
         }
