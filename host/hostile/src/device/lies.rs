@@ -10,10 +10,11 @@ use vhost_user_backend::VringRwLock;
 use vm_memory::{Bytes, GuestAddress, GuestMemoryError};
 
 use super::{
-    Device, Memory, Plan, Told,
+    Device, Memory, Told,
     config::SECTORS,
     disk::{Answer, IO_ERROR, OK},
     interrupt, lock,
+    plan::Plan,
     request::Request,
 };
 use crate::mode::Lie;

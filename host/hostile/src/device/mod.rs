@@ -3,6 +3,7 @@
 pub mod config;
 pub mod disk;
 mod lies;
+mod plan;
 pub mod request;
 pub mod used;
 
@@ -23,48 +24,21 @@ use vm_memory::{
     GuestMemoryMmap,
 };
 
+pub use self::plan::{Schedule, Told};
 use self::{
     config::Config,
     disk::{Answer, Disk},
+    plan::Plan,
     request::{Kind, Request},
     used::UsedRing,
 };
 use crate::{
-    mode::{About, Lie, Mode},
+    mode::{Lie, Mode},
     session::Served,
     wire::Wire,
 };
 
 type Memory = GuestMemoryLoadGuard<GuestMemoryMmap>;
-
-/// The requests about which lies are told.
-#[derive(Clone, Copy, Debug)]
-pub struct Schedule {
-    /// The number of the request from which on the mode lies; the first is number 0.
-    pub at: u64,
-    /// The number of lies.
-    pub times: u64,
-    /// The number of requests that the driver keeps in flight, where it can.
-    pub depth: u64,
-}
-
-/// The lies of a run.
-enum Plan {
-    /// One lie, and dead silence behind those after which there is no trust in the queue.
-    Mode(Mode, Schedule),
-    /// Lies about single reads by their number, told to a driver that has one request in flight. The device goes
-    /// on as if each were the truth.
-    Script(BTreeMap<u64, Lie>),
-}
-
-/// A lie of a script that was told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Told {
-    /// The lie.
-    pub lie: Lie,
-    /// The driver has reset the device before it sent another request.
-    pub reset: bool,
-}
 
 /// The device's account of a run, for the judge.
 #[derive(Clone, Debug, Default)]
@@ -233,7 +207,9 @@ impl Device {
                 if self.mute {
                     continue;
                 }
-                let lie = self.lie_about(&request);
+                // The request at hand has been counted.
+                let number = self.diary.taken - 1 - self.pending.len() as u64;
+                let lie = self.plan.lie_about(&request, number, &self.diary);
                 self.diary.reads += u64::from(request.kind == Kind::Read);
                 if let Some(lie) = lie {
                     self.diary.lies += 1;
@@ -253,32 +229,6 @@ impl Device {
             if !more || fetched == 0 {
                 return Ok(());
             }
-        }
-    }
-
-    /// The lie that is due about this request.
-    fn lie_about(&self, request: &Request) -> Option<Lie> {
-        let (mode, schedule) = match &self.plan {
-            Plan::Mode(mode, schedule) => (mode, schedule),
-            Plan::Script(_) if request.kind != Kind::Read => return None,
-            Plan::Script(lies) => return lies.get(&self.diary.reads).copied(),
-        };
-        let about = match mode.about {
-            About::Any => true,
-            About::Reads => request.kind == Kind::Read,
-            About::Writes => request.kind == Kind::Write,
-        };
-        // The request at hand has been counted.
-        let number = self.diary.taken - 1 - self.pending.len() as u64;
-        let times = schedule.times.min(mode.lie.most());
-        (about && number >= schedule.at && self.diary.lies < times).then_some(mode.lie)
-    }
-
-    /// The number of requests that the driver keeps in flight, where it can.
-    fn depth(&self) -> u64 {
-        match &self.plan {
-            Plan::Mode(_, schedule) => schedule.depth,
-            Plan::Script(_) => 1,
         }
     }
 
@@ -317,7 +267,7 @@ impl Device {
     fn gather(&mut self, vring: &VringRwLock, memory: &Memory) {
         let mut rounds_without = 0;
         // Requests that conflict wait for each other: then there are fewer, and patience tells.
-        while rounds_without < 20 && self.pending.len() as u64 + 1 < self.depth() {
+        while rounds_without < 20 && self.pending.len() as u64 + 1 < self.plan.depth() {
             thread::sleep(Duration::from_millis(3));
             rounds_without = if self.fetch(vring, memory) == 0 { rounds_without + 1 } else { 0 };
         }
