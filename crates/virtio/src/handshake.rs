@@ -47,6 +47,7 @@ impl Handshake {
     ///
     /// [`InitError::NoVersion1`] and [`InitError::FeaturesRefused`].
     pub fn negotiate(&mut self, supported: u64) -> Result<u64, InitError> {
+        // ANCHOR: exercise-5-negotiate
         let offered = self.transport.device_features();
         let version_1 = Features::VERSION_1.bits();
         let modern = self.transport.version() == Version::Modern;
@@ -63,6 +64,7 @@ impl Handshake {
             }
         }
         Ok(features)
+        // ANCHOR_END: exercise-5-negotiate
     }
 
     /// Tells the device that it is driven from now on (step 8).

@@ -5,11 +5,18 @@
 
 mod copy;
 mod demo;
+mod features;
+mod lies;
 
 use std::{path::Path, time::Duration};
 
 use anyhow::Result;
-use lab::{place::Place, process::Finished, workspace::Workspace};
+use lab::{
+    place::Place,
+    process::Finished,
+    qemu::{Machine, Transport, escaped},
+    workspace::Workspace,
+};
 use serde::Deserialize;
 
 use crate::{diagnosis::Finding, language::Text, stage::Sandbox};
@@ -36,6 +43,40 @@ enum Run {
     Demo,
     /// `job=copy` between an honest disk and one that records.
     Copy(copy::Copy),
+    /// A write to one disk, whose set-up is looked at register by register.
+    Features(features::Features),
+    /// `job=copy` from a disk that lies to an honest one.
+    Lies(lies::Lies),
+}
+
+/// The version of the transport, as a check names it.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+enum TransportName {
+    #[default]
+    Modern,
+    Legacy,
+}
+
+impl From<TransportName> for Transport {
+    fn from(name: TransportName) -> Self {
+        match name {
+            TransportName::Modern => Self::Modern,
+            TransportName::Legacy => Self::Legacy,
+        }
+    }
+}
+
+/// The property that puts a device into slot 1, behind which a disk in slot 0 is the second one.
+const SLOT_1: &str = ",bus=virtio-mmio-bus.1";
+
+/// A machine with the disk that answers at `socket`, and more properties of QEMU's device with a comma before
+/// each.
+fn disk_at(transport: Transport, socket: &Path, properties: &str) -> Machine {
+    Machine::new(transport)
+        .shared_memory()
+        .option("-chardev", format!("socket,id=c0,path={}", escaped(socket)))
+        .option("-device", format!("vhost-user-blk,chardev=c0,num-queues=1{properties}"))
 }
 
 /// The surroundings of all checks of one kernel.
@@ -73,6 +114,8 @@ impl Check {
         match &self.run {
             Run::Demo => demo::judge(stand, &place, random),
             Run::Copy(copy) => copy.judge(stand, &place, random),
+            Run::Features(features) => features.judge(stand, &place, random),
+            Run::Lies(lies) => lies.judge(stand, &place, random),
         }
     }
 }

@@ -7,6 +7,7 @@
 //!   submission  the files of a student, laid over the grader's tree
 //!   stage       a tree that is built, and the kernel that comes out
 //!   recorder    the disk that writes down what it is asked for
+//!   registers   how a driver sets a device up, from QEMU's trace
 //!   check       one boot and its judge
 //!   diagnosis   from what the device saw to the one likely cause
 //!   report      what the student reads
@@ -24,6 +25,7 @@ mod hint;
 mod language;
 mod place;
 mod recorder;
+mod registers;
 mod report;
 mod request;
 mod selftest;

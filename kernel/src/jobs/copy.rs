@@ -30,6 +30,8 @@ pub(super) struct Copy {
     write_buffers: Option<usize>,
     /// The sector of the second disk that gets the serial number of the first one.
     serial: Option<u64>,
+    /// What a disk fails is left out, instead of being the end.
+    skip_errors: bool,
 }
 
 impl Run for Copy {
@@ -42,6 +44,7 @@ impl Run for Copy {
         "read_buffers=K",
         "write_buffers=K",
         "serial=SECTOR",
+        "skip_errors=on|off",
     ];
     type Needs = Pair;
 
@@ -55,30 +58,51 @@ impl Run for Copy {
             read_buffers: line.number_in("read_buffers", 1..=MOST_BUFFERS)?,
             write_buffers: line.number_in("write_buffers", 1..=MOST_BUFFERS)?,
             serial: line.number("serial")?,
+            skip_errors: line.switch("skip_errors")?.unwrap_or(false),
         })
     }
 
     fn run(&self, Pair { from, to }: &Pair) -> Result<String, Failure> {
         let sectors = (self.bytes / SECTOR_SIZE) as u64;
         let mut data = vec![0; self.bytes];
+        let mut copied: u64 = 0;
         for number in 0..self.count {
             let distance = number.saturating_mul(sectors);
             let (source, target) =
                 (self.sector.saturating_add(distance), self.at.saturating_add(distance));
-            step(Step::numbered("reading sector", source), || match self.read_buffers {
-                None => from.read_block(source, &mut data),
-                Some(buffers) => read_into(buffers, from, source, &mut data),
-            })?;
-            step(Step::numbered("writing sector", target), || match self.write_buffers {
-                None => to.write_block(target, &data),
-                Some(buffers) => write_from(buffers, to, target, &data),
-            })?;
+            match self.copy_step(from, source, to, target, &mut data) {
+                Err(Failure::Disk { .. }) if self.skip_errors => {}
+                result => {
+                    result?;
+                    copied += sectors;
+                }
+            }
         }
         if let Some(sector) = self.serial {
             copy_serial(from, to, sector)?;
         }
         flush::if_supported(to)?;
-        Ok(format!("{}", Count(self.count.saturating_mul(sectors), "sector")))
+        Ok(format!("{}", Count(copied, "sector")))
+    }
+}
+
+impl Copy {
+    fn copy_step(
+        &self,
+        from: &Disk,
+        source: u64,
+        to: &Disk,
+        target: u64,
+        data: &mut [u8],
+    ) -> Result<(), Failure> {
+        step(Step::numbered("reading sector", source), || match self.read_buffers {
+            None => from.read_block(source, data),
+            Some(buffers) => read_into(buffers, from, source, data),
+        })?;
+        step(Step::numbered("writing sector", target), || match self.write_buffers {
+            None => to.write_block(target, data),
+            Some(buffers) => write_from(buffers, to, target, data),
+        })
     }
 }
 

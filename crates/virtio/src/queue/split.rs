@@ -142,6 +142,7 @@ impl<M, T> Queue<M, T> {
             Run::Broken(violation) => return Err(violation),
             _ => return Ok(None),
         }
+        // ANCHOR: exercise-6-pop
         let (id, mut written) = self.rings.used_entry(self.next_used);
         let record = usize::try_from(id).ok().and_then(|id| self.outstanding.get_mut(id));
         let violation = match record {
@@ -170,6 +171,7 @@ impl<M, T> Queue<M, T> {
         };
         self.run = Run::Broken(violation);
         Err(violation)
+        // ANCHOR_END: exercise-6-pop
     }
 
     /// Looks at the used index; returns the number of chains that [`Self::pop`] has not taken.
@@ -186,6 +188,7 @@ impl<M, T> Queue<M, T> {
         }
         let used = self.rings.used_index();
         let returned = used.wrapping_sub(self.next_used);
+        // ANCHOR: exercise-6-look
         let known = self.seen_used.wrapping_sub(self.next_used);
         if returned < known || returned > self.outstanding_count {
             // Going back behind what was taken is going ahead almost all the way round.
@@ -194,6 +197,7 @@ impl<M, T> Queue<M, T> {
             self.run = Run::Broken(violation);
             return Err(violation);
         }
+        // ANCHOR_END: exercise-6-look
         self.seen_used = used;
         Ok(returned)
     }

@@ -11,11 +11,11 @@ use lab::{
     image::{SECTOR, noise},
     place::Place,
     process::End,
-    qemu::{Disk, Guest, Machine, Transport, escaped},
+    qemu::{Disk, Guest, Transport},
 };
 use serde::Deserialize;
 
-use super::{Stand, Verdict};
+use super::{SLOT_1, Stand, Verdict, disk_at};
 use crate::{
     diagnosis::{Finding, Rules, bytes, compare},
     recorder::{Manner, Recorder, Recording},
@@ -126,10 +126,7 @@ impl Copy {
         let contents = recorded.clone();
         let device = |memory, _| Recorder::new(manner, contents, memory);
         let session = Session::open(device, &socket, place.folder())?;
-        let mut machine = Machine::new(Transport::Modern)
-            .shared_memory()
-            .option("-chardev", format!("socket,id=c0,path={}", escaped(&socket)))
-            .option("-device", "vhost-user-blk,chardev=c0,num-queues=1,bus=virtio-mmio-bus.1")
+        let mut machine = disk_at(Transport::Modern, &socket, SLOT_1)
             .options(Disk::new(&honest).slot(0).options(1));
         if let Some(cpu) = &self.cpu {
             machine = machine.option("-cpu", cpu);

@@ -41,6 +41,11 @@ impl Disk {
         let mut bytes = vec![0; sectors as usize * SECTOR];
         // A disk without sectors has no greeting.
         let _ = put_sector(&mut bytes, 0, GREETING);
+        Self::with(bytes, serial)
+    }
+
+    /// A disk with these contents.
+    pub fn with(bytes: Vec<u8>, serial: [u8; SERIAL_BYTES]) -> Self {
         Self { bytes, serial }
     }
 

@@ -10,10 +10,11 @@ use vhost_user_backend::VringRwLock;
 use vm_memory::{Bytes, GuestAddress, GuestMemoryError};
 
 use super::{
-    Device, Memory,
+    Device, Memory, Told,
     config::SECTORS,
     disk::{Answer, IO_ERROR, OK},
     interrupt, lock,
+    plan::Plan,
     request::Request,
 };
 use crate::mode::Lie;
@@ -30,6 +31,7 @@ impl Device {
     /// Lies about a request.
     pub(super) fn tell(
         &mut self,
+        lie: Lie,
         request: Request,
         vring: &VringRwLock,
         memory: &Memory,
@@ -37,11 +39,15 @@ impl Device {
         // With everything the driver has to send in hand, nothing it does meanwhile makes a lie come true.
         self.gather(vring, memory);
         let honest = self.disk.execute(&request);
-        match self.mode.lie {
+        if let Plan::Script(_) = self.plan {
+            self.diary.told.push(Told { lie, reset: false });
+        }
+        match lie {
             Lie::None | Lie::EarlyInterrupts => self.deliver(&request, &honest, memory),
 
             // Rows 1 to 6: the driver can have no trust in the queue any more. The device plays dead until
-            // it is reset, so that a driver that notices nothing does not come out well by luck.
+            // it is reset, so that a driver that notices nothing does not come out well by luck. In a script it
+            // goes on instead: there what it knows of the driver tells.
             Lie::IdBeyondQueue => {
                 self.break_queue(&request, Answer { id: ID_BEYOND, ..honest }, vring, memory)
             }
@@ -58,11 +64,13 @@ impl Device {
                 self.break_queue(&request, honest, vring, memory)
             }
             Lie::IndexOff(by) => {
-                self.wrong_index(|next| next.wrapping_add_signed(by), vring, memory)
+                let lie = |next: u16| next.wrapping_add_signed(by);
+                self.wrong_index(lie, &request, &honest, vring, memory)
             }
             Lie::IndexOneTooFar => {
                 let outstanding = self.pending.len() as u16 + 1;
-                self.wrong_index(|next| next.wrapping_add(outstanding + 1), vring, memory)
+                let lie = |next: u16| next.wrapping_add(outstanding + 1);
+                self.wrong_index(lie, &request, &honest, vring, memory)
             }
             Lie::LengthOver(by) => {
                 let written = request.room().saturating_add(by);
@@ -156,22 +164,33 @@ impl Device {
         memory: &Memory,
     ) -> Result<()> {
         self.deliver(request, &answer, memory)?;
-        self.mute = true;
+        self.mute = matches!(self.plan, Plan::Mode(..));
         interrupt(vring);
         Ok(())
     }
 
-    /// Publishes a used index that has nothing to do with the entries.
+    /// Publishes a used index that has nothing to do with the entries. In a script there is an honest entry too.
     fn wrong_index(
         &mut self,
         lie: impl FnOnce(u16) -> u16,
+        request: &Request,
+        honest: &Answer,
         vring: &VringRwLock,
         memory: &Memory,
     ) -> Result<()> {
-        if let Some(ring) = &self.ring {
-            ring.publish_index(memory, lie(ring.next()))?;
+        let goes_on = matches!(self.plan, Plan::Script(_));
+        if goes_on {
+            self.write(request, honest, memory)?;
         }
-        self.mute = true;
+        if let Some(ring) = &mut self.ring {
+            let index = lie(ring.next());
+            if goes_on {
+                ring.put(memory, honest.id, honest.written)?;
+                ring.go_on_from(index);
+            }
+            ring.publish_index(memory, index)?;
+        }
+        self.mute = !goes_on;
         interrupt(vring);
         Ok(())
     }

@@ -3,11 +3,12 @@
 pub mod config;
 pub mod disk;
 mod lies;
+mod plan;
 pub mod request;
 pub mod used;
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -23,30 +24,21 @@ use vm_memory::{
     GuestMemoryMmap,
 };
 
+pub use self::plan::{Schedule, Told};
 use self::{
     config::Config,
     disk::{Answer, Disk},
+    plan::Plan,
     request::{Kind, Request},
     used::UsedRing,
 };
 use crate::{
-    mode::{About, Lie, Mode},
+    mode::{Lie, Mode},
     session::Served,
     wire::Wire,
 };
 
 type Memory = GuestMemoryLoadGuard<GuestMemoryMmap>;
-
-/// The requests about which lies are told.
-#[derive(Clone, Copy, Debug)]
-pub struct Schedule {
-    /// The number of the request from which on the mode lies; the first is number 0.
-    pub at: u64,
-    /// The number of lies.
-    pub times: u64,
-    /// The number of requests that the driver keeps in flight, where it can.
-    pub depth: u64,
-}
 
 /// The device's account of a run, for the judge.
 #[derive(Clone, Debug, Default)]
@@ -61,6 +53,10 @@ pub struct Diary {
     pub answered_since: u64,
     /// The lies told.
     pub lies: u64,
+    /// Those of a script.
+    pub told: Vec<Told>,
+    /// The requests that read sectors.
+    pub reads: u64,
     /// The most requests in flight when a lie was told.
     pub in_flight: u64,
     /// The features that the driver acknowledged, as far as QEMU passes them on.
@@ -71,8 +67,7 @@ pub struct Diary {
 
 /// The device's state. [`super::session`] calls it from the library's threads, one at a time.
 pub struct Device {
-    mode: Mode,
-    schedule: Schedule,
+    plan: Plan,
     /// Also used by threads that change it while the driver reads it.
     config: Arc<Mutex<Config>>,
     disk: Disk,
@@ -90,6 +85,8 @@ pub struct Device {
     eager: bool,
     /// The value that the device itself wrote over the available index.
     scribbled: Option<u16>,
+    /// The requests taken when the last lie was told.
+    taken_at_lie: u64,
     diary: Diary,
     threads: Vec<JoinHandle<()>>,
     ended: Arc<AtomicBool>,
@@ -145,15 +142,37 @@ impl Device {
     ) -> Self {
         let mut config = Config::honest();
         (mode.config)(&mut config);
-        let mut diary = Diary::default();
+        let disk = Disk::new(config::SECTORS, config.serial);
+        let mut device = Self::make(Plan::Mode(mode, schedule), config, disk, memory, wire);
         if mode.lie == Lie::EarlyInterrupts {
-            wire.interrupt_early();
-            diary.lies = 1;
+            device.wire.interrupt_early();
+            device.diary.lies = 1;
         }
+        device
+    }
+
+    /// A device with these contents that lies about reads, by their number; the first is number 0.
+    pub fn scripted(
+        script: BTreeMap<u64, Lie>,
+        config: Config,
+        bytes: Vec<u8>,
+        memory: GuestMemoryAtomic<GuestMemoryMmap>,
+        wire: Wire,
+    ) -> Self {
+        let disk = Disk::with(bytes, config.serial);
+        Self::make(Plan::Script(script), config, disk, memory, wire)
+    }
+
+    fn make(
+        plan: Plan,
+        config: Config,
+        disk: Disk,
+        memory: GuestMemoryAtomic<GuestMemoryMmap>,
+        wire: Wire,
+    ) -> Self {
         Self {
-            disk: Disk::new(config::SECTORS, config.serial),
-            mode,
-            schedule,
+            disk,
+            plan,
             config: Arc::new(Mutex::new(config)),
             memory,
             wire,
@@ -163,7 +182,8 @@ impl Device {
             quiet: false,
             eager: false,
             scribbled: None,
-            diary,
+            taken_at_lie: 0,
+            diary: Diary::default(),
             threads: Vec::new(),
             ended: Arc::default(),
         }
@@ -177,6 +197,9 @@ impl Device {
             }
             self.ring = Some(UsedRing::of(state.get_queue()));
             self.diary.starts += 1;
+            if let Some(told) = self.diary.told.last_mut() {
+                told.reset |= self.diary.taken == self.taken_at_lie;
+            }
         }
         loop {
             let fetched = self.fetch(vring, memory);
@@ -184,10 +207,15 @@ impl Device {
                 if self.mute {
                     continue;
                 }
-                if self.is_due(&request) {
+                // The request at hand has been counted.
+                let number = self.diary.taken - 1 - self.pending.len() as u64;
+                let lie = self.plan.lie_about(&request, number, &self.diary);
+                self.diary.reads += u64::from(request.kind == Kind::Read);
+                if let Some(lie) = lie {
                     self.diary.lies += 1;
                     self.diary.answered_since = 0;
-                    self.tell(request, vring, memory)?;
+                    self.taken_at_lie = self.diary.taken;
+                    self.tell(lie, request, vring, memory)?;
                 } else {
                     let answer = self.disk.execute(&request);
                     self.deliver(&request, &answer, memory)?;
@@ -202,19 +230,6 @@ impl Device {
                 return Ok(());
             }
         }
-    }
-
-    /// Returns true if this is a request to lie about.
-    fn is_due(&self, request: &Request) -> bool {
-        let about = match self.mode.about {
-            About::Any => true,
-            About::Reads => request.kind == Kind::Read,
-            About::Writes => request.kind == Kind::Write,
-        };
-        // The request at hand has been counted.
-        let number = self.diary.taken - 1 - self.pending.len() as u64;
-        let times = self.schedule.times.min(self.mode.lie.most());
-        about && number >= self.schedule.at && self.diary.lies < times
     }
 
     /// Takes all requests that are available from the queue; returns their number.
@@ -252,7 +267,7 @@ impl Device {
     fn gather(&mut self, vring: &VringRwLock, memory: &Memory) {
         let mut rounds_without = 0;
         // Requests that conflict wait for each other: then there are fewer, and patience tells.
-        while rounds_without < 20 && self.pending.len() as u64 + 1 < self.schedule.depth {
+        while rounds_without < 20 && self.pending.len() as u64 + 1 < self.plan.depth() {
             thread::sleep(Duration::from_millis(3));
             rounds_without = if self.fetch(vring, memory) == 0 { rounds_without + 1 } else { 0 };
         }

@@ -79,6 +79,11 @@ impl UsedRing {
         Ok(())
     }
 
+    /// Goes on from this index, as if all entries before it had been written.
+    pub fn go_on_from(&mut self, index: u16) {
+        (self.next, self.considered) = (index, index);
+    }
+
     /// Writes an entry anew.
     pub fn overwrite(
         &self,

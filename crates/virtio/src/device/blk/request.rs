@@ -108,13 +108,16 @@ impl RequestMemory {
     pub fn prepare(&self, request_type: RequestType, sector: u64) {
         let header = RequestHeader { request_type: request_type as u32, reserved: 0, sector };
         self.header.store(&header);
+        // ANCHOR: exercise-6-prepare
         self.response.store(&(ResponseStatus::NotReady as u8));
+        // ANCHOR_END: exercise-6-prepare
     }
 
     /// Checks the device's answer: the response says that the request was done, and the device has
     /// written the `expected` number of bytes, the response's included.
     #[inline]
     pub fn check_status(&self, written: u32, expected: u32) -> Result<(), Error> {
+        // ANCHOR: exercise-6-check_status
         let status = self.response.load();
         match ResponseStatus::try_from(status) {
             Ok(ResponseStatus::Ok) if written >= expected => Ok(()),
@@ -124,5 +127,6 @@ impl RequestMemory {
             Ok(ResponseStatus::NotReady) => Err(Error::NoAnswer),
             Err(_) => Err(Error::BadStatus(status)),
         }
+        // ANCHOR_END: exercise-6-check_status
     }
 }

@@ -28,7 +28,9 @@ const SERIAL_BYTES: usize = 20;
 impl VirtioBlk {
     /// The features of block devices and of queues that this driver implements.
     pub fn supported_features(options: &Options) -> u64 {
+        // ANCHOR: exercise-5-supported
         BlkFeatures::all().bits() | options.ring_features().bits()
+        // ANCHOR_END: exercise-5-supported
     }
 
     /// Initialises the device. IRQs must be enabled.
@@ -53,7 +55,9 @@ impl VirtioBlk {
         let geometry = Geometry {
             capacity: 0,
             block_size: config.block_size,
+            // ANCHOR: exercise-5-read_only
             read_only: features.contains(BlkFeatures::BLK_RO),
+            // ANCHOR_END: exercise-5-read_only
             discard: features.contains(BlkFeatures::BLK_DISCARD),
             write_zeroes: features.contains(BlkFeatures::BLK_WRITE_ZEROES),
         };

@@ -1,0 +1,209 @@
+//! One disk, and the registers that the driver writes: the features that it accepts, in the right order, and
+//! what it does with a disk that is not as it should be.
+//!
+//! The device sees its features through QEMU, which takes away what it does not know. So the evidence is QEMU's
+//! own trace of the register window, which the kernel cannot write to.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use hostile::{
+    device::config::{Config, NEVER, VERSION_1},
+    session::Session,
+};
+use lab::{
+    image::noise,
+    place::Place,
+    qemu::{Disk, Guest, Machine, Transport},
+};
+use serde::Deserialize;
+
+use super::{Stand, TransportName, Verdict, disk_at};
+use crate::{
+    diagnosis::Finding,
+    recorder::{Manner, Recorder, Recording},
+    registers::{Attempt, FeatureBits, status},
+    request::Kind,
+};
+
+/// The sectors of the disk.
+const SECTORS: u64 = 2048;
+
+const RO: u64 = 1 << 5;
+const INDIRECT_DESC: u64 = 1 << 28;
+const EVENT_IDX: u64 = 1 << 29;
+
+/// The disk that the driver meets.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+enum Device {
+    /// It offers more than anybody implements.
+    Plain,
+    /// It does not offer EVENT_IDX.
+    Few,
+    /// It cannot be written.
+    ReadOnly,
+    /// It does not accept what the driver has accepted.
+    Refuses,
+    /// It does not offer VERSION_1.
+    Unversioned,
+}
+
+/// A set-up, and a write.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Features {
+    /// The disk.
+    device: Device,
+    /// The machine's.
+    #[serde(default)]
+    transport: TransportName,
+    /// INDIRECT_DESC is switched off on the kernel's command line.
+    #[serde(default)]
+    direct: bool,
+}
+
+impl Features {
+    /// Boots once and judges.
+    pub fn judge(
+        &self,
+        stand: &Stand<'_>,
+        place: &Place,
+        mut random: fastrand::Rng,
+    ) -> Result<Verdict> {
+        let transport = Transport::from(self.transport);
+        let mut config = Config { capacity: SECTORS, ..Config::honest() };
+        let mut properties = "";
+        match self.device {
+            Device::Plain => {
+                config.features |= NEVER;
+                properties = ",packed=on,in_order=on";
+            }
+            Device::Few => config.features &= !EVENT_IDX,
+            Device::ReadOnly => config.features |= RO,
+            Device::Unversioned => config.features &= !VERSION_1,
+            Device::Refuses => {}
+        }
+        let offered = match transport {
+            Transport::Modern => config.features,
+            Transport::Legacy => config.features & u64::from(u32::MAX),
+        };
+        let sector = random.u64(1..SECTORS);
+        let mut line = format!("job=write sector={sector} hex={:016x}", random.u64(..));
+        if self.direct {
+            line += " virtio.indirect_desc=off";
+        }
+        let trace = place.file("registers.txt");
+        let guest = Guest::new(&place.kernel, &line);
+        let run = |machine: Machine| {
+            let machine = machine
+                .option("-trace", "virtio_mmio_write_offset")
+                .option("-D", trace.to_string_lossy());
+            stand.run(machine.command(&guest), place)
+        };
+        let recording = if self.device == Device::Refuses {
+            let image = place.image("disk", noise(SECTORS as usize, 1))?;
+            // A device behind an IOMMU refuses a driver that has not heard of it.
+            let disk = Disk::new(&image).property("iommu_platform=on");
+            run(Machine::new(transport).options(disk.options(0)))?;
+            Recording::default()
+        } else {
+            let socket = place.file("disk.sock");
+            let contents = noise(SECTORS as usize, random.u64(..));
+            let device = |memory, _| Recorder::new(Manner::prompt(config), contents, memory);
+            let session = Session::open(device, &socket, place.folder())?;
+            let finished = run(disk_at(transport, &socket, properties));
+            let (recording, ..) = session.close();
+            finished?;
+            recording
+        };
+        let text = fs::read_to_string(&trace).context("QEMU writes no trace of the registers")?;
+        lab::process::append(&place.log, &format!("\n{text}"))?;
+        let Some(attempt) = Attempt::first(&text) else {
+            let wanted = "a driver that resets the device and sets it up";
+            let seen = "the status register is never written";
+            return Ok(Some(Finding::new("never-set-up", wanted, seen)));
+        };
+        Ok(match self.device {
+            Device::Refuses => left_alone(&attempt, "features-ok-not-checked"),
+            Device::Unversioned => left_alone(&attempt, "version-1-not-demanded"),
+            _ => self
+                .accepted(&attempt, transport, offered)
+                .or_else(|| self.written(&recording, sector)),
+        })
+    }
+
+    /// Compares what the driver accepts with what it should.
+    fn accepted(&self, attempt: &Attempt, transport: Transport, offered: u64) -> Option<Finding> {
+        let implemented = FeatureBits::IMPLEMENTED;
+        let declined = FeatureBits(if self.direct { INDIRECT_DESC } else { 0 });
+        let wanted = FeatureBits(offered & implemented.0 & !declined.0);
+        let finding = |cause, bits: u64, what: &str| {
+            let seen = format!("{what}: {}", FeatureBits(bits));
+            (bits != 0).then(|| Finding::new(cause, format!("accepted: {wanted}"), seen))
+        };
+        let modern = transport == Transport::Modern;
+        let Some(accepted) = attempt.features else {
+            let cause = match attempt.has(status::FAILED) {
+                true if modern => "good-device-refused",
+                true => "legacy-refused",
+                false => "features-not-written",
+            };
+            return Some(Finding::new(cause, format!("accepted: {wanted}"), "none are written"));
+        };
+        let too_much = accepted & !wanted.0;
+        let missing = wanted.0 & !accepted;
+        let ring = INDIRECT_DESC | EVENT_IDX;
+        let order = |cause, seen: &str| {
+            let wanted = "reset, ACKNOWLEDGE, DRIVER, the features, FEATURES_OK, a queue";
+            Some(Finding::new(cause, wanted, seen))
+        };
+        if modern && attempt.features_ok_first {
+            return order(
+                "features-too-late",
+                "FEATURES_OK is set before the features are written",
+            );
+        }
+        finding("feature-not-implemented", too_much & !implemented.0, "accepted and unknown")
+            .or_else(|| finding("option-ignored", too_much & declined.0, "accepted, and declined"))
+            .or_else(|| finding("feature-not-offered", too_much, "accepted and not offered"))
+            .or_else(|| finding("version-1-missing", missing & VERSION_1, "not accepted"))
+            .or_else(|| finding("ring-features-missing", missing & ring, "not accepted"))
+            .or_else(|| finding("feature-missing", missing, "not accepted"))
+            .or_else(|| match (modern, attempt.has(status::FEATURES_OK)) {
+                (true, false) => order("features-ok-missing", "FEATURES_OK is never set"),
+                (false, true) => order("features-ok-on-legacy", "FEATURES_OK on a legacy device"),
+                _ => None,
+            })
+            .or_else(|| {
+                let is_driven = attempt.queue && attempt.has(status::DRIVER_OK);
+                let seen = "the driver gives the device up after the features";
+                (!is_driven)
+                    .then(|| Finding::new("good-device-refused", "a disk that is driven", seen))
+            })
+    }
+
+    /// Judges by the writes that reached the disk.
+    fn written(&self, recording: &Recording, sector: u64) -> Option<Finding> {
+        let writes = recording.requests.iter().filter(|request| request.kind == Kind::Out);
+        let count = writes.count();
+        let seen = format!("{count} of type {} reached it", Kind::Out);
+        if self.device == Device::ReadOnly {
+            let wanted = "no write to a disk that says that it is read-only";
+            return (count > 0).then(|| Finding::new("read-only-ignored", wanted, seen));
+        }
+        let wanted = format!("a write to sector {sector} of a disk that is not read-only");
+        (count == 0).then(|| Finding::new("read-only-invented", wanted, seen))
+    }
+}
+
+/// Makes sure that the driver has given the device up, and has not given it a queue.
+fn left_alone(attempt: &Attempt, cause: &'static str) -> Option<Finding> {
+    let seen = match () {
+        () if attempt.queue => "a queue is set up",
+        () if attempt.has(status::DRIVER_OK) => "DRIVER_OK is set",
+        () if !attempt.has(status::FAILED) => "FAILED is not set",
+        () => return None,
+    };
+    Some(Finding::new(cause, "status FAILED, and no queue", seen))
+}
