@@ -72,25 +72,23 @@ impl<'d, D: Driver> Spare<'d, D> {
             let Inner { queue: Some(ring), callers, .. } = &mut *guard else {
                 return Err(DeviceError::Dead);
             };
-            let Some(caller @ Caller::Nobody) = callers.get_mut(usize::from(place)) else {
-                drop(guard);
-                self.chain = Some(chain);
-                return Err(ChainError::WrongQueue.into());
-            };
-            let error = match ring.add(chain, Owed::Caller(place)) {
-                Ok(()) => {
-                    *caller = Caller::Waits(None);
-                    let notify = ring.should_notify();
-                    drop(guard);
-                    if notify {
-                        device.notify(queue.index);
+            let error = match callers.get_mut(usize::from(place)) {
+                Some(caller @ Caller::Nobody) => match ring.add(chain, Owed::Caller(place)) {
+                    Ok(()) => {
+                        *caller = Caller::Waits(None);
+                        let notify = ring.should_notify();
+                        drop(guard);
+                        if notify {
+                            device.notify(queue.index);
+                        }
+                        return Ok(InFlight { device, queue, place });
                     }
-                    return Ok(InFlight { device, queue, place });
-                }
-                Err((error, refused, _)) => {
-                    chain = refused;
-                    error
-                }
+                    Err((error, refused, _)) => {
+                        chain = refused;
+                        error
+                    }
+                },
+                _ => AddError::Chain(ChainError::WrongQueue),
             };
             drop(guard);
             let segments = chain.segments();
@@ -185,14 +183,10 @@ impl<D: Driver> Drop for InFlight<'_, D> {
         let Self { device, queue, place } = *self;
         let mut inner = queue.inner.lock();
         let Some(caller) = inner.callers.get_mut(usize::from(place)) else { return };
-        match mem::replace(caller, Caller::Left) {
-            Caller::Answered(chain, _) => {
-                *caller = Caller::Nobody;
-                drop(inner);
-                drop(Spare { device, queue, chain });
-            }
-            Caller::Nobody => *caller = Caller::Nobody,
-            Caller::Waits(_) | Caller::Left => {}
+        if let Caller::Answered(chain, _) = mem::replace(caller, Caller::Left) {
+            *caller = Caller::Nobody;
+            drop(inner);
+            drop(Spare { device, queue, chain });
         }
     }
 }

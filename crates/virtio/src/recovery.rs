@@ -29,7 +29,7 @@ use super::{
 pub const MAX_RESTARTS: u32 = 3;
 
 /// Checks of deadlines in a second.
-const CHECKS_A_SECOND: u64 = 20;
+pub(crate) const CHECKS_A_SECOND: u64 = 20;
 
 /// A device's restarts and deadlines.
 pub(crate) struct Recovery {
@@ -55,6 +55,21 @@ impl Recovery {
             timeout: timeout_ms.saturating_mul(tsc_freq() / 1000),
             next_check: AtomicU64::new(0),
         }
+    }
+
+    /// Returns `true` at most [`CHECKS_A_SECOND`] times a second, by the times at which this is asked.
+    pub fn is_check_due(&self, now: u64) -> bool {
+        if now < self.next_check.load(Ordering::Relaxed) {
+            return false;
+        }
+        let next = now.saturating_add(tsc_freq() / CHECKS_A_SECOND);
+        self.next_check.store(next, Ordering::Relaxed);
+        true
+    }
+
+    /// Returns `true` if a command that was sent at `since` has taken more than its time.
+    pub fn is_overdue(&self, since: u64, now: u64) -> bool {
+        now.saturating_sub(since) > self.timeout
     }
 }
 
@@ -97,7 +112,7 @@ impl<D: Driver> Device<D> {
         if log {
             log::error!("{name}: {why}");
         }
-        let (mut ended, mut quiet) = self.stop_all(why);
+        let (ended, mut quiet) = self.stop_all(why);
         let mut restarted = false;
         while quiet && !restarted && self.recovery.restarts.load(Ordering::Relaxed) < MAX_RESTARTS {
             self.recovery.restarts.fetch_add(1, Ordering::Relaxed);
@@ -107,8 +122,8 @@ impl<D: Driver> Device<D> {
                     if log {
                         log::error!("{name} does not restart: {error}");
                     }
-                    let (more, now_quiet) = self.stop_all(why);
-                    (ended, quiet) = (ended + more, now_quiet);
+                    // Nothing is in flight: no queue takes a chain before a restart has succeeded.
+                    (_, quiet) = self.stop_all(why);
                 }
             }
         }
@@ -184,12 +199,10 @@ impl<D: Driver> Device<D> {
     /// device if one is. Called periodically from the timer interrupt, and by whoever polls.
     pub(crate) fn check_deadlines(&self) {
         let (now, recovery) = (read_tsc(), &self.recovery);
-        if now < recovery.next_check.load(Ordering::Relaxed) {
+        if !recovery.is_check_due(now) {
             return;
         }
-        let next = now.saturating_add(tsc_freq() / CHECKS_A_SECOND);
-        recovery.next_check.store(next, Ordering::Relaxed);
-        let overdue = |since: u64| now.saturating_sub(since) > recovery.timeout;
+        let overdue = |since| recovery.is_overdue(since, now);
         let late = || {
             self.queues.iter().filter(|queue| !queue.posted).any(|queue| {
                 let inner = queue.inner.lock();
@@ -201,8 +214,6 @@ impl<D: Driver> Device<D> {
         }
         // The device may have answered long ago, and nobody have looked: it interrupts only for sleepers.
         self.queues.iter().for_each(|queue| _ = queue.process(self, Afterwards::Keep));
-        if late() {
-            self.recover(DeviceError::TimedOut, late);
-        }
+        self.recover(DeviceError::TimedOut, late);
     }
 }

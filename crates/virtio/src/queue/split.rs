@@ -223,9 +223,6 @@ impl<M, T> Queue<M, T> {
     /// which the device may not interrupt, or a violation. Without EVENT_IDX interrupts stay
     /// enabled once this was called.
     pub fn enable_interrupts(&mut self) -> bool {
-        if let Run::Stopped | Run::Prepared | Run::Lost = self.run {
-            return false;
-        }
         self.rings.wish_interrupt(self.event_idx.then_some(self.next_used), 0);
         // Ask: our wish before the device's used index, which is read next.
         fence(Ordering::SeqCst);

@@ -50,6 +50,7 @@
 
 pub(crate) mod fake;
 mod fuzz;
+mod line;
 mod posted;
 mod registers;
 mod rig;

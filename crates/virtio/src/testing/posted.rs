@@ -51,6 +51,15 @@ struct Events {
 
 type Meanwhile = Arc<dyn Fn() + Send + Sync>;
 
+impl Events {
+    fn let_device_work(&self) {
+        let meanwhile = self.meanwhile.lock().clone();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile();
+        }
+    }
+}
+
 impl Driver for Events {
     type Memory = Event;
     type Note = ();
@@ -60,10 +69,7 @@ impl Driver for Events {
     }
 
     fn answered(&self, chain: &mut Chain<Event>, (): (), written: u32, _room: usize) -> Next<()> {
-        let meanwhile = self.meanwhile.lock().clone();
-        if let Some(meanwhile) = meanwhile {
-            meanwhile();
-        }
+        self.let_device_work();
         if written == 8 {
             self.received.lock().push(chain.memory().load());
         }
@@ -82,6 +88,7 @@ impl Driver for Events {
     }
 
     fn configure(&self, _transport: &dyn Transport) -> Result<(), InitError> {
+        self.let_device_work();
         Ok(())
     }
 
@@ -148,6 +155,17 @@ impl Rig {
             self.transport.interrupt(InterruptStatus::USED_BUFFER);
         }
         (interrupts.is_some(), interrupts == Some(true))
+    }
+
+    /// Has the device do this whenever the driver is at work.
+    fn meanwhile(&self, action: impl Fn(&FakeTransport) + Send + Sync + 'static) {
+        let device = Arc::downgrade(&self.transport);
+        let meanwhile: Meanwhile = Arc::new(move || {
+            if let Some(device) = device.upgrade() {
+                action(&device);
+            }
+        });
+        *self.device.driver().meanwhile.lock() = Some(meanwhile);
     }
 
     fn received(&self) -> Vec<u64> {
@@ -226,13 +244,7 @@ fn fill(queue: &mut DeviceQueue) {
 fn a_device_that_returns_at_once_does_not_keep_the_handler() {
     everywhere(|rig| {
         // Each buffer that is posted again is full before the driver has dealt with the next.
-        let device = Arc::downgrade(&rig.transport);
-        let meanwhile: Meanwhile = Arc::new(move || {
-            if let Some(device) = device.upgrade() {
-                device.try_with_queue(fill);
-            }
-        });
-        *rig.device.driver().meanwhile.lock() = Some(meanwhile);
+        rig.meanwhile(|device| _ = device.try_with_queue(fill));
         rig.transport.with_queue(fill);
         rig.transport.interrupt(InterruptStatus::USED_BUFFER);
         let most = MAX_LOOKS * usize::from(ENTRIES);
@@ -279,6 +291,22 @@ fn a_device_that_asks_for_a_reset_interrupts_for_its_events_again() {
         assert_eq!(rig.received(), [5]);
         rig.assert_posted();
     });
+}
+
+#[ktest]
+fn a_device_that_resets_no_more_is_given_up_at_once() {
+    let rig = Rig::new(Modern, Features::empty(), 30_000);
+    // While it is started again: its queue is too small now, and it cannot be stopped any more.
+    rig.meanwhile(|device| {
+        let mut state = device.state.lock();
+        (state.queue_size_max, state.ignores_reset) = (1, true);
+    });
+    let before = rig.transport.resets();
+    rig.transport.state.lock().status.insert(DeviceStatus::DEVICE_NEEDS_RESET);
+    rig.transport.interrupt(InterruptStatus::CONFIGURATION_CHANGE);
+    // To stop it, to begin anew, and in vain.
+    assert_eq!(rig.transport.resets(), before + 3);
+    assert_eq!(rig.device.post(0, |_, _| Some(())), Err(DeviceError::Dead));
 }
 
 #[ktest]

@@ -112,7 +112,9 @@ fn row_25_reset_that_never_ends_at_run_time() {
         let chains = rig.disk.lost();
         let rings = rig.disk.transport.with_queue(|queue| queue.device_area);
         rig.disk.transport.state.lock().ignores_reset = true;
+        let before = rig.disk.transport.resets();
         rig.tell(|queue| queue.write_used_index(1000));
+        assert_eq!(rig.disk.transport.resets(), before + 1, "it takes long, and is in vain");
         let reaper = rig.reaper(&done);
         let mut tags: Vec<_> = core::iter::from_fn(|| reaper.next())
             .map(|answer| {

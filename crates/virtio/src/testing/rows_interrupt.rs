@@ -70,7 +70,8 @@ fn logged(action: impl FnOnce()) -> usize {
 #[ktest]
 fn row_11_interrupt_storm() {
     const STORM: usize = 10_000;
-    for cause in [InterruptStatus::USED_BUFFER, InterruptStatus::all()] {
+    // An interrupt that says nothing of the configuration takes two accesses.
+    for (cause, most) in [(InterruptStatus::USED_BUFFER, 2), (InterruptStatus::all(), 8)] {
         let slot = Slot::modern();
         let driver = slot.driver().unwrap();
         slot.disk.connect(&driver);
@@ -86,7 +87,7 @@ fn row_11_interrupt_storm() {
             }
         });
         let accesses = slot.accesses() - before;
-        assert!(accesses <= 8 * STORM, "{accesses} registers accessed");
+        assert!(accesses <= most * STORM + 100, "{accesses} registers accessed");
         assert!(lines <= 32, "{lines} lines logged");
     }
 }

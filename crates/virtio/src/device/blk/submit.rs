@@ -11,7 +11,7 @@ use super::{
     super::super::{
         driver::{DeviceError, Driver, Next},
         handshake::InitError,
-        queue::{Chain, MAX_SEGMENTS, Segments},
+        queue::{Chain, Segments},
         transport::Transport,
     },
     Blk, BlkFeatures, Device, MIN_SEGMENTS, VirtioBlk,
@@ -228,7 +228,7 @@ impl Blk {
         skip: usize,
         room: usize,
     ) -> Result<(), Error> {
-        let most = (room - 2).min(self.config.max_segments as usize).min(MAX_SEGMENTS - 2);
+        let most = (room - 2).min(self.config.max_segments as usize);
         let longest = self.config.max_segment_bytes as usize;
         let mut bytes = 0u32;
         let linked = chain.link(|memory, segments| {

@@ -139,6 +139,11 @@ impl FakeTransport {
         self.notifications.load(Ordering::Relaxed)
     }
 
+    /// The number of times that the driver has begun to reset the device.
+    pub fn resets(&self) -> usize {
+        self.state.lock().status_log.iter().filter(|status| status.is_empty()).count()
+    }
+
     /// Checks that the driver has given all notifications that it owed (sections 2.7.10 and 2.7.13.4),
     /// and no others.
     ///

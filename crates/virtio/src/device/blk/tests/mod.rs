@@ -1,6 +1,7 @@
 //! Unit tests of the block device, against a fake disk behind a fake transport.
 
 mod basics;
+mod commands;
 mod restarts;
 mod roads;
 mod room;

@@ -1,6 +1,7 @@
 //! Restarts: of the devices that need one, at the right time, and with a word on the console.
 
 use super::*;
+use crate::recovery::{CHECKS_A_SECOND, Recovery};
 
 #[ktest]
 fn good_answers_to_submitted_requests_earn_restarts_and_bad_ones_do_not() {
@@ -77,4 +78,46 @@ fn a_device_may_take_its_time() {
     }
     disk.find_lost();
     assert_eq!(next(&done, &driver).result, Ok(()));
+}
+
+#[ktest]
+fn a_device_that_was_restarted_meanwhile_is_not_restarted_again() {
+    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+    let driver = disk.driver(&Options::default()).unwrap();
+    let done = CompletionQueue::new(1);
+    disk.plan_faults([Some(Fault::Lose)]);
+    driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
+    let queue = driver.device.queue().unwrap();
+    let recover = || driver.device.recover(DeviceError::NeedsReset, || queue.is_broken());
+    assert_eq!((recover(), done.open(), done.try_next().is_none()), (0, 1, true));
+    disk.transport.with_queue(|queue| queue.write_used_index(1000));
+    queue.inner.lock().queue.as_mut().unwrap().look().unwrap_err();
+    assert_eq!((recover(), recover()), (1, 0));
+    assert_eq!(done.try_next().unwrap().result, Err(Error::NeedsReset));
+}
+
+#[ktest]
+fn a_command_is_overdue_after_its_time_and_not_before() {
+    let (recovery, second) = (Recovery::new(2000), ostd::arch::tsc_freq());
+    let overdue = |now| recovery.is_overdue(10 * second, now);
+    assert_eq!([12 * second, 12 * second + 1].map(overdue), [false, true]);
+    // The clock of the CPU that sent it is ahead.
+    assert!(!overdue(9 * second));
+}
+
+#[ktest]
+fn deadlines_are_not_checked_more_often_than_they_should_be() {
+    let (recovery, pause) = (Recovery::new(1), ostd::arch::tsc_freq() / CHECKS_A_SECOND);
+    let times = [5, 5, 4 + pause, 5 + pause, 6 + pause, 4 + 3 * pause, 3 + 4 * pause];
+    let due = times.map(|now| recovery.is_check_due(now));
+    assert_eq!(due, [true, false, false, true, false, true, false]);
+    // Who polls in between does not find out what is overdue.
+    let disk = FakeDisk::new(Modern, all_disk_features(), 64);
+    let driver = disk.driver(&Options { timeout_ms: 0, ..Options::default() }).unwrap();
+    driver.device.recovery.is_check_due(u64::MAX);
+    let done = CompletionQueue::new(1);
+    disk.plan_faults([Some(Fault::Lose)]);
+    driver.submit(read_request(0), &done, IfFull::Fail).unwrap();
+    driver.poll();
+    assert!(done.try_next().is_none());
 }
