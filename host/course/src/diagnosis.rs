@@ -390,6 +390,8 @@ fn picture(wanted: &Expected, seen: &Request) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
 
     fn wanted() -> Expected {
@@ -468,7 +470,7 @@ mod tests {
         let cause = |pieces, second: Request| {
             let rules = Rules { waits: true, queue_size: 8, pieces };
             let seen = [&piece(7, 1), &second];
-            compare(&[wanted.clone()], &seen, &Recording::default(), rules).map(|f| f.cause)
+            compare(slice::from_ref(&wanted), &seen, &Recording::default(), rules).map(|f| f.cause)
         };
         assert_eq!(cause(true, piece(8, 2)), None);
         assert_eq!(cause(true, piece(8, 1)), Some("data-wrong"));

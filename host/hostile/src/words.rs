@@ -19,7 +19,7 @@ const EMPTY: &str = "an empty disk";
 /// The end of a run, in a few words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// See [`MEANINGS`], as for the others.
+    /// The kernel did not take the device.
     Refused,
     /// A disk without sectors.
     Empty,

@@ -250,7 +250,7 @@ impl Copy {
         let waits = self.buffers == 0;
         let rules = Rules { waits, queue_size: QUEUE_SIZE, pieces: waits };
         let limited = self.seg_max.is_some() || self.size_max.is_some();
-        let finding = match self.fails {
+        match self.fails {
             Some(number) => {
                 let expected = &expected[..=number as usize];
                 let finding = compare(expected, &requests, &seen.recording, rules);
@@ -263,8 +263,7 @@ impl Copy {
             }
             None if limited => self.compare_pieces(expected, &requests),
             None => compare(expected, &requests, &seen.recording, rules),
-        };
-        finding
+        }
     }
 
     /// Requests that the driver had to split: the pieces keep the limits, and cover everything in order.
