@@ -29,9 +29,9 @@ pub struct Check {
     pub name: String,
     /// The points for passing it.
     pub points: u32,
-    /// What it checks, for people to read.
+    /// Its subject, for people to read.
     pub title: Text,
-    /// What is done.
+    /// The run and its judge.
     run: Run,
 }
 
@@ -89,7 +89,7 @@ pub struct Stand<'a> {
     pub seed: u64,
     /// The longest that a boot may take.
     pub limit: Duration,
-    /// What QEMU may reach.
+    /// The walls around QEMU.
     pub sandbox: &'a Sandbox,
     /// The folder for logs.
     pub logs: &'a Path,

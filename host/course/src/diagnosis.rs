@@ -21,9 +21,9 @@ const HEADER: u32 = 16;
 pub struct Finding {
     /// The name of the likely cause, an entry of the [`Catalog`].
     pub cause: &'static str,
-    /// What should have been.
+    /// The behaviour that was due.
     pub expected: String,
-    /// What was, as far as it can be said in a line.
+    /// The behaviour that was seen, as far as it can be said in a line.
     pub seen: String,
     /// A picture in characters of both.
     pub picture: Option<String>,
@@ -120,7 +120,7 @@ pub struct Catalog(BTreeMap<String, CauseText>);
 struct CauseText {
     /// The likely cause in a sentence.
     cause: Text,
-    /// Where to look.
+    /// The place to look at.
     look: Text,
 }
 

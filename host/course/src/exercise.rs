@@ -42,10 +42,10 @@ pub struct Exercise {
     pub needs: Vec<u32>,
     /// The files of a submission that belong to it.
     pub files: Vec<PathBuf>,
-    /// Where in these files the solution stands.
+    /// The places of the solution in these files.
     #[serde(rename = "place")]
     pub places: Vec<Place>,
-    /// What is checked.
+    /// Its checks, in the order in which they are judged.
     #[serde(rename = "check")]
     pub checks: Vec<Check>,
     /// Its folder.
@@ -170,7 +170,7 @@ impl Exercise {
         self.checks.iter().map(|check| check.points).sum()
     }
 
-    /// What stands in a place until the exercise is solved.
+    /// The stub: the content of a place until the exercise is solved.
     ///
     /// # Errors
     ///

@@ -40,7 +40,7 @@ const MOST_READ: usize = 16 << 20;
 /// The manner in which the disk answers.
 #[derive(Clone, Debug)]
 pub struct Manner {
-    /// What it says about itself.
+    /// Its description of itself.
     pub config: Config,
     /// It takes so long for each answer.
     pub delay: Duration,

@@ -1,4 +1,4 @@
-//! What the student and the instructor read.
+//! Reports, for students and instructors to read.
 
 use std::path::PathBuf;
 
@@ -30,12 +30,12 @@ pub struct ExerciseReport {
     pub number: u32,
     /// The points that can be had.
     pub points: u32,
-    /// How far it came.
+    /// Its state.
     #[serde(flatten)]
     pub state: State,
 }
 
-/// How far an exercise came.
+/// The state of an exercise.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum State {
@@ -50,7 +50,7 @@ pub enum State {
     NotTaken {
         /// The file.
         file: PathBuf,
-        /// What is wrong with it.
+        /// The defect of the file.
         reason: String,
     },
     /// There is no kernel.
@@ -87,9 +87,9 @@ pub enum End {
     Failed {
         /// The name of the likely cause.
         cause: String,
-        /// What should have been.
+        /// The behaviour that was due.
         expected: String,
-        /// What was.
+        /// The behaviour that was seen.
         seen: String,
         /// Both as a picture.
         picture: Option<String>,

@@ -21,7 +21,7 @@ use crate::{report::Suite, symbols::Kernel};
 /// The instructions between two looks. A prime, so that it does not keep step with a loop.
 const EVERY: u64 = 2_003;
 
-/// What is not the kernel's.
+/// Stands for all code that is not the kernel's.
 const FIRMWARE: &str = "OpenSBI";
 
 /// Builds the kernel with frame pointers, gives it `job`, and draws.

@@ -1,4 +1,4 @@
-//! What was found in the device tree, for `job=devices`.
+//! The finds in the device tree, kept for `job=devices`.
 //!
 //! The tree's memory is not reserved, so whatever is to be told later is kept here while it is read.
 
@@ -35,7 +35,7 @@ pub enum Slot {
     Good {
         /// The node.
         node: DeviceNode,
-        /// What the registers have told.
+        /// The account of its registers.
         content: Content,
     },
 }
@@ -56,7 +56,7 @@ pub enum Content {
     },
 }
 
-/// What became of a device.
+/// The fate of a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Driver {
     /// No driver is for devices of its kind.

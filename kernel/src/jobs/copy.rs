@@ -1,6 +1,6 @@
 //! `job=copy from=DISK to=DISK sector=N at=M count=C`: copies from one disk to another.
 //!
-//! What a disk has delivered thereby stands on another one, where it can be looked at from outside.
+//! The data that a disk has delivered stand on another one then, where they can be looked at from outside.
 
 use alloc::{format, string::String, vec, vec::Vec};
 
@@ -30,7 +30,7 @@ pub(super) struct Copy {
     write_buffers: Option<usize>,
     /// The sector of the second disk that gets the serial number of the first one.
     serial: Option<u64>,
-    /// What a disk fails is left out, instead of being the end.
+    /// A step that a disk fails is left out, instead of being the end.
     skip_errors: bool,
 }
 

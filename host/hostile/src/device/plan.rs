@@ -1,4 +1,4 @@
-//! What is lied about, and when.
+//! The plan of lies: the requests that are lied about, and the lies.
 
 use std::collections::BTreeMap;
 

@@ -29,7 +29,7 @@ pub struct Page {
 struct Block {
     /// With `{{#include ...}}` as it stands.
     text: String,
-    /// What a program has printed, as it has printed it; the browser breaks its lines.
+    /// The output of a program, as it was printed; the browser breaks its lines.
     printed: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What the kernel says of the device tree and of the slots in it.
+//! The kernel's account of the device tree and of the slots in it.
 
 use anyhow::{Result, ensure};
 use lab::{
