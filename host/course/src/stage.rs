@@ -183,7 +183,14 @@ impl Sandbox {
         // A toolchain that was linked stands elsewhere.
         let toolchains = readable[1].join("toolchains");
         for entry in fs::read_dir(&toolchains).into_iter().flatten().flatten() {
-            readable.extend(fs::canonicalize(entry.path()));
+            // So may its copy of the standard library's source.
+            let sources =
+                ["lib/rustlib/src", "lib/rustlib/src/rust", "lib/rustlib/src/rust/library"];
+            for path in
+                [entry.path()].into_iter().chain(sources.map(|part| entry.path().join(part)))
+            {
+                readable.extend(fs::canonicalize(path));
+            }
         }
         readable.retain(|path| path.is_dir());
         Ok(Self::Walls(readable))
