@@ -1,14 +1,12 @@
 //! From what the device saw to the one likely cause.
 
-use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
+use std::fmt::Write;
 
-use anyhow::{Context, Result, ensure};
 use hostile::device::config::SERIAL_BYTES;
 use lab::image::SECTOR;
-use serde::Deserialize;
 
 use crate::{
-    language::{Language, Text},
+    language::{Text, text},
     recorder::Recording,
     request::{Expected, Kind, Request, Segment},
 };
@@ -19,137 +17,20 @@ const HEADER: u32 = 16;
 /// A check that failed, and the evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The name of the likely cause, an entry of the [`Catalog`].
+    /// The name of the likely cause, an entry of the [`crate::catalog::Catalog`].
     pub cause: &'static str,
     /// The behaviour that was due.
-    pub expected: String,
+    pub expected: Text,
     /// The behaviour that was seen, as far as it can be said in a line.
-    pub seen: String,
+    pub seen: Text,
     /// A picture in characters of both.
     pub picture: Option<String>,
 }
 
 impl Finding {
     /// A finding without a picture.
-    pub fn new(cause: &'static str, expected: impl Into<String>, seen: impl Into<String>) -> Self {
-        Self { cause, expected: expected.into(), seen: seen.into(), picture: None }
-    }
-}
-
-/// The causes that the judges name. Each has its texts in `exercises/causes.toml`.
-pub const CAUSES: &[&str] = &[
-    // Of any run.
-    "never-set-up",
-    "no-request",
-    "not-notified",
-    "broken-chain",
-    "stops",
-    "chain-lost",
-    // Of one request.
-    "type-in",
-    "type-wrong",
-    "header-missing",
-    "header-direction",
-    "response-missing",
-    "response-direction",
-    "response-length",
-    "data-missing",
-    "data-direction",
-    "data-length",
-    "data-not-copied",
-    "data-stale",
-    "data-wrong",
-    "sector-in-bytes",
-    "sector-off-by-one",
-    "sector-wrong",
-    "twice",
-    "returns-early",
-    "response-ignored",
-    // Of a request in pieces.
-    "too-many-segments",
-    "segment-too-long",
-    "piece-out-of-place",
-    "piece-missing",
-    // Of a disk afterwards.
-    "elsewhere",
-    "nothing-written",
-    "too-much-written",
-    "read-wrong",
-    "serial-wrong",
-    // Of setting a device up.
-    "features-not-written",
-    "features-too-late",
-    "features-ok-missing",
-    "features-ok-on-legacy",
-    "features-ok-not-checked",
-    "feature-not-implemented",
-    "feature-not-offered",
-    "option-ignored",
-    "feature-missing",
-    "ring-features-missing",
-    "version-1-missing",
-    "version-1-not-demanded",
-    "legacy-refused",
-    "good-device-refused",
-    "read-only-ignored",
-    "read-only-invented",
-    // Of lies.
-    "good-answer-refused",
-    "stops-at-a-lie",
-    "reset-for-one-answer",
-    "unknown-id-believed",
-    "free-id-believed",
-    "index-jump-believed",
-    "index-one-ahead-believed",
-    "index-back-believed",
-    "long-length-believed",
-    "no-length-believed",
-    "short-length-believed",
-    "error-status-believed",
-    "unknown-status-believed",
-    "missing-status-believed",
-    "legacy-length-counts",
-];
-
-/// The texts for the causes.
-#[derive(Debug)]
-pub struct Catalog(BTreeMap<String, CauseText>);
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CauseText {
-    /// The likely cause in a sentence.
-    cause: Text,
-    /// The place to look at.
-    look: Text,
-}
-
-impl Catalog {
-    /// Reads the texts and makes sure that each cause has one, and each text a cause.
-    ///
-    /// # Errors
-    ///
-    /// The file cannot be read, or the two do not agree.
-    pub fn load(folder: &Path) -> Result<Self> {
-        let path = folder.join("causes.toml");
-        let read = || -> Result<Self> {
-            let texts: BTreeMap<String, CauseText> = toml::from_str(&fs::read_to_string(&path)?)?;
-            for cause in CAUSES {
-                ensure!(texts.contains_key(*cause), "the cause {cause} has no text");
-            }
-            for name in texts.keys() {
-                ensure!(CAUSES.contains(&name.as_str()), "no judge names the cause {name}");
-            }
-            Ok(Self(texts))
-        };
-        read().with_context(|| format!("{} does not describe the causes", path.display()))
-    }
-
-    /// The likely cause in a sentence, and where to look.
-    pub fn text(&self, cause: &str, language: Language) -> (&str, &str) {
-        self.0.get(cause).map_or(("", ""), |text| {
-            (text.cause.in_language(language), text.look.in_language(language))
-        })
+    pub fn new(cause: &'static str, expected: Text, seen: Text) -> Self {
+        Self { cause, expected, seen, picture: None }
     }
 }
 
@@ -190,12 +71,14 @@ pub fn compare(
         }
     }
     let extra = requests.next()?;
-    let seen = format!("also {} at sector {}", extra.kind, extra.sector);
+    let Request { kind, sector, .. } = extra;
+    let seen = text!("also {kind} at sector {sector}", "还有扇区 {sector} 的 {kind}");
     let cause = match expected.last() {
         Some(last) if extra.kind == last.kind && extra.sector == last.sector => "twice",
         _ => "too-much-written",
     };
-    Some(Finding::new(cause, format!("{} requests", expected.len()), seen))
+    let count = expected.len();
+    Some(Finding::new(cause, text!("{count} requests", "{count} 个请求"), seen))
 }
 
 /// Shortens `wanted` to what `seen` moves, if that is a part of whole sectors, and returns what is left.
@@ -218,36 +101,43 @@ fn split(wanted: &mut Expected, seen: &Request) -> Option<Expected> {
 
 /// The request `number` of the expected ones has not come.
 fn missing(expected: &[Expected], number: usize, recording: &Recording, rules: Rules) -> Finding {
-    let wanted = &expected[number];
-    let wanted = format!(
-        "request {} of {}: {} at sector {}",
-        number + 1,
-        expected.len(),
-        wanted.kind,
-        wanted.sector
+    let Expected { kind, sector, .. } = &expected[number];
+    let (which, count) = (number + 1, expected.len());
+    let wanted = text!(
+        "request {which} of {count}: {kind} at sector {sector}",
+        "第 {which} 个请求（共 {count} 个）：扇区 {sector} 的 {kind}"
     );
-    if recording.unseen > 0 {
-        let seen = format!(
-            "{} request(s) available in the queue, and the device was not notified of them",
-            recording.unseen
-        );
-        return Finding::new("not-notified", wanted, seen);
-    }
-    if let Some(complaint) = recording.complaints.first() {
-        return Finding::new("broken-chain", wanted, complaint);
-    }
-    match number {
-        0 if recording.starts == 0 => {
-            Finding::new("never-set-up", wanted, "the driver never set the queue up")
+    let (cause, seen) = match number {
+        _ if recording.unseen > 0 => {
+            let unseen = recording.unseen;
+            let seen = text!(
+                "{unseen} request(s) available in the queue, and the device was not notified of them",
+                "队列中有 {unseen} 个可用的请求，却没有通知设备"
+            );
+            ("not-notified", seen)
         }
-        0 => Finding::new("no-request", wanted, "no request at all reached the device"),
+        _ if let Some(complaint) = recording.complaints.first() => {
+            ("broken-chain", text!("{complaint}", "{complaint}"))
+        }
+        0 if recording.starts == 0 => {
+            ("never-set-up", text!("the driver never set the queue up", "驱动从未建立队列"))
+        }
+        0 => {
+            let seen = text!("no request at all reached the device", "没有任何请求到达设备");
+            ("no-request", seen)
+        }
         // Every chain was used once, none a second time.
         _ if number + 2 >= rules.queue_size && number <= rules.queue_size => {
-            let seen = format!("none after {number}; the queue has {} entries", rules.queue_size);
-            Finding::new("chain-lost", wanted, seen)
+            let size = rules.queue_size;
+            let seen = text!(
+                "none after {number}; the queue has {size} entries",
+                "{number} 个之后再也没有；队列有 {size} 项"
+            );
+            ("chain-lost", seen)
         }
-        _ => Finding::new("stops", wanted, format!("none after {number}")),
-    }
+        _ => ("stops", text!("none after {number}", "{number} 个之后再也没有")),
+    };
+    Finding::new(cause, wanted, seen)
 }
 
 fn compare_one(
@@ -256,31 +146,45 @@ fn compare_one(
     before: Option<&Expected>,
     rules: Rules,
 ) -> Option<Finding> {
-    let finding = |cause, expected: String, was: String| {
+    let finding = |cause, expected: Text, was: Text| {
         Some(Finding { cause, expected, seen: was, picture: Some(picture(wanted, seen)) })
     };
-    let direction = |writes| if writes { "the device writes it" } else { "the device reads it" };
+    let direction = |writes| match writes {
+        true => text!("the device writes it", "由设备写"),
+        false => text!("the device reads it", "由设备读"),
+    };
     let (Some(header), Some(response)) = (seen.segments.first(), seen.segments.last()) else {
-        return finding("header-missing", "three segments".into(), "an empty chain".into());
+        let was = text!("an empty chain", "一条空链");
+        return finding("header-missing", text!("three segments", "三个段"), was);
     };
     if header.device_writes {
-        let expected = format!("header: {}", direction(false));
-        return finding("header-direction", expected, direction(true).into());
+        let expected = text!("header: the device reads it", "请求头：由设备读");
+        return finding("header-direction", expected, direction(true));
     }
     if header.length != HEADER {
-        let was = format!("a first segment of {} bytes", header.length);
-        return finding("header-missing", format!("a header of {HEADER} bytes"), was);
+        let length = header.length;
+        let was = text!("a first segment of {length} bytes", "第一段有 {length} 字节");
+        let expected = text!("a header of {HEADER} bytes", "{HEADER} 字节的请求头");
+        return finding("header-missing", expected, was);
     }
     if seen.kind != wanted.kind {
         let cause = if seen.kind == Kind::In { "type-in" } else { "type-wrong" };
-        return finding(cause, format!("type {}", wanted.kind), format!("type {}", seen.kind));
+        let kind = |kind: Kind| text!("type {kind}", "类型 {kind}");
+        return finding(cause, kind(wanted.kind), kind(seen.kind));
     }
     if !response.device_writes {
         let (cause, was) = match response.length {
-            1 => ("response-direction", direction(false).into()),
-            length => ("response-missing", format!("a last segment of {length} bytes to read")),
+            1 => ("response-direction", direction(false)),
+            length => {
+                let was = text!(
+                    "a last segment of {length} bytes to read",
+                    "最后一段有 {length} 字节，由设备读"
+                );
+                ("response-missing", was)
+            }
         };
-        return finding(cause, format!("response, 1 byte: {}", direction(true)), was);
+        let expected = text!("response, 1 byte: the device writes it", "响应，1 字节：由设备写");
+        return finding(cause, expected, was);
     }
     let wrong_way: Vec<&Segment> = seen
         .data_segments()
@@ -288,20 +192,24 @@ fn compare_one(
         .filter(|segment| segment.device_writes != wanted.device_writes())
         .collect();
     if let Some(segment) = wrong_way.first() {
-        let expected = format!("data: {}", direction(wanted.device_writes()));
-        return finding("data-direction", expected, direction(segment.device_writes).into());
+        let expected = match wanted.device_writes() {
+            true => text!("data: the device writes it", "数据：由设备写"),
+            false => text!("data: the device reads it", "数据：由设备读"),
+        };
+        return finding("data-direction", expected, direction(segment.device_writes));
     }
     let length: u64 = seen.data_segments().iter().map(|segment| u64::from(segment.length)).sum();
     if response.length != 1 {
         let cause =
             if wanted.length > 0 && length == 0 { "response-missing" } else { "response-length" };
-        let was = format!("a last segment of {} bytes", response.length);
-        return finding(cause, "response: 1 byte".into(), was);
+        let last = response.length;
+        let was = text!("a last segment of {last} bytes", "最后一段有 {last} 字节");
+        return finding(cause, text!("response: 1 byte", "响应：1 字节"), was);
     }
     if length != u64::from(wanted.length) {
         let cause = if length == 0 { "data-missing" } else { "data-length" };
-        let expected = format!("{} bytes of data", wanted.length);
-        return finding(cause, expected, format!("{length} bytes of data"));
+        let amount = |length: u64| text!("{length} bytes of data", "{length} 字节数据");
+        return finding(cause, amount(wanted.length.into()), amount(length));
     }
     if seen.sector != wanted.sector {
         let cause = if seen.sector == wanted.sector.wrapping_mul(SECTOR as u64) {
@@ -311,8 +219,8 @@ fn compare_one(
         } else {
             "sector-wrong"
         };
-        let expected = format!("sector {}", wanted.sector);
-        return finding(cause, expected, format!("sector {}", seen.sector));
+        let sector = |sector: u64| text!("sector {sector}", "扇区 {sector}");
+        return finding(cause, sector(wanted.sector), sector(seen.sector));
     }
     if wanted.kind == Kind::Out && seen.data != wanted.data {
         // The memory of a fresh driver is zero but for the serial number at its front.
@@ -323,12 +231,16 @@ fn compare_one(
         } else {
             "data-wrong"
         };
-        let (expected, was) = (bytes(&wanted.data), bytes(&seen.data));
-        return finding(cause, format!("data {expected}"), format!("data {was}"));
+        let data = |data: &[u8]| text!("data {}", "数据 {}", bytes(data));
+        return finding(cause, data(&wanted.data), data(&seen.data));
     }
     if rules.waits && seen.others_waiting > 0 {
-        let was = format!("{} before it had no answer yet", seen.others_waiting);
-        let expected = "a request only when the one before is answered".into();
+        let others = seen.others_waiting;
+        let was = text!("{others} before it had no answer yet", "在它之前的 {others} 个还没有应答");
+        let expected = text!(
+            "a request only when the one before is answered",
+            "前一个请求有了应答，才发下一个"
+        );
         return finding("returns-early", expected, was);
     }
     None

@@ -11,8 +11,8 @@ use anyhow::{Context, Result, anyhow, ensure};
 use serde::Deserialize;
 
 use crate::{
+    catalog::Catalog,
     check::Check,
-    diagnosis::Catalog,
     language::{Language, Text},
     place,
 };

@@ -3,7 +3,7 @@
 use std::env;
 
 use clap::ValueEnum;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -42,11 +42,13 @@ impl Language {
 }
 
 /// A text in all languages.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Text {
-    en: String,
-    zh: String,
+    /// In English.
+    pub en: String,
+    /// In Simplified Chinese.
+    pub zh: String,
 }
 
 impl Text {
@@ -55,3 +57,12 @@ impl Text {
         language.of(&self.en, &self.zh)
     }
 }
+
+/// A [`Text`] from one format string for each language, in the order of [`Language`]; both are given the same
+/// arguments.
+macro_rules! text {
+    ($en:literal, $zh:literal $(, $argument:expr)*) => {
+        $crate::language::Text { en: format!($en $(, $argument)*), zh: format!($zh $(, $argument)*) }
+    };
+}
+pub(crate) use text;

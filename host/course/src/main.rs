@@ -15,6 +15,7 @@
 //!   selftest    the grader graded
 //! ```
 
+mod catalog;
 mod check;
 mod class;
 mod diagnosis;

@@ -9,7 +9,7 @@ use crate::{
     check::Check,
     diagnosis::Finding,
     exercise::{Course, Exercise},
-    language::Language,
+    language::{Language, Text},
 };
 
 /// The result of a submission.
@@ -88,9 +88,9 @@ pub enum End {
         /// The name of the likely cause.
         cause: String,
         /// The behaviour that was due.
-        expected: String,
+        expected: Text,
         /// The behaviour that was seen.
-        seen: String,
+        seen: Text,
         /// Both as a picture.
         picture: Option<String>,
     },
@@ -108,9 +108,8 @@ impl Result {
             None => End::Passed,
             Some(finding) => End::Failed {
                 cause: finding.cause.to_owned(),
-                // Some of it comes from the kernel's memory.
-                expected: plain(&finding.expected),
-                seen: plain(&finding.seen),
+                expected: printable(&finding.expected),
+                seen: printable(&finding.seen),
                 picture: finding.picture,
             },
         };
@@ -264,8 +263,8 @@ fn print_check(
                 return;
             }
             *in_full = false;
-            println!("    {}: {expected}", say("expected", "期望"));
-            println!("    {}:     {seen}", say("seen", "实际"));
+            println!("    {}: {}", say("expected", "期望"), expected.in_language(language));
+            println!("    {}: {}", say("seen", "实际"), seen.in_language(language));
             if let Some(picture) = picture {
                 for line in picture.lines() {
                     println!("    {line}");
@@ -276,4 +275,9 @@ fn print_check(
             println!("    {}: make hint EX={}", say("next hint", "下一条提示"), exercise.number);
         }
     }
+}
+
+/// Some of a finding comes from the kernel's memory.
+fn printable(text: &Text) -> Text {
+    Text { en: plain(&text.en), zh: plain(&text.zh) }
 }

@@ -18,6 +18,7 @@ use serde::Deserialize;
 use super::{SLOT_1, Stand, Verdict, disk_at};
 use crate::{
     diagnosis::{Finding, Rules, bytes, compare},
+    language::text,
     recorder::{Manner, Recorder, Recording},
     request::{Expected, Kind, Request},
 };
@@ -214,9 +215,13 @@ impl Copy {
         };
         let first = requests.first().copied().filter(|first| !is_data(first));
         if self.serial {
-            let wanted = format!("a request of type {} before all others", Kind::GetId);
+            let wanted = text!(
+                "a request of type {} before all others",
+                "一个类型为 {} 的请求，在所有其他请求之前",
+                Kind::GetId
+            );
             let Some(first) = first else {
-                return Some(Finding::new("no-request", wanted, "none came"));
+                return Some(Finding::new("no-request", wanted, text!("none came", "没有到来")));
             };
             requests.remove(0);
             let length = SERIAL_BYTES as u32;
@@ -231,8 +236,12 @@ impl Copy {
         if self.flush {
             let last = requests.pop_if(|last| !is_data(last));
             let Some(last) = last else {
-                let wanted = format!("a request of type {} behind all others", Kind::Flush);
-                return Some(Finding::new("no-request", wanted, "none came"));
+                let wanted = text!(
+                    "a request of type {} behind all others",
+                    "一个类型为 {} 的请求，在所有其他请求之后",
+                    Kind::Flush
+                );
+                return Some(Finding::new("no-request", wanted, text!("none came", "没有到来")));
             };
             let wanted = Expected { kind: Kind::Flush, sector: 0, length: 0, data: Vec::new() };
             let rules = Rules { waits: true, queue_size: QUEUE_SIZE, pieces: false };
@@ -277,36 +286,44 @@ impl Copy {
         for request in seen {
             let data = request.data_segments();
             if data.len() > seg_max {
-                let expected = format!("at most {seg_max} segments of data");
-                return Some(Finding::new(
-                    "too-many-segments",
-                    expected,
-                    format!("{}", data.len()),
-                ));
+                let expected =
+                    text!("at most {seg_max} segments of data", "至多 {seg_max} 个数据段");
+                let was = text!("{}", "{} 个", data.len());
+                return Some(Finding::new("too-many-segments", expected, was));
             }
             if let Some(long) = data.iter().find(|segment| segment.length > size_max) {
-                let expected = format!("segments of at most {size_max} bytes");
-                let was = format!("one of {} bytes", long.length);
+                let expected =
+                    text!("segments of at most {size_max} bytes", "每段至多 {size_max} 字节");
+                let was = text!("one of {} bytes", "有一段 {} 字节", long.length);
                 return Some(Finding::new("segment-too-long", expected, was));
             }
             let length: u64 = data.iter().map(|segment| u64::from(segment.length)).sum();
             if request.sector != sector {
-                let expected = format!("the next piece from sector {sector} on");
-                let was = format!("{} from sector {} on", request.kind, request.sector);
+                let expected =
+                    text!("the next piece from sector {sector} on", "下一段从扇区 {sector} 开始");
+                let was = text!(
+                    "{} from sector {} on",
+                    "{} 从扇区 {} 开始",
+                    request.kind,
+                    request.sector
+                );
                 return Some(Finding::new("piece-out-of-place", expected, was));
             }
             let part = payload.get(done as usize..(done + length) as usize).unwrap_or_default();
             if request.kind == Kind::Out && request.data != part {
                 let (expected, was) = (bytes(part), bytes(&request.data));
-                let expected = format!("data {expected} at sector {sector}");
-                return Some(Finding::new("data-wrong", expected, format!("data {was}")));
+                let expected =
+                    text!("data {expected} at sector {sector}", "扇区 {sector} 的数据 {expected}");
+                let was = text!("data {was}", "数据 {was}");
+                return Some(Finding::new("data-wrong", expected, was));
             }
             sector += length / SECTOR as u64;
             done += length;
         }
         (done < all).then(|| {
-            let was = format!("{} bytes are never asked for", all - done);
-            Finding::new("piece-missing", "pieces that cover the whole request", was)
+            let was = text!("{} bytes are never asked for", "有 {} 字节从未请求", all - done);
+            let expected = text!("pieces that cover the whole request", "各段合起来是整个请求");
+            Finding::new("piece-missing", expected, was)
         })
     }
 
@@ -322,8 +339,8 @@ impl Copy {
             Side::To => "too-much-written",
             Side::From => "read-wrong",
         };
-        let expected = format!("sector {differs} holds {expected}");
-        Some(Finding::new(cause, expected, format!("it holds {seen}")))
+        let expected = text!("sector {differs} holds {expected}", "扇区 {differs} 是 {expected}");
+        Some(Finding::new(cause, expected, text!("it holds {seen}", "它是 {seen}")))
     }
 }
 

@@ -8,7 +8,10 @@ use lab::{
 };
 
 use super::{Stand, Verdict};
-use crate::diagnosis::Finding;
+use crate::{
+    diagnosis::Finding,
+    language::{Text, text},
+};
 
 /// The sectors of the image.
 const SECTORS: usize = 2048;
@@ -22,7 +25,9 @@ pub fn judge(stand: &Stand<'_>, place: &Place, mut random: fastrand::Rng) -> Res
     let guest = Guest::new(&place.kernel, "job=demo timeout_ms=1000");
     let mut expected = image.before().to_vec();
     put_sector(&mut expected, 0, ANSWER)?;
-    for boot in ["after one boot", "after a second boot"] {
+    let boots =
+        [text!("after one boot", "一次启动之后"), text!("after a second boot", "第二次启动之后")];
+    for boot in &boots {
         stand.run(machine.command(&guest), place)?;
         let found = image.contents()?;
         if found != expected {
@@ -39,40 +44,49 @@ pub fn judge(stand: &Stand<'_>, place: &Place, mut random: fastrand::Rng) -> Res
     if has(ANSWER) == 1 && has(GREETING) == 0 {
         return Ok(None);
     }
-    let expected = format!("strings blk.img prints {:?}", String::from_utf8_lossy(ANSWER));
-    Ok(Some(Finding::new("nothing-written", expected, strings.output)))
+    let answer = String::from_utf8_lossy(ANSWER);
+    let expected = text!("strings blk.img prints {answer:?}", "strings blk.img 打印 {answer:?}");
+    let seen = strings.output;
+    Ok(Some(Finding::new("nothing-written", expected, text!("{seen}", "{seen}"))))
 }
 
 /// Says how an image differs from what it should be.
-fn difference(before: &[u8], expected: &[u8], found: &[u8], when: &str) -> Finding {
+fn difference(before: &[u8], expected: &[u8], found: &[u8], when: &Text) -> Finding {
     let sector = |disk: &'_ [u8], number: usize| {
         let start = number * SECTOR;
         disk.get(start..start + SECTOR).map(<[u8]>::to_vec).unwrap_or_default()
     };
-    let text = |disk: &[u8]| {
-        let text = sector(disk, 0);
-        let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
-        String::from_utf8_lossy(&text[..end]).into_owned()
+    let string = |disk: &[u8]| {
+        let bytes = sector(disk, 0);
+        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+        String::from_utf8_lossy(&bytes[..end]).into_owned()
     };
-    let wanted = format!("sector 0 holds {:?} {when}, all others are as before", text(expected));
+    let wanted = Text {
+        en: format!("sector 0 holds {:?} {}, all others are as before", string(expected), when.en),
+        zh: format!("{}扇区 0 是 {:?}，其余扇区不变", when.zh, string(expected)),
+    };
     let answer = sector(expected, 0);
     let elsewhere = found.chunks(SECTOR).position(|sector| sector == answer);
     let changed = (0..before.len() / SECTOR)
         .find(|number| *number > 0 && sector(before, *number) != sector(found, *number));
     match (elsewhere, changed) {
         (Some(number), _) if number > 0 => {
-            Finding::new("elsewhere", wanted, format!("the text stands in sector {number}"))
+            let seen = text!("the text stands in sector {number}", "文字在扇区 {number}");
+            Finding::new("elsewhere", wanted, seen)
         }
         (_, Some(number)) => {
-            Finding::new("too-much-written", wanted, format!("sector {number} has changed"))
+            let seen = text!("sector {number} has changed", "扇区 {number} 变了");
+            Finding::new("too-much-written", wanted, seen)
         }
         _ if sector(found, 0) == sector(before, 0) => {
-            Finding::new("nothing-written", wanted, format!("it still holds {:?}", text(found)))
+            let seen = text!("it still holds {:?}", "它仍是 {:?}", string(found));
+            Finding::new("nothing-written", wanted, seen)
         }
         _ => {
             let zeros = sector(found, 0).iter().all(|byte| *byte == 0);
             let cause = if zeros { "data-not-copied" } else { "data-wrong" };
-            Finding::new(cause, wanted, format!("it holds {:?}", text(found)))
+            let seen = text!("it holds {:?}", "它是 {:?}", string(found));
+            Finding::new(cause, wanted, seen)
         }
     }
 }

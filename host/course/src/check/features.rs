@@ -21,6 +21,7 @@ use serde::Deserialize;
 use super::{Stand, TransportName, Verdict, disk_at};
 use crate::{
     diagnosis::Finding,
+    language::{Text, text},
     recorder::{Manner, Recorder, Recording},
     registers::{Attempt, FeatureBits, status},
     request::Kind,
@@ -120,8 +121,9 @@ impl Features {
         let text = fs::read_to_string(&trace).context("QEMU writes no trace of the registers")?;
         lab::process::append(&place.log, &format!("\n{text}"))?;
         let Some(attempt) = Attempt::first(&text) else {
-            let wanted = "a driver that resets the device and sets it up";
-            let seen = "the status register is never written";
+            let wanted =
+                text!("a driver that resets the device and sets it up", "驱动复位设备并完成初始化");
+            let seen = text!("the status register is never written", "状态寄存器从未被写");
             return Ok(Some(Finding::new("never-set-up", wanted, seen)));
         };
         Ok(match self.device {
@@ -137,10 +139,13 @@ impl Features {
     fn accepted(&self, attempt: &Attempt, transport: Transport, offered: u64) -> Option<Finding> {
         let implemented = FeatureBits::IMPLEMENTED;
         let declined = FeatureBits(if self.direct { INDIRECT_DESC } else { 0 });
-        let wanted = FeatureBits(offered & implemented.0 & !declined.0);
-        let finding = |cause, bits: u64, what: &str| {
-            let seen = format!("{what}: {}", FeatureBits(bits));
-            (bits != 0).then(|| Finding::new(cause, format!("accepted: {wanted}"), seen))
+        let due = FeatureBits(offered & implemented.0 & !declined.0);
+        let wanted = text!("accepted: {due}", "接受：{due}");
+        let finding = |cause, bits: u64, what: [&str; 2]| {
+            let bits = (bits != 0).then_some(FeatureBits(bits))?;
+            let [en, zh] = what;
+            let seen = Text { en: format!("{en}: {bits}"), zh: format!("{zh}：{bits}") };
+            Some(Finding::new(cause, wanted.clone(), seen))
         };
         let modern = transport == Transport::Modern;
         let Some(accepted) = attempt.features else {
@@ -149,37 +154,61 @@ impl Features {
                 true => "legacy-refused",
                 false => "features-not-written",
             };
-            return Some(Finding::new(cause, format!("accepted: {wanted}"), "none are written"));
+            return Some(Finding::new(
+                cause,
+                wanted.clone(),
+                text!("none are written", "什么也没有写"),
+            ));
         };
-        let too_much = accepted & !wanted.0;
-        let missing = wanted.0 & !accepted;
+        let too_much = accepted & !due.0;
+        let missing = due.0 & !accepted;
         let ring = INDIRECT_DESC | EVENT_IDX;
-        let order = |cause, seen: &str| {
-            let wanted = "reset, ACKNOWLEDGE, DRIVER, the features, FEATURES_OK, a queue";
+        let order = |cause, seen: Text| {
+            let wanted = text!(
+                "reset, ACKNOWLEDGE, DRIVER, the features, FEATURES_OK, a queue",
+                "复位，ACKNOWLEDGE，DRIVER，特性，FEATURES_OK，队列"
+            );
             Some(Finding::new(cause, wanted, seen))
         };
         if modern && attempt.features_ok_first {
-            return order(
-                "features-too-late",
+            let seen = text!(
                 "FEATURES_OK is set before the features are written",
+                "特性还没有写，就置了 FEATURES_OK"
             );
+            return order("features-too-late", seen);
         }
-        finding("feature-not-implemented", too_much & !implemented.0, "accepted and unknown")
-            .or_else(|| finding("option-ignored", too_much & declined.0, "accepted, and declined"))
-            .or_else(|| finding("feature-not-offered", too_much, "accepted and not offered"))
-            .or_else(|| finding("version-1-missing", missing & VERSION_1, "not accepted"))
-            .or_else(|| finding("ring-features-missing", missing & ring, "not accepted"))
-            .or_else(|| finding("feature-missing", missing, "not accepted"))
+        let unknown = ["accepted and unknown", "接受了不认识的"];
+        let refused = ["accepted, and declined on the command line", "命令行上已拒绝，却接受了"];
+        let invented = ["accepted and not offered", "接受了设备没有提供的"];
+        let not = ["not accepted", "没有接受"];
+        finding("feature-not-implemented", too_much & !implemented.0, unknown)
+            .or_else(|| finding("option-ignored", too_much & declined.0, refused))
+            .or_else(|| finding("feature-not-offered", too_much, invented))
+            .or_else(|| finding("version-1-missing", missing & VERSION_1, not))
+            .or_else(|| finding("ring-features-missing", missing & ring, not))
+            .or_else(|| finding("feature-missing", missing, not))
             .or_else(|| match (modern, attempt.has(status::FEATURES_OK)) {
-                (true, false) => order("features-ok-missing", "FEATURES_OK is never set"),
-                (false, true) => order("features-ok-on-legacy", "FEATURES_OK on a legacy device"),
+                (true, false) => {
+                    let seen = text!("FEATURES_OK is never set", "从未置 FEATURES_OK");
+                    order("features-ok-missing", seen)
+                }
+                (false, true) => {
+                    let seen =
+                        text!("FEATURES_OK on a legacy device", "对传统设备置了 FEATURES_OK");
+                    order("features-ok-on-legacy", seen)
+                }
                 _ => None,
             })
             .or_else(|| {
-                let is_driven = attempt.queue && attempt.has(status::DRIVER_OK);
-                let seen = "the driver gives the device up after the features";
-                (!is_driven)
-                    .then(|| Finding::new("good-device-refused", "a disk that is driven", seen))
+                if attempt.queue && attempt.has(status::DRIVER_OK) {
+                    return None;
+                }
+                let seen = text!(
+                    "the driver gives the device up after the features",
+                    "驱动在协商特性之后放弃了设备"
+                );
+                let wanted = text!("a disk that is driven", "磁盘正常工作");
+                Some(Finding::new("good-device-refused", wanted, seen))
             })
     }
 
@@ -187,12 +216,17 @@ impl Features {
     fn written(&self, recording: &Recording, sector: u64) -> Option<Finding> {
         let writes = recording.requests.iter().filter(|request| request.kind == Kind::Out);
         let count = writes.count();
-        let seen = format!("{count} of type {} reached it", Kind::Out);
+        let seen =
+            text!("{count} of type {} reached it", "有 {count} 个类型为 {} 的请求到达", Kind::Out);
         if self.device == Device::ReadOnly {
-            let wanted = "no write to a disk that says that it is read-only";
+            let wanted =
+                text!("no write to a disk that says that it is read-only", "不写声明为只读的磁盘");
             return (count > 0).then(|| Finding::new("read-only-ignored", wanted, seen));
         }
-        let wanted = format!("a write to sector {sector} of a disk that is not read-only");
+        let wanted = text!(
+            "a write to sector {sector} of a disk that is not read-only",
+            "写非只读磁盘的扇区 {sector}"
+        );
         (count == 0).then(|| Finding::new("read-only-invented", wanted, seen))
     }
 }
@@ -200,10 +234,11 @@ impl Features {
 /// Makes sure that the driver has given the device up, and has not given it a queue.
 fn left_alone(attempt: &Attempt, cause: &'static str) -> Option<Finding> {
     let seen = match () {
-        () if attempt.queue => "a queue is set up",
-        () if attempt.has(status::DRIVER_OK) => "DRIVER_OK is set",
-        () if !attempt.has(status::FAILED) => "FAILED is not set",
+        () if attempt.queue => text!("a queue is set up", "建立了队列"),
+        () if attempt.has(status::DRIVER_OK) => text!("DRIVER_OK is set", "置了 DRIVER_OK"),
+        () if !attempt.has(status::FAILED) => text!("FAILED is not set", "没有置 FAILED"),
         () => return None,
     };
-    Some(Finding::new(cause, "status FAILED, and no queue", seen))
+    let wanted = text!("status FAILED, and no queue", "状态为 FAILED，没有队列");
+    Some(Finding::new(cause, wanted, seen))
 }

@@ -21,7 +21,10 @@ use lab::{
 use serde::Deserialize;
 
 use super::{SLOT_1, Stand, TransportName, Verdict, disk_at};
-use crate::diagnosis::{Finding, bytes};
+use crate::{
+    diagnosis::{Finding, bytes},
+    language::{Text, text},
+};
 
 /// The sectors of both disks.
 const SECTORS: u64 = 2048;
@@ -51,7 +54,7 @@ enum Name {
 /// A lie and what must come of it.
 struct Row {
     lie: Lie,
-    what: &'static str,
+    what: Text,
     /// The read succeeds, and its data arrive at the honest disk.
     arrives: bool,
     /// The disk is reset.
@@ -67,50 +70,74 @@ impl Name {
         let fails = |lie, what, cause| Row { lie, what, arrives: false, reset: false, cause };
         let legacy = transport == Transport::Legacy;
         match self {
-            Self::IdBeyond => breaks(Lie::IdBeyondQueue, "used.id is 9999", "unknown-id-believed"),
+            Self::IdBeyond => {
+                let what = text!("used.id is 9999", "used.id 为 9999");
+                breaks(Lie::IdBeyondQueue, what, "unknown-id-believed")
+            }
             Self::IdNotOutstanding => {
-                let what = "used.id names a descriptor that heads no chain";
+                let what = text!(
+                    "used.id names a descriptor that heads no chain",
+                    "used.id 指的描述符不是任何链的头"
+                );
                 breaks(Lie::IdNotOutstanding, what, "free-id-believed")
             }
             Self::IndexAhead => {
-                breaks(Lie::IndexOff(1000), "used.idx is 1000 too high", "index-jump-believed")
+                let what = text!("used.idx is 1000 too high", "used.idx 多了 1000");
+                breaks(Lie::IndexOff(1000), what, "index-jump-believed")
             }
             Self::IndexOneAhead => {
-                let what = "used.idx claims one chain more than is outstanding";
+                let what = text!(
+                    "used.idx claims one chain more than is outstanding",
+                    "used.idx 比在途的链多算一条"
+                );
                 breaks(Lie::IndexOneTooFar, what, "index-one-ahead-believed")
             }
             Self::IndexBack => {
                 // Few, so that it does not wrap soon after a reset.
-                breaks(Lie::IndexOff(-1), "used.idx goes back by one", "index-back-believed")
+                let what = text!("used.idx goes back by one", "used.idx 后退一");
+                breaks(Lie::IndexOff(-1), what, "index-back-believed")
             }
             Self::LengthHuge if legacy => {
-                let what = "a legacy device says that it wrote 4294967295 bytes";
+                let what = text!(
+                    "a legacy device says that it wrote 4294967295 bytes",
+                    "传统设备说写了 4294967295 字节"
+                );
                 believed(Lie::LengthHuge, what, "legacy-length-counts")
             }
             Self::LengthZero if legacy => {
-                let what = "a legacy device says that it wrote 0 bytes";
+                let what =
+                    text!("a legacy device says that it wrote 0 bytes", "传统设备说写了 0 字节");
                 believed(Lie::LengthZero, what, "legacy-length-counts")
             }
             Self::LengthOneOver => {
-                let what = "one byte more is written than there was room for";
+                let what = text!(
+                    "one byte more is written than there was room for",
+                    "写入的字节比可写的空间多一"
+                );
                 breaks(Lie::LengthOver(1), what, "long-length-believed")
             }
             Self::LengthHuge => {
-                breaks(Lie::LengthHuge, "4294967295 bytes are written", "long-length-believed")
+                let what = text!("4294967295 bytes are written", "写了 4294967295 字节");
+                breaks(Lie::LengthHuge, what, "long-length-believed")
             }
-            Self::LengthZero => fails(Lie::LengthZero, "0 bytes are written", "no-length-believed"),
+            Self::LengthZero => {
+                let what = text!("0 bytes are written", "写了 0 字节");
+                fails(Lie::LengthZero, what, "no-length-believed")
+            }
             Self::LengthHalf => {
-                let what = "half of the bytes are written";
+                let what = text!("half of the bytes are written", "只写了一半的字节");
                 fails(Lie::LengthHalf, what, "short-length-believed")
             }
             Self::Failed => {
-                fails(Lie::FailWithGarbage, "status 1, an I/O error", "error-status-believed")
+                let what = text!("status 1, an I/O error", "状态 1，输入输出错误");
+                fails(Lie::FailWithGarbage, what, "error-status-believed")
             }
             Self::StatusUnknown => {
-                fails(Lie::Status(0x77), "status 0x77", "unknown-status-believed")
+                let what = text!("status 0x77", "状态 0x77");
+                fails(Lie::Status(0x77), what, "unknown-status-believed")
             }
             Self::NoStatus => {
-                let what = "the status byte is never written";
+                let what = text!("the status byte is never written", "状态字节从未被写");
                 fails(Lie::NoStatus, what, "missing-status-believed")
             }
         }
@@ -190,7 +217,6 @@ impl Sectors {
         let mut lies = rows.iter().zip(&diary.told);
         for (number, after) in self.after.iter().enumerate() {
             let is_lie = number as u64 % (BETWEEN + 1) == BETWEEN;
-            let place = format!("read {number}");
             if number as u64 >= diary.reads {
                 return Some(self.stopped(number, diary));
             }
@@ -199,22 +225,36 @@ impl Sectors {
             let lie = if is_lie { lies.next() } else { None };
             let Some((row, told)) = lie else {
                 if !arrived {
-                    let wanted = format!("{place}, answered honestly, arrives");
-                    return Some(Finding::new("good-answer-refused", wanted, "it does not"));
+                    let wanted = text!(
+                        "read {number}, answered honestly, arrives",
+                        "如实应答的读 {number} 到达"
+                    );
+                    let seen = text!("it does not", "没有到达");
+                    return Some(Finding::new("good-answer-refused", wanted, seen));
                 }
                 if *after != self.read[number] {
                     let (expected, seen) = (bytes(&self.read[number]), bytes(after));
-                    return Some(Finding::new("read-wrong", format!("{place}: {expected}"), seen));
+                    let expected = text!("read {number}: {expected}", "读 {number}：{expected}");
+                    return Some(Finding::new("read-wrong", expected, text!("{seen}", "{seen}")));
                 }
                 continue;
             };
-            let says = |arrives: bool, reset: bool| {
-                let arrives = if arrives { "succeeds" } else { "fails" };
-                let reset = if reset { "the disk is reset" } else { "the disk is not reset" };
-                format!("the read {arrives}, {reset}")
+            let says = |arrives: bool, reset: bool| match (arrives, reset) {
+                (true, true) => text!("the read succeeds, the disk is reset", "读成功，磁盘被复位"),
+                (true, false) => {
+                    text!("the read succeeds, the disk is not reset", "读成功，磁盘没有被复位")
+                }
+                (false, true) => text!("the read fails, the disk is reset", "读失败，磁盘被复位"),
+                (false, false) => {
+                    text!("the read fails, the disk is not reset", "读失败，磁盘没有被复位")
+                }
             };
             if (arrived, told.reset) != (row.arrives, row.reset) {
-                let wanted = format!("{place}: {}: {}", row.what, says(row.arrives, row.reset));
+                let (what, due) = (&row.what, says(row.arrives, row.reset));
+                let wanted = Text {
+                    en: format!("read {number}: {}: {}", what.en, due.en),
+                    zh: format!("读 {number}：{}：{}", what.zh, due.zh),
+                };
                 // Where the answer alone counts, a reset is a mistake of its own.
                 let cause = match told.reset && !row.reset && arrived == row.arrives {
                     true => "reset-for-one-answer",
@@ -226,15 +266,19 @@ impl Sectors {
         let resets = rows.iter().filter(|row| row.reset).count() as u64;
         let seen = diary.starts.saturating_sub(1);
         (seen > resets).then(|| {
-            let wanted = format!("{resets} resets");
-            Finding::new("reset-for-one-answer", wanted, format!("{seen} resets"))
+            let times = |count| text!("{count} resets", "{count} 次复位");
+            Finding::new("reset-for-one-answer", times(resets), times(seen))
         })
     }
 
     /// The copy does not come so far.
     fn stopped(&self, number: usize, diary: &Diary) -> Finding {
-        let wanted = format!("{} reads", self.after.len());
-        let seen = format!("{number} reads, then nothing more ({})", self.end);
+        let wanted = text!("{} reads", "{} 次读", self.after.len());
+        let seen = text!(
+            "{number} reads, then nothing more ({})",
+            "{number} 次读，之后再也没有（{}）",
+            self.end
+        );
         let cause = match number {
             _ if diary.starts == 0 => "never-set-up",
             0 => "good-answer-refused",
