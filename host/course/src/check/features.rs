@@ -18,7 +18,7 @@ use lab::{
 };
 use serde::Deserialize;
 
-use super::{Stand, TransportName, Verdict, disk_at};
+use super::{QEMU_LOG, Stand, TransportName, Verdict, disk_at};
 use crate::{
     diagnosis::Finding,
     language::{Text, text},
@@ -94,12 +94,9 @@ impl Features {
         if self.direct {
             line += " virtio.indirect_desc=off";
         }
-        let trace = place.file("registers.txt");
         let guest = Guest::new(&place.kernel, &line);
         let run = |machine: Machine| {
-            let machine = machine
-                .option("-trace", "virtio_mmio_write_offset")
-                .option("-D", trace.to_string_lossy());
+            let machine = machine.option("-trace", "virtio_mmio_write_offset");
             stand.run(machine.command(&guest), place)
         };
         let recording = if self.device == Device::Refuses {
@@ -118,7 +115,8 @@ impl Features {
             finished?;
             recording
         };
-        let text = fs::read_to_string(&trace).context("QEMU writes no trace of the registers")?;
+        let text = fs::read_to_string(place.file(QEMU_LOG))
+            .context("QEMU writes no trace of the registers")?;
         lab::process::append(&place.log, &format!("\n{text}"))?;
         let Some(attempt) = Attempt::first(&text) else {
             let wanted =
