@@ -13,7 +13,10 @@ use lab::{
     workspace::Workspace,
 };
 
-use crate::stage::{FIRST_STAGE, Files, Sandbox, Stage};
+use crate::{
+    grade::folder_of,
+    stage::{Files, STAGE, Sandbox, Stage},
+};
 
 /// A boot may take so many times as long as one of the grader's own tree.
 const PATIENCE: u32 = 20;
@@ -35,16 +38,22 @@ pub struct Pace<'a> {
 }
 
 impl<'a> Pace<'a> {
-    /// Builds the tree as it is, outside of the walls and with what has to be fetched, and boots it once.
+    /// Builds the tree as it is, outside of the walls and with what has to be fetched, and boots it once. As
+    /// many as `stages` can build at a time from then on.
     ///
     /// A tree of a student that does not compile or hangs is no measure: the limits are the shortest then.
     ///
     /// # Errors
     ///
     /// The host is to blame.
-    pub fn measure(workspace: &Workspace, base: &Files, sandbox: &'a Sandbox) -> Result<Self> {
-        let folder = workspace.target.join("course/0");
-        let stage = Stage::new(base, workspace.target.join(FIRST_STAGE), &Sandbox::Open)?;
+    pub fn measure(
+        workspace: &Workspace,
+        base: &Files,
+        sandbox: &'a Sandbox,
+        stages: usize,
+    ) -> Result<Self> {
+        let folder = folder_of(workspace, 0);
+        let stage = Stage::new(base, folder.join(STAGE), &Sandbox::Open)?;
         let log = folder.join("logs/boot-base.log");
         let kernel = match stage.fetch_and_build(&folder.join("logs/build-base.log"))? {
             Ok(built) => {
@@ -56,6 +65,10 @@ impl<'a> Pace<'a> {
             // Whoever grades others has a tree that compiles: no submission is to blame.
             Err(output) => bail!("the grader's own tree does not build:\n{output}"),
         };
+        for number in 1..stages {
+            let folder = folder_of(workspace, number).join(STAGE);
+            Stage::new(base, folder, sandbox)?.take_over(&stage)?;
+        }
         let pace = Self { kernel, sandbox, log, boot: Mutex::new(SHORTEST_BOOT) };
         pace.limit_again()?;
         Ok(pace)
