@@ -64,6 +64,14 @@ pub const CAUSES: &[&str] = &[
     "good-device-refused",
     "read-only-ignored",
     "read-only-invented",
+    // Of interrupts.
+    "interrupt-not-acknowledged",
+    "interrupt-not-asked",
+    "interrupt-too-late",
+    "interrupts-left-on",
+    "nobody-woken",
+    "wake-up-lost",
+    "change-ignored",
     // Of lies.
     "good-answer-refused",
     "stops-at-a-lie",

@@ -6,7 +6,9 @@
 mod copy;
 mod demo;
 mod features;
+mod interrupts;
 mod lies;
+mod witness;
 
 use std::{path::Path, time::Duration};
 
@@ -47,6 +49,8 @@ enum Run {
     Features(features::Features),
     /// `job=copy` from a disk that lies to an honest one.
     Lies(lies::Lies),
+    /// A disk that chooses the moment of its answers.
+    Interrupts(interrupts::Interrupts),
 }
 
 /// The version of the transport, as a check names it.
@@ -116,6 +120,7 @@ impl Check {
             Run::Copy(copy) => copy.judge(stand, &place, random),
             Run::Features(features) => features.judge(stand, &place, random),
             Run::Lies(lies) => lies.judge(stand, &place, random),
+            Run::Interrupts(interrupts) => interrupts.judge(stand, &place, random),
         }
     }
 }

@@ -7,9 +7,9 @@
 use std::{
     collections::VecDeque,
     mem,
-    sync::{Arc, Mutex, atomic::Ordering},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use hostile::{
@@ -20,6 +20,7 @@ use hostile::{
         used::UsedRing,
     },
     session::Served,
+    wire::Wire,
 };
 use lab::image::SECTOR;
 use vhost_user_backend::{VringRwLock, VringT};
@@ -36,6 +37,10 @@ const HEADER: usize = 16;
 const MOST_RECORDED: usize = 50_000;
 /// The most bytes that a request may make the device read.
 const MOST_READ: usize = 16 << 20;
+/// The longest that a driver may take to ask for an interrupt, on the busiest host.
+const WISH_LIMIT: Duration = Duration::from_secs(2);
+/// An eager disk looks for the next request for so long.
+const LOOKS_FOR: Duration = Duration::from_millis(20);
 
 /// The manner in which the disk answers.
 #[derive(Clone, Debug)]
@@ -52,6 +57,12 @@ pub struct Manner {
     pub fails: Option<u64>,
     /// It does not tell its serial number, and leaves garbage where that should stand.
     pub nameless: bool,
+    /// It moves data only for a driver that has asked for an interrupt, unless that takes too long.
+    pub until_wished: bool,
+    /// It looks for requests itself, without a notification, and so may answer before it is notified.
+    pub eager: bool,
+    /// It has this capacity, in sectors, as soon as so many requests have moved data, and tells the driver.
+    pub grows: Option<(u64, u64)>,
 }
 
 impl Manner {
@@ -64,6 +75,9 @@ impl Manner {
             reverse: false,
             fails: None,
             nameless: false,
+            until_wished: false,
+            eager: false,
+            grows: None,
         }
     }
 }
@@ -81,6 +95,10 @@ pub struct Recording {
     pub unseen: u16,
     /// The answers for which the driver had asked to be interrupted.
     pub interrupts: u64,
+    /// An answer for which the disk has waited in vain for that.
+    pub unwished: Option<Unwished>,
+    /// At the end, with nothing on its way, the driver asks for an interrupt for the next answer.
+    pub still_wished: bool,
     /// The features that the driver acknowledged, as far as QEMU passes them on.
     pub acknowledged: u64,
     /// The most requests that waited at the same time.
@@ -89,12 +107,22 @@ pub struct Recording {
     pub complaints: Vec<String>,
 }
 
+/// The driver did not ask for an interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unwished {
+    /// The request that was to be answered, by its place.
+    pub place: Option<usize>,
+    /// The entry of the used ring that it asked for instead, counted from the next one, as far as it names one.
+    pub entry: Option<i16>,
+}
+
 /// The disk.
 pub struct Recorder {
     manner: Manner,
     config: Arc<Mutex<Config>>,
     bytes: Vec<u8>,
     memory: GuestMemoryAtomic<GuestMemoryMmap>,
+    wire: Wire,
     ring: Option<UsedRing>,
     /// The queue that runs, to look at when the machine has ended.
     vring: Option<VringRwLock>,
@@ -117,13 +145,19 @@ struct Waiting {
 
 impl Recorder {
     /// A disk with these contents that has not met its driver.
-    pub fn new(manner: Manner, bytes: Vec<u8>, memory: GuestMemoryAtomic<GuestMemoryMmap>) -> Self {
+    pub fn new(
+        manner: Manner,
+        bytes: Vec<u8>,
+        memory: GuestMemoryAtomic<GuestMemoryMmap>,
+        wire: Wire,
+    ) -> Self {
         let config = Arc::new(Mutex::new(manner.config.clone()));
         Self {
             manner,
             config,
             bytes,
             memory,
+            wire,
             ring: None,
             vring: None,
             waiting: VecDeque::new(),
@@ -146,15 +180,23 @@ impl Recorder {
             self.vring = Some(vring.clone());
             self.recording.starts += 1;
         }
+        let mut seen_last = Instant::now();
         loop {
             let mut fetched = self.fetch(vring, memory);
             fetched += self.gather(vring, memory);
+            if fetched > 0 {
+                seen_last = Instant::now();
+            }
             while let Some(request) = self.next() {
                 if !self.manner.delay.is_zero() {
                     thread::sleep(self.manner.delay);
                 }
                 self.answer(&request, vring, memory)?;
                 fetched += self.fetch(vring, memory);
+            }
+            if self.manner.eager && seen_last.elapsed() < LOOKS_FOR {
+                std::hint::spin_loop();
+                continue;
             }
             let more = vring.enable_notification().unwrap_or(false);
             if !more || fetched == 0 {
@@ -236,7 +278,8 @@ impl Recorder {
                 segments,
                 data: data.clone(),
                 status: None,
-                others_waiting: self.waiting.len(),
+                others: self.waiting.iter().filter_map(|waiting| waiting.place).collect(),
+                interrupts: false,
             });
         }
         let place = recorded.then_some(place);
@@ -278,15 +321,60 @@ impl Recorder {
                 self.recording.requests[place].status = Some(status);
             }
         }
+        if matches!(request.kind, Kind::In | Kind::Out) {
+            if self.manner.grows.is_some_and(|(moves, _)| self.moves == moves) {
+                self.grow();
+            }
+            if self.manner.until_wished && self.recording.unwished.is_none() {
+                self.wait_for_wish(request, memory)?;
+            }
+        }
         let Some(ring) = &mut self.ring else { return Ok(()) };
         ring.put(memory, request.head.into(), room as u32)?;
         ring.publish(memory)?;
         if ring.wants_interrupt(memory)? {
             self.recording.interrupts += 1;
+            if let Some(place) = request.place {
+                self.recording.requests[place].interrupts = true;
+            }
             // Without a queue there is no one to interrupt.
             let _ = vring.signal_used_queue();
         }
         Ok(())
+    }
+
+    /// Waits until the driver has asked for an interrupt for this answer.
+    fn wait_for_wish(
+        &mut self,
+        request: &Waiting,
+        memory: &GuestMemoryMmap,
+    ) -> Result<(), GuestMemoryError> {
+        let Some(ring) = &self.ring else { return Ok(()) };
+        let begin = Instant::now();
+        while !ring.is_interrupt_wished(memory)? {
+            if begin.elapsed() > WISH_LIMIT {
+                let (place, entry) = (request.place, ring.wished_entry(memory)?);
+                self.recording.unwished = Some(Unwished { place, entry });
+                return Ok(());
+            }
+            thread::sleep(Duration::from_micros(50));
+        }
+        // Whoever has asked looks once more and goes to sleep.
+        thread::sleep(Duration::from_millis(1));
+        Ok(())
+    }
+
+    /// Takes its later capacity on, and waits until QEMU knows.
+    fn grow(&mut self) {
+        let Some((_, capacity)) = self.manner.grows else { return };
+        let asked = |wire: &Wire| wire.log().iter().filter(|name| *name == "GET_CONFIG").count();
+        let before = asked(&self.wire);
+        self.config.lock().unwrap_or_else(PoisonError::into_inner).capacity = capacity;
+        self.wire.config_changed();
+        let begin = Instant::now();
+        while asked(&self.wire) == before && begin.elapsed() < WISH_LIMIT {
+            thread::sleep(Duration::from_micros(200));
+        }
     }
 
     fn execute(&mut self, request: &Waiting, capacity: usize) -> (u8, Vec<u8>) {
@@ -368,6 +456,9 @@ impl Recorder {
         let (Some(vring), memory) = (&self.vring, self.memory.memory()) else { return };
         let state = vring.get_ref();
         let queue = state.get_queue();
+        let ring = self.ring.as_ref().filter(|_| self.waiting.is_empty());
+        let wished = ring.map(|ring| ring.is_interrupt_wished(&memory));
+        self.recording.still_wished = matches!(wished, Some(Ok(true)));
         if let Ok(available) = queue.avail_idx(&*memory, Ordering::Acquire) {
             let unseen = available.0.wrapping_sub(queue.next_avail());
             self.recording.unseen = self.recording.unseen.max(unseen);

@@ -69,8 +69,10 @@ pub struct Request {
     pub data: Vec<u8>,
     /// The status that the device gave, if there was room for one.
     pub status: Option<u8>,
-    /// The requests that waited for an answer when it came.
-    pub others_waiting: usize,
+    /// The requests that waited for an answer when it came, by their places among all.
+    pub others: Vec<usize>,
+    /// The driver had asked to be interrupted for the answer.
+    pub interrupts: bool,
 }
 
 impl Request {

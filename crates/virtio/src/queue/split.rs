@@ -223,10 +223,12 @@ impl<M, T> Queue<M, T> {
     /// which the device may not interrupt, or a violation. Without EVENT_IDX interrupts stay
     /// enabled once this was called.
     pub fn enable_interrupts(&mut self) -> bool {
+        // ANCHOR: exercise-4-enable_interrupts
         self.rings.wish_interrupt(self.event_idx.then_some(self.next_used), 0);
         // Ask: our wish before the device's used index, which is read next.
         fence(Ordering::SeqCst);
         self.look() != Ok(0)
+        // ANCHOR_END: exercise-4-enable_interrupts
     }
 
     /// Asks the device not to interrupt. It may do so all the same; this is a wish.
