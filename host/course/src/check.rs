@@ -10,18 +10,18 @@ mod interrupts;
 mod lies;
 mod witness;
 
-use std::{path::Path, time::Duration};
+use std::{fs, path::Path};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use lab::{
     place::Place,
-    process::Finished,
+    process::{End, Finished},
     qemu::{Machine, Transport, escaped},
     workspace::Workspace,
 };
 use serde::Deserialize;
 
-use crate::{diagnosis::Finding, language::Text, stage::Sandbox};
+use crate::{diagnosis::Finding, language::Text, pace::Pace, stage::Sandbox};
 
 /// A check of an exercise.
 #[derive(Debug, Deserialize)]
@@ -83,6 +83,12 @@ fn disk_at(transport: Transport, socket: &Path, properties: &str) -> Machine {
         .option("-device", format!("vhost-user-blk,chardev=c0,num-queues=1{properties}"))
 }
 
+/// QEMU's traces, in the folder of a check.
+const QEMU_LOG: &str = "qemu.log";
+/// The trace that tells the states of the machine, and the one of a machine that has come to its end in order.
+const STATES: &str = "runstate_set";
+const SHUTDOWN: &str = "(shutdown)";
+
 /// The surroundings of all checks of one kernel.
 pub struct Stand<'a> {
     /// The repository of the grader.
@@ -91,8 +97,8 @@ pub struct Stand<'a> {
     pub kernel: &'a Path,
     /// Decides payloads, sectors and serial numbers.
     pub seed: u64,
-    /// The longest that a boot may take.
-    pub limit: Duration,
+    /// The time limits.
+    pub pace: &'a Pace<'a>,
     /// The walls around QEMU.
     pub sandbox: &'a Sandbox,
     /// The folder for logs.
@@ -126,9 +132,25 @@ impl Check {
 }
 
 impl Stand<'_> {
-    /// Runs QEMU to its end.
-    fn run(&self, qemu: std::process::Command, place: &Place) -> Result<Finished> {
+    /// Runs QEMU to its end. Its traces go to [`QEMU_LOG`].
+    ///
+    /// # Errors
+    ///
+    /// The host is to blame: QEMU has ended without being told so by the kernel, or the host is too slow.
+    fn run(&self, mut qemu: std::process::Command, place: &Place) -> Result<Finished> {
+        let log = place.file(QEMU_LOG);
+        qemu.args(["-trace", STATES, "-D"]).arg(&log);
         let qemu = self.sandbox.wrap(qemu, &[self.kernel], &[place.folder()]);
-        Ok(lab::process::run(qemu, self.limit, &place.log)?)
+        let finished = lab::process::run(qemu, self.pace.boot_limit(), &place.log)?;
+        match finished.end {
+            End::Exited(status) => {
+                let trace = fs::read_to_string(&log).unwrap_or_default();
+                // An exit status would prove nothing: the kernel chooses it.
+                ensure!(trace.contains(SHUTDOWN), "QEMU was ended from outside ({status})");
+            }
+            End::TimedOut(_) => self.pace.ensure_kept()?,
+            End::TooMuchOutput => {}
+        }
+        Ok(finished)
     }
 }

@@ -22,6 +22,7 @@ use crate::{
     GradeAll,
     exercise::Course,
     grade::Grader,
+    pace::Pace,
     place,
     report::{Report, State},
     similar::{fingerprints, similarity},
@@ -48,7 +49,7 @@ pub fn run(workspace: &Workspace, course: &Course, arguments: &GradeAll) -> Resu
         false => Sandbox::new()?,
     };
     let base = tracked(&workspace.root)?;
-    let limit = Grader::calibrate(workspace, &base, &sandbox)?;
+    let pace = Pace::measure(workspace, &base, &sandbox)?;
     let students = students(&arguments.submissions, course, &base, arguments.seed)?;
     let results = workspace.target.join("course/results");
     fs::create_dir_all(&results)?;
@@ -75,7 +76,7 @@ pub fn run(workspace: &Workspace, course: &Course, arguments: &GradeAll) -> Resu
     thread::scope(|scope| {
         for worker in 0..workers {
             let (next, bar, failures) = (&next, &bar, &failures);
-            let (base, sandbox, results) = (&base, &sandbox, &results);
+            let (base, sandbox, results, pace) = (&base, &sandbox, &results, &pace);
             scope.spawn(move || {
                 let grader = Grader {
                     workspace,
@@ -86,7 +87,7 @@ pub fn run(workspace: &Workspace, course: &Course, arguments: &GradeAll) -> Resu
                     seed: arguments.seed,
                     own: false,
                     machines: 1,
-                    limit,
+                    pace,
                 };
                 loop {
                     let student = next.lock().ok().and_then(|mut next| next.next());

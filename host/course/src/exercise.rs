@@ -151,6 +151,9 @@ impl Exercise {
         for place in &self.places {
             let file = place.file.display();
             ensure!(self.files.contains(&place.file), "{file} is not one of its files");
+            // Its attributes hold for the whole crate: `forbid(unsafe_code)` is one.
+            let is_root = ["lib.rs", "main.rs"].iter().any(|root| place.file.ends_with(root));
+            ensure!(!is_root, "{file} is the root of a crate, which stays the grader's");
             self.stub(place)?;
             place::find(&fs::read_to_string(root.join(&place.file))?, &place.anchor)
                 .with_context(|| format!("in {file}"))?;

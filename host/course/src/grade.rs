@@ -5,30 +5,25 @@ use std::{
     path::{Path, PathBuf},
     sync::Mutex,
     thread,
-    time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
-use lab::{
-    process,
-    qemu::{Guest, Machine, Transport},
-    workspace::Workspace,
-};
+use anyhow::{Context, Result};
+use lab::{text::plain, workspace::Workspace};
 
 use crate::{
     Grade,
     check::{Check, Stand},
     exercise::{Course, Exercise},
     language::Language,
+    pace::Pace,
     report::{ExerciseReport, Report, Result as CheckResult, State},
-    stage::{Files, Sandbox, Stage, tracked},
+    stage::{FIRST_STAGE, Files, Sandbox, Stage, tracked},
     submission::Submission,
 };
 
-/// A boot may take so many times as long as one of the grader's own tree.
-const PATIENCE: u32 = 20;
-/// And never less than this, as the busiest check needs more than a boot.
-const SHORTEST_LIMIT: Duration = Duration::from_secs(15);
+/// As much is shown of the compiler's errors.
+const MOST_LINES: usize = 40;
+const LONGEST_LINE: usize = 200;
 /// A check that fails for the host's sake is tried so often.
 const ATTEMPTS: usize = 2;
 
@@ -61,7 +56,7 @@ pub fn run(
         seed,
         own: arguments.submission.is_none(),
         machines: machines(),
-        limit: Grader::calibrate(workspace, &base, &sandbox)?,
+        pace: &Pace::measure(workspace, &base, &sandbox)?,
     };
     let report = grader.grade(&submission, &chosen)?;
     if arguments.json {
@@ -95,39 +90,11 @@ pub struct Grader<'a> {
     pub own: bool,
     /// The virtual machines that run at a time.
     pub machines: usize,
-    /// The longest that a boot may take; see [`Grader::calibrate`].
-    pub limit: Duration,
+    /// The time limits.
+    pub pace: &'a Pace<'a>,
 }
 
 impl Grader<'_> {
-    /// Builds the tree as it is and boots it once; returns the longest that a boot may take on this host.
-    ///
-    /// A tree of a student that does not compile or hangs is no measure: the limit is the shortest then.
-    ///
-    /// # Errors
-    ///
-    /// The host is to blame.
-    pub fn calibrate(workspace: &Workspace, base: &Files, sandbox: &Sandbox) -> Result<Duration> {
-        let folder = workspace.target.join("course/0");
-        let stage = Stage::new(base, folder.join("tree"), sandbox)?;
-        let kernel = match stage.build(&BTreeMap::new(), &folder.join("logs/build-base.log"))? {
-            Ok(kernel) => kernel,
-            Err(_) if matches!(sandbox, Sandbox::Open) => return Ok(SHORTEST_LIMIT),
-            // Whoever grades others has a tree that compiles: no submission is to blame.
-            Err(output) => bail!("the grader's own tree does not build in the sandbox:\n{output}"),
-        };
-        let machine = Machine::new(Transport::Modern);
-        let qemu = machine.command(&Guest::new(&kernel, "job=random bytes=1"));
-        let begin = Instant::now();
-        // It fails for want of a device, having booted.
-        process::run(
-            sandbox.wrap(qemu, &[&kernel], &[]),
-            SHORTEST_LIMIT * PATIENCE,
-            &folder.join("logs/boot-base.log"),
-        )?;
-        Ok((begin.elapsed() * PATIENCE).max(SHORTEST_LIMIT))
-    }
-
     /// Grades the chosen exercises of a submission.
     ///
     /// All together first; what does not pass then is judged again with everything else solved.
@@ -241,8 +208,9 @@ impl Grader<'_> {
         name: &str,
     ) -> Result<Result<PathBuf, String>> {
         let stage = Stage::new(self.base, self.folder.join("tree"), self.sandbox)?;
+        stage.take_over(&self.workspace.target.join(FIRST_STAGE))?;
         let log = self.folder.join(format!("logs/build-{name}.log"));
-        let built = match stage.build(overlay, &log)? {
+        let built = match stage.build(overlay, self.pace.build_limit(), &log)? {
             Ok(built) => built,
             Err(output) => return Ok(Err(output)),
         };
@@ -259,7 +227,7 @@ impl Grader<'_> {
             workspace: self.workspace,
             kernel,
             seed: self.seed,
-            limit: self.limit,
+            pace: self.pace,
             sandbox: self.sandbox,
             logs: &logs,
         };
@@ -301,7 +269,8 @@ fn judge_one(check: &Check, stand: &Stand<'_>) -> CheckResult {
 
 /// The compiler's errors, without the rest of its output.
 fn compiler_errors(output: &str) -> String {
-    let mut errors: Vec<&str> = Vec::new();
+    let output = plain(output);
+    let mut errors: Vec<String> = Vec::new();
     let mut inside = false;
     for line in output.lines() {
         if line.starts_with("error") {
@@ -310,9 +279,9 @@ fn compiler_errors(output: &str) -> String {
             inside = false;
         }
         if inside {
-            errors.push(line);
+            errors.push(line.chars().take(LONGEST_LINE).collect());
         }
-        if errors.len() >= 40 {
+        if errors.len() >= MOST_LINES {
             break;
         }
     }

@@ -24,6 +24,7 @@ mod export;
 mod grade;
 mod hint;
 mod language;
+mod pace;
 mod place;
 mod recorder;
 mod registers;

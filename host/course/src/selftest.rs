@@ -23,6 +23,7 @@ use crate::{
     exercise::{Course, Exercise},
     export::student_files,
     grade::{Grader, machines},
+    pace::Pace,
     stage::{Files, Sandbox, tracked},
 };
 
@@ -59,11 +60,11 @@ pub fn run(
         course,
         base: &base,
         sandbox: &sandbox,
-        folder: workspace.target.join("course/selftest"),
+        folder: workspace.target.join("course/0"),
         seed: SEED,
         own: false,
         machines: machines(),
-        limit: Grader::calibrate(workspace, &base, &sandbox)?,
+        pace: &Pace::measure(workspace, &base, &sandbox)?,
     };
     let (mut passed, mut failed) = (0u32, 0u32);
     let trees: [(&str, &dyn Fn() -> Result<()>); 2] = [
@@ -147,7 +148,8 @@ fn all_stubs(grader: &Grader<'_>, course: &Course) -> Result<()> {
     let place = Place::new(grader.workspace, &kernel, &grader.folder.join("logs/stubs.log"))?;
     let image = place.image("blk", lab_disk(2048)?)?;
     let machine = Machine::new(Transport::Modern).options(Disk::new(&image).options(0));
-    let outcome = machine.run(&Guest::new(&kernel, "job=demo"), grader.limit, &place.log)?;
+    let outcome =
+        machine.run(&Guest::new(&kernel, "job=demo"), grader.pace.boot_limit(), &place.log)?;
     let console = outcome.console();
     let read = "Read string: Hello World from Image!";
     ensure!(console.contains(read), "the demo does not say \"{read}\":\n{console}");

@@ -10,14 +10,18 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, ensure};
-use lab::process::{self, ProcessError};
+use anyhow::{Context, Result, bail, ensure};
+use lab::process::{self, End, ProcessError};
 
 /// Files by their path from the root of the tree.
 pub type Files = BTreeMap<PathBuf, Vec<u8>>;
 
-/// The longest that a kernel may take to build; the first time, everything is.
-const BUILD_LIMIT: Duration = Duration::from_secs(900);
+/// The stage that the grader's own tree is built on first of all, below the target folder.
+pub const FIRST_STAGE: &str = "course/0/tree";
+/// The longest that the grader's own kernel may take to build; the first time, everything is.
+const FIRST_BUILD: Duration = Duration::from_secs(900);
+/// What the kernel is not made of stays away from what compiles a submission, and solutions above all.
+const KEPT_AWAY: [&str; 2] = ["docs", "exercises"];
 
 /// The files that git knows in the tree at `root`, as they are now, and new ones that it does not ignore.
 ///
@@ -66,8 +70,27 @@ impl<'a> Stage<'a> {
         Ok(Self { base, folder, sandbox })
     }
 
-    /// Builds the kernel with `overlay` in place of files of the same path. Returns its file, or the output of
-    /// the compiler.
+    /// Takes over what another stage has compiled, if nothing has been compiled here yet.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be copied.
+    pub fn take_over(&self, other: &Path) -> Result<()> {
+        let target = self.folder.join("target");
+        if target.is_dir() {
+            return Ok(());
+        }
+        // Under its name only when it is whole. The times of the files tell cargo what is up to date.
+        let part = self.folder.join("target.part");
+        let mut copy = Command::new("cp");
+        copy.args(["--archive", "--reflink=auto"]).arg(other.join("target")).arg(&part);
+        ensure!(copy.status()?.success(), "cannot copy {}", other.display());
+        fs::rename(part, target)?;
+        Ok(())
+    }
+
+    /// Builds the kernel with `overlay` in place of files of the same path, from what is on this machine
+    /// already. Returns its file, or the output of the compiler.
     ///
     /// # Errors
     ///
@@ -75,32 +98,59 @@ impl<'a> Stage<'a> {
     pub fn build(
         &self,
         overlay: &BTreeMap<PathBuf, String>,
+        limit: Duration,
         log: &Path,
     ) -> Result<Result<PathBuf, String>> {
         self.write(overlay)?;
-        process::new_log(log)?;
+        let mut cargo = self.cargo();
+        cargo.env("CARGO_NET_OFFLINE", "true");
+        self.run(self.sandbox.wrap(cargo, &[], &[&self.folder]), limit, log)
+    }
+
+    /// Builds the kernel of the base and fetches what is missing. Returns its file, or the output of the
+    /// compiler.
+    ///
+    /// # Errors
+    ///
+    /// The host is to blame.
+    pub fn fetch_and_build(&self, log: &Path) -> Result<Result<PathBuf, String>> {
+        self.write(&BTreeMap::new())?;
+        self.run(self.cargo(), FIRST_BUILD, log)
+    }
+
+    fn cargo(&self) -> Command {
         let mut cargo = Command::new("cargo");
         cargo.current_dir(&self.folder).args(["osdk", "build", "--target-arch=riscv64"]);
         cargo.env("CARGO_TARGET_DIR", self.folder.join("target"));
-        cargo.env("CARGO_NET_OFFLINE", "true");
         cargo.env_remove("RUSTUP_TOOLCHAIN");
-        let cargo = self.sandbox.wrap(cargo, &[], &[&self.folder]);
-        match process::run(cargo, BUILD_LIMIT, log).and_then(|finished| {
-            let output = finished.output.clone();
-            finished.expect_success().map(|()| output)
-        }) {
-            Ok(_) => Ok(Ok(self.folder.join("target/osdk/kernel/kernel-osdk-bin.qemu_elf"))),
+        cargo
+    }
+
+    fn run(&self, cargo: Command, limit: Duration, log: &Path) -> Result<Result<PathBuf, String>> {
+        process::new_log(log)?;
+        let finished = match process::run(cargo, limit, log) {
             Err(ProcessError::Start { .. }) => {
-                Err(anyhow::anyhow!("cargo cannot be started; `make doctor` says what is missing"))
+                bail!("cargo cannot be started; `make doctor` says what is missing")
             }
-            Err(_) => Ok(Err(fs::read_to_string(log).unwrap_or_default())),
-        }
+            finished => finished?,
+        };
+        Ok(match finished.end {
+            End::Exited(0) => Ok(self.folder.join("target/osdk/kernel/kernel-osdk-bin.qemu_elf")),
+            End::Exited(_) => Err(finished.output),
+            end => Err(format!("error: the compiler was stopped: {end}")),
+        })
+    }
+
+    /// The files of the base that a kernel is built from.
+    fn kept(&self) -> impl Iterator<Item = (&'a PathBuf, &'a Vec<u8>)> {
+        let away = |path: &PathBuf| KEPT_AWAY.iter().any(|folder| path.starts_with(folder));
+        self.base.iter().filter(move |(path, _)| !away(path))
     }
 
     /// Makes the tree the base with the overlay, and touches no file that is so already: cargo builds what
     /// has changed.
     fn write(&self, overlay: &BTreeMap<PathBuf, String>) -> Result<()> {
-        for (path, contents) in self.base {
+        for (path, contents) in self.kept() {
             let contents = overlay.get(path).map_or(&contents[..], |text| text.as_bytes());
             let full = self.folder.join(path);
             if fs::read(&full).is_ok_and(|before| before == contents) {
@@ -121,7 +171,7 @@ impl<'a> Stage<'a> {
 
     /// Removes what earlier submissions or another version of the tree left, but not the target folder.
     fn remove_others(&self, folder: &Path) -> io::Result<()> {
-        let known: BTreeSet<&Path> = self.base.keys().flat_map(|path| path.ancestors()).collect();
+        let known: BTreeSet<&Path> = self.kept().flat_map(|(path, _)| path.ancestors()).collect();
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
             let Ok(relative) = path.strip_prefix(&self.folder) else { continue };
@@ -157,8 +207,11 @@ pub enum Sandbox {
     Open,
 }
 
-/// The limits, as arguments of prlimit.
-const LIMITS: [&str; 4] = ["--cpu=900", "--fsize=4294967296", "--nproc=2048", "--core=0"];
+/// The limits of each process, as arguments of prlimit: seconds, bytes and numbers.
+const LIMITS: [&str; 5] =
+    ["--cpu=900", "--as=8589934592", "--fsize=4294967296", "--nproc=2048", "--core=0"];
+/// The parts of Cargo's home that a build needs; others hold what a user logs in with.
+const OF_CARGO: [&str; 4] = ["bin", "registry", "git", "config.toml"];
 
 impl Sandbox {
     /// Walls, if bubblewrap and prlimit work here.
@@ -179,9 +232,11 @@ impl Sandbox {
         let folder = |name: &str, default: &str| {
             env::var_os(name).map_or_else(|| home.join(default), PathBuf::from)
         };
-        let mut readable = vec![folder("CARGO_HOME", ".cargo"), folder("RUSTUP_HOME", ".rustup")];
+        let (cargo, rustup) = (folder("CARGO_HOME", ".cargo"), folder("RUSTUP_HOME", ".rustup"));
+        let mut readable = OF_CARGO.map(|part| cargo.join(part)).to_vec();
+        let toolchains = rustup.join("toolchains");
+        readable.push(rustup);
         // A toolchain that was linked stands elsewhere.
-        let toolchains = readable[1].join("toolchains");
         for entry in fs::read_dir(&toolchains).into_iter().flatten().flatten() {
             // So may its copy of the standard library's source.
             let sources =
@@ -192,7 +247,7 @@ impl Sandbox {
                 readable.extend(fs::canonicalize(path));
             }
         }
-        readable.retain(|path| path.is_dir());
+        readable.retain(|path| path.exists());
         Ok(Self::Walls(readable))
     }
 
@@ -208,7 +263,7 @@ impl Sandbox {
         for file in ["/etc/ld.so.cache", "/etc/alternatives"] {
             walls.args(["--ro-bind-try", file, file]);
         }
-        walls.args(["--tmpfs", "/tmp", "--dev-bind-try", "/dev/shm", "/dev/shm"]);
+        walls.args(["--tmpfs", "/tmp"]);
         let readable = readable.iter().map(|path| path.to_path_buf());
         for path in toolchain.iter().cloned().chain(readable) {
             walls.arg("--ro-bind").arg(&path).arg(&path);

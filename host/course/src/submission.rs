@@ -6,9 +6,11 @@ use std::{
     fs::{self, File},
     io::Read,
     path::{Path, PathBuf},
+    str::FromStr,
 };
 
 use anyhow::{Context, Result};
+use proc_macro2::{TokenStream, TokenTree};
 use walkdir::WalkDir;
 
 use crate::{
@@ -17,6 +19,10 @@ use crate::{
     stage::Files,
 };
 
+/// Words with which a source file makes the compiler read other files or the environment. No exercise needs
+/// one of them; the walls around the compiler are the second line of defence.
+const REACHING: [&str; 6] =
+    ["include", "include_str", "include_bytes", "env", "option_env", "path"];
 /// No exercise file is larger.
 const MOST_BYTES: u64 = 256 << 10;
 /// A submission with more files than this is not looked through for those that are ignored.
@@ -29,9 +35,12 @@ pub struct Submission {
     pub files: BTreeMap<PathBuf, String>,
     /// Exercise files that cannot be taken, with the reason.
     pub refused: BTreeMap<PathBuf, Refusal>,
-    /// Other files that differ from the tree and are not used.
+    /// Other files that differ from the tree and are not used, or the first ones of them.
     pub ignored: Vec<PathBuf>,
 }
+
+/// No more of the ignored files are named.
+const MOST_IGNORED: usize = 100;
 
 /// The reason for which an exercise file is not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +53,10 @@ pub enum Refusal {
     NotUtf8,
     /// It cannot be read.
     Unreadable,
+    /// It is not there.
+    Missing,
+    /// It has a word that makes the compiler read other files or the environment.
+    Reaches(&'static str),
 }
 
 impl fmt::Display for Refusal {
@@ -53,6 +66,10 @@ impl fmt::Display for Refusal {
             Self::TooLong(bytes) => write!(f, "has {bytes} bytes, at most {MOST_BYTES} are taken"),
             Self::NotUtf8 => f.write_str("is no text in UTF-8"),
             Self::Unreadable => f.write_str("cannot be read"),
+            Self::Missing => f.write_str("is not in the submission"),
+            Self::Reaches(word) => {
+                write!(f, "has the word `{word}`: a submission may not reach other files")
+            }
         }
     }
 }
@@ -71,8 +88,9 @@ impl Submission {
         let mut submission = Self::default();
         for path in course.exercises.iter().flat_map(|exercise| &exercise.files) {
             match read_file(folder, path) {
-                Ok(Some(text)) => _ = submission.files.insert(path.clone(), text),
-                Ok(None) => {}
+                Ok(text) => _ = submission.files.insert(path.clone(), text),
+                // In a student's own tree the compiler says it.
+                Err(Refusal::Missing) if !base.contains_key(path) => {}
                 Err(refusal) => _ = submission.refused.insert(path.clone(), refusal),
             }
         }
@@ -94,6 +112,7 @@ impl Submission {
             }
         }
         submission.ignored.sort();
+        submission.ignored.truncate(MOST_IGNORED);
         Ok(submission)
     }
 
@@ -137,12 +156,12 @@ impl Submission {
     }
 }
 
-/// Reads a file below `folder`; `None` if there is none.
-fn read_file(folder: &Path, path: &Path) -> std::result::Result<Option<String>, Refusal> {
+/// Reads a file below `folder`.
+fn read_file(folder: &Path, path: &Path) -> std::result::Result<String, Refusal> {
     let mut full = folder.to_owned();
     for part in path.components() {
         full.push(part);
-        let Ok(metadata) = fs::symlink_metadata(&full) else { return Ok(None) };
+        let Ok(metadata) = fs::symlink_metadata(&full) else { return Err(Refusal::Missing) };
         if metadata.is_symlink() {
             return Err(Refusal::NotAFile);
         }
@@ -158,5 +177,61 @@ fn read_file(folder: &Path, path: &Path) -> std::result::Result<Option<String>, 
     let file = File::open(&full).map_err(|_| Refusal::Unreadable)?;
     // It may have grown meanwhile.
     file.take(MOST_BYTES).read_to_end(&mut bytes).map_err(|_| Refusal::Unreadable)?;
-    String::from_utf8(bytes).map(Some).map_err(|_| Refusal::NotUtf8)
+    let text = String::from_utf8(bytes).map_err(|_| Refusal::NotUtf8)?;
+    match reaching(&text) {
+        Some(word) => Err(Refusal::Reaches(word)),
+        None => Ok(text),
+    }
+}
+
+/// The first word in the source that lets the compiler read what is not the submission's.
+///
+/// The words count wherever they stand but in comments and strings: a macro can put an attribute together
+/// from its parts, but it cannot make a name.
+fn reaching(source: &str) -> Option<&'static str> {
+    match TokenStream::from_str(source) {
+        Ok(tokens) => reaching_token(tokens),
+        // The compiler will hardly read on where this did not; a word in a comment counts here.
+        Err(_) => source
+            .split(|c: char| !c.is_alphanumeric() && c != '_')
+            .find_map(|word| REACHING.into_iter().find(|reaching| *reaching == word)),
+    }
+}
+
+fn reaching_token(tokens: TokenStream) -> Option<&'static str> {
+    tokens.into_iter().find_map(|token| match token {
+        TokenTree::Group(group) => reaching_token(group.stream()),
+        TokenTree::Ident(name) => {
+            let name = name.to_string();
+            let name = name.strip_prefix("r#").unwrap_or(&name);
+            REACHING.into_iter().find(|reaching| *reaching == name)
+        }
+        TokenTree::Punct(_) | TokenTree::Literal(_) => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_reach_out_are_found_in_any_disguise() {
+        for (source, word) in [
+            ("fn f() { include!(\"/etc/passwd\") }", "include"),
+            ("const S: &str = core::include_str ! (\"x\");", "include_str"),
+            ("use core::include_bytes as harmless;", "include_bytes"),
+            ("r#env!(\"HOME\");", "env"),
+            ("#[cfg_attr(all(), path = \"x.rs\")] mod x;", "path"),
+            ("macro_rules! m { ($p:ident) => { #[$p = \"x\"] mod x; } } m!(path);", "path"),
+            ("fn f( { option_env!(\"HOME\") }", "option_env"),
+        ] {
+            assert_eq!(reaching(source), Some(word), "{source}");
+        }
+    }
+
+    #[test]
+    fn comments_and_other_names_reach_nothing() {
+        let source = "/// The path of env.\nfn includes(paths: &str) { let x = \"include!\"; }";
+        assert_eq!(reaching(source), None);
+    }
 }

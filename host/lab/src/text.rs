@@ -1,6 +1,7 @@
 //! Small things about captured text.
 
-/// `text` without terminal escape sequences (`ESC [ ... letter`), carriage returns and zero bytes.
+/// `text` without terminal escape sequences (`ESC [ ... letter`) and without any character that moves the cursor
+/// or turns the direction of writing, but for the ends of lines and tabulators.
 pub fn plain(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
@@ -12,7 +13,9 @@ pub fn plain(text: &str) -> String {
                 chars.next();
                 chars.by_ref().find(|c| ('@'..='~').contains(c));
             }
-            '\u{1b}' | '\r' | '\0' => {}
+            '\n' | '\t' => clean.push(c),
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
+            _ if c.is_control() => {}
             _ => clean.push(c),
         }
     }
@@ -39,6 +42,11 @@ mod tests {
     fn an_unfinished_sequence_swallows_the_rest_only() {
         assert_eq!(plain("left\u{1b}[12"), "left");
         assert_eq!(plain("left\u{1b}"), "left");
+    }
+
+    #[test]
+    fn nothing_moves_the_cursor() {
+        assert_eq!(plain("a\u{8}\u{9b}2J\u{7f}b\u{202e}c\td\n"), "a2Jbc\td\n");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use lab::{
 use serde::Deserialize;
 
 use super::{
-    Stand, TransportName, Verdict, disk_at,
+    QEMU_LOG, Stand, TransportName, Verdict, disk_at,
     witness::{self, in_words, recorder},
 };
 use crate::{
@@ -94,12 +94,7 @@ impl Features {
         if self.direct {
             line += " virtio.indirect_desc=off";
         }
-        let trace = place.file("registers.txt");
-        let traced = |machine: Machine| {
-            machine
-                .option("-trace", "virtio_mmio_write_offset")
-                .option("-D", trace.to_string_lossy())
-        };
+        let traced = |machine: Machine| machine.option("-trace", "virtio_mmio_write_offset");
         let recording = if self.device == Device::Refuses {
             let image = place.image("disk", noise(SECTORS as usize, 1))?;
             // A device behind an IOMMU refuses a driver that has not heard of it.
@@ -113,7 +108,8 @@ impl Features {
             let machine = |socket: &Path| traced(disk_at(transport, socket, properties));
             witness::boot(stand, place, device, machine, &line, in_words)?.account
         };
-        let text = fs::read_to_string(&trace).context("QEMU writes no trace of the registers")?;
+        let text = fs::read_to_string(place.file(QEMU_LOG))
+            .context("QEMU writes no trace of the registers")?;
         lab::process::append(&place.log, &format!("\n{text}"))?;
         let Some(attempt) = Attempt::first(&text) else {
             let wanted =

@@ -4,11 +4,7 @@
 //! and QEMU's trace of the registers tells what the handler does; a wake-up that is lost shows by the requests
 //! that never come.
 
-use std::{
-    fs::File,
-    io::Read as _,
-    path::{Path, PathBuf},
-};
+use std::{fs::File, io::Read as _, path::Path};
 
 use anyhow::{Context, Result};
 use hostile::device::config::Config;
@@ -21,7 +17,7 @@ use lab::{
 use serde::Deserialize;
 
 use super::{
-    SLOT_1, Stand, Verdict, disk_at,
+    QEMU_LOG, SLOT_1, Stand, Verdict, disk_at,
     witness::{self, Seen, in_words, recorder},
 };
 use crate::{
@@ -105,10 +101,9 @@ impl Interrupts {
             grows: (self.scenario == Scenario::Grows).then_some((COUNT as u64 / 2, SECTORS)),
             ..Manner::prompt(config)
         };
-        let trace = place.file("registers.txt");
         let target = place.image("target", vec![0; COUNT * SECTOR])?;
         let machine = |socket: &Path| {
-            let machine = traced(disk_at(Transport::Modern, socket, SLOT_1), &trace);
+            let machine = traced(disk_at(Transport::Modern, socket, SLOT_1));
             match self.scenario {
                 Scenario::Grows => machine.options(Disk::new(&target).slot(0).options(1)),
                 _ => machine,
@@ -116,7 +111,7 @@ impl Interrupts {
         };
         let device = recorder(manner, contents);
         let seen = witness::boot(stand, place, device, machine, &line, in_words)?;
-        let registers = Acknowledgements::read(&read(trace)?);
+        let registers = Acknowledgements::read(&beginning(&place.file(QEMU_LOG))?);
         lab::process::append(&place.log, &format!("{registers:?}\n"))?;
         Ok(self.compare(&seen, wanted, registers))
     }
@@ -230,15 +225,12 @@ fn not_asked_for(Unwished { entry, .. }: Unwished) -> Finding {
 }
 
 /// Has QEMU write down the accesses to the registers.
-fn traced(machine: Machine, trace: &Path) -> Machine {
-    machine
-        .option("-trace", "virtio_mmio_read")
-        .option("-trace", "virtio_mmio_write_offset")
-        .option("-D", trace.to_string_lossy())
+fn traced(machine: Machine) -> Machine {
+    machine.option("-trace", "virtio_mmio_read").option("-trace", "virtio_mmio_write_offset")
 }
 
 /// The beginning of a trace.
-fn read(trace: PathBuf) -> Result<String> {
+fn beginning(trace: &Path) -> Result<String> {
     let mut text = Vec::new();
     let file = File::open(trace).context("QEMU writes no trace of the registers")?;
     file.take(MOST_TRACED).read_to_end(&mut text)?;

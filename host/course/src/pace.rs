@@ -1,0 +1,104 @@
+//! The speed of the host, measured by booting the grader's own kernel: time limits grow with it.
+
+use std::{
+    path::PathBuf,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, bail, ensure};
+use lab::{
+    process,
+    qemu::{Guest, Machine, Transport},
+    workspace::Workspace,
+};
+
+use crate::stage::{FIRST_STAGE, Files, Sandbox, Stage};
+
+/// A boot may take so many times as long as one of the grader's own tree.
+const PATIENCE: u32 = 20;
+/// And never less than this, as the busiest check needs more than a boot.
+const SHORTEST_BOOT: Duration = Duration::from_secs(8);
+/// The longest that the kernel of the grader's own tree may take to boot.
+const LONGEST_BOOT: Duration = Duration::from_secs(60);
+/// A submission may take so many times as long to compile as a kernel may take to boot; what was compiled
+/// before, all but the exercises' own crates, is kept.
+const BUILD: u32 = 8;
+
+/// The time limits of this host.
+pub struct Pace<'a> {
+    /// The grader's own kernel; none if its tree does not compile.
+    kernel: Option<PathBuf>,
+    sandbox: &'a Sandbox,
+    log: PathBuf,
+    boot: Mutex<Duration>,
+}
+
+impl<'a> Pace<'a> {
+    /// Builds the tree as it is, outside of the walls and with what has to be fetched, and boots it once.
+    ///
+    /// A tree of a student that does not compile or hangs is no measure: the limits are the shortest then.
+    ///
+    /// # Errors
+    ///
+    /// The host is to blame.
+    pub fn measure(workspace: &Workspace, base: &Files, sandbox: &'a Sandbox) -> Result<Self> {
+        let folder = workspace.target.join("course/0");
+        let stage = Stage::new(base, workspace.target.join(FIRST_STAGE), &Sandbox::Open)?;
+        let log = folder.join("logs/boot-base.log");
+        let kernel = match stage.fetch_and_build(&folder.join("logs/build-base.log"))? {
+            Ok(built) => {
+                let kernel = folder.join("base.elf");
+                std::fs::copy(built, &kernel)?;
+                Some(kernel)
+            }
+            Err(_) if matches!(sandbox, Sandbox::Open) => None,
+            // Whoever grades others has a tree that compiles: no submission is to blame.
+            Err(output) => bail!("the grader's own tree does not build:\n{output}"),
+        };
+        let pace = Self { kernel, sandbox, log, boot: Mutex::new(SHORTEST_BOOT) };
+        pace.limit_again()?;
+        Ok(pace)
+    }
+
+    /// The longest that a boot may take.
+    pub fn boot_limit(&self) -> Duration {
+        self.boot.lock().map_or(SHORTEST_BOOT, |boot| *boot)
+    }
+
+    /// The longest that a submission may take to compile.
+    pub fn build_limit(&self) -> Duration {
+        self.boot_limit() * BUILD
+    }
+
+    /// Makes sure that the host is not slower by now than the limits suppose, so that a boot that overran
+    /// them is the kernel's fault.
+    ///
+    /// # Errors
+    ///
+    /// It is slower; the limits are longer from now on.
+    pub fn ensure_kept(&self) -> Result<()> {
+        let before = self.boot_limit();
+        let now = self.limit_again()?;
+        ensure!(now <= before, "the host has become slow: a boot may take {} s now", now.as_secs());
+        Ok(())
+    }
+
+    /// Boots once; the limits are never shortened.
+    fn limit_again(&self) -> Result<Duration> {
+        let Some(kernel) = &self.kernel else { return Ok(SHORTEST_BOOT) };
+        let machine = Machine::new(Transport::Modern);
+        let qemu = machine.command(&Guest::new(kernel, "job=random bytes=1"));
+        let begin = Instant::now();
+        // It fails for want of a device, having booted.
+        process::run(self.sandbox.wrap(qemu, &[kernel], &[]), LONGEST_BOOT, &self.log)?;
+        let elapsed = begin.elapsed();
+        let limit = match elapsed < LONGEST_BOOT {
+            true => (elapsed * PATIENCE).max(SHORTEST_BOOT),
+            false => SHORTEST_BOOT,
+        };
+        let mut boot = self.boot.lock().map_err(|_| anyhow::anyhow!("another boot has failed"))?;
+        *boot = limit.max(*boot);
+        Ok(limit)
+    }
+}
