@@ -72,6 +72,17 @@ pub const CAUSES: &[&str] = &[
     "nobody-woken",
     "wake-up-lost",
     "change-ignored",
+    // Of DMA memory.
+    "a-page-for-each",
+    "slot-twice",
+    "slot-lost",
+    "slots-missing",
+    "slots-overlap",
+    "slots-unaligned",
+    "slots-share-a-line",
+    "exhaustion-not-told",
+    "not-synced-to-device",
+    "not-synced-from-device",
     // Of lies.
     "good-answer-refused",
     "stops-at-a-lie",

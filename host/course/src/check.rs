@@ -3,11 +3,14 @@
 //! A check is judged by evidence from outside of the kernel alone: the requests that a disk has recorded,
 //! and the contents of disks afterwards. Payloads, sectors and serial numbers come from a seed.
 
+mod addresses;
 mod copy;
 mod demo;
 mod features;
 mod interrupts;
 mod lies;
+mod slices;
+mod sync;
 mod witness;
 
 use std::{fs, path::Path};
@@ -51,6 +54,12 @@ enum Run {
     Lies(lies::Lies),
     /// A disk that chooses the moment of its answers.
     Interrupts(interrupts::Interrupts),
+    /// Slices of DMA memory, taken and dropped.
+    Slices(slices::Slices),
+    /// The memory of requests in flight.
+    Addresses(addresses::Addresses),
+    /// Devices that do not see the CPU's caches.
+    Sync(sync::Sync),
 }
 
 /// The version of the transport, as a check names it.
@@ -127,6 +136,9 @@ impl Check {
             Run::Features(features) => features.judge(stand, &place, random),
             Run::Lies(lies) => lies.judge(stand, &place, random),
             Run::Interrupts(interrupts) => interrupts.judge(stand, &place, random),
+            Run::Slices(slices) => slices.judge(stand, &place, random),
+            Run::Addresses(addresses) => addresses.judge(stand, &place, random),
+            Run::Sync(sync) => sync.judge(stand, &place, random),
         }
     }
 }

@@ -139,7 +139,9 @@ impl Interrupts {
             );
             return Some(Finding::new("not-notified", expected, seen));
         }
-        if registers.reads > registers.acknowledged + 1 {
+        // QEMU's interrupt controller passes on an interrupt that was not acknowledged; others go on for ever.
+        let never = registers.acknowledged == 0 && recording.interrupts > 1;
+        if never || registers.reads > registers.acknowledged + 1 {
             let expected = text!(
                 "what InterruptStatus tells is written to InterruptACK",
                 "InterruptStatus 的值被写入 InterruptACK"
