@@ -72,6 +72,11 @@ pub const CAUSES: &[&str] = &[
     "nobody-woken",
     "wake-up-lost",
     "change-ignored",
+    // Of a queue.
+    "chain-crosses",
+    "chain-broken",
+    "descriptor-twice",
+    "descriptors-lost",
     // Of DMA memory.
     "a-page-for-each",
     "slot-twice",

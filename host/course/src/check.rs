@@ -11,6 +11,7 @@ mod interrupts;
 mod lies;
 mod slices;
 mod sync;
+mod verify;
 mod witness;
 
 use std::{fs, path::Path};
@@ -58,6 +59,8 @@ enum Run {
     Slices(slices::Slices),
     /// The memory of requests in flight.
     Addresses(addresses::Addresses),
+    /// `job=verify`, chain by chain.
+    Verify(verify::Verify),
     /// Devices that do not see the CPU's caches.
     Sync(sync::Sync),
 }
@@ -138,6 +141,7 @@ impl Check {
             Run::Interrupts(interrupts) => interrupts.judge(stand, &place, random),
             Run::Slices(slices) => slices.judge(stand, &place, random),
             Run::Addresses(addresses) => addresses.judge(stand, &place, random),
+            Run::Verify(verify) => verify.judge(stand, &place, random),
             Run::Sync(sync) => sync.judge(stand, &place, random),
         }
     }

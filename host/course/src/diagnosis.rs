@@ -313,6 +313,7 @@ mod tests {
     fn seen() -> Request {
         let segment = |device_writes, length| Segment { device_writes, length, address: 0 };
         Request {
+            head: 0,
             kind: Kind::Out,
             sector: 7,
             segments: vec![segment(false, 16), segment(false, 512), segment(true, 1)],

@@ -49,6 +49,8 @@ pub struct Manner {
     pub config: Config,
     /// It takes so long for each answer.
     pub delay: Duration,
+    /// It looks into the queue only so long after it was notified.
+    pub late: Duration,
     /// It answers only when so many requests wait, or when no more have come for a while.
     pub gather: usize,
     /// It answers the request that came last first.
@@ -71,6 +73,7 @@ impl Manner {
         Self {
             config,
             delay: Duration::ZERO,
+            late: Duration::ZERO,
             gather: 1,
             reverse: false,
             fails: None,
@@ -180,6 +183,9 @@ impl Recorder {
             self.vring = Some(vring.clone());
             self.recording.starts += 1;
         }
+        if !self.manner.late.is_zero() {
+            thread::sleep(self.manner.late);
+        }
         let mut seen_last = Instant::now();
         loop {
             let mut fetched = self.fetch(vring, memory);
@@ -273,6 +279,7 @@ impl Recorder {
         let recorded = place < MOST_RECORDED;
         if recorded {
             self.recording.requests.push(Request {
+                head,
                 kind,
                 sector,
                 segments,

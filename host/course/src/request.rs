@@ -56,9 +56,19 @@ pub struct Segment {
     pub address: u64,
 }
 
+impl Segment {
+    /// Returns true if the two have memory in common.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let end = |segment: &Self| segment.address.saturating_add(segment.length.into());
+        self.address < end(other) && other.address < end(self)
+    }
+}
+
 /// A request that the device has taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
+    /// The number of its first descriptor in the ring.
+    pub head: u16,
     /// Its type.
     pub kind: Kind,
     /// Its first sector.

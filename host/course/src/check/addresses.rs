@@ -56,7 +56,7 @@ fn compare(seen: &Seen<Recording>) -> Option<Finding> {
         let others = request.others.iter().filter_map(|other| requests.get(*other));
         for other in others {
             let shared = ends(request).find_map(|segment| {
-                ends(other).find(|other| overlap(segment, other)).map(|other| (segment, other))
+                ends(other).find(|other| segment.overlaps(other)).map(|other| (segment, other))
             });
             let Some((segment, other)) = shared else { continue };
             let expected = text!(
@@ -111,11 +111,6 @@ fn ends(request: &Request) -> impl Iterator<Item = &Segment> {
     request.segments.first().into_iter().chain(request.segments.last())
 }
 
-fn overlap(one: &Segment, other: &Segment) -> bool {
-    let end = |segment: &Segment| segment.address.saturating_add(segment.length.into());
-    one.address < end(other) && other.address < end(one)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +119,7 @@ mod tests {
         let at = number as u64 % 64;
         let segment = |device_writes, length, address| Segment { device_writes, length, address };
         Request {
+            head: at as u16,
             kind: Kind::In,
             sector: 0,
             segments: vec![

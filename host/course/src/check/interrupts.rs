@@ -251,6 +251,7 @@ mod tests {
         change: impl FnOnce(&mut Seen<Recording>, &mut Acknowledgements),
     ) -> Option<&'static str> {
         let request = Request {
+            head: 0,
             kind: Kind::In,
             sector: 0,
             segments: Vec::new(),
