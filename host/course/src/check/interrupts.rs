@@ -203,7 +203,7 @@ impl Interrupts {
 }
 
 /// The driver sleeps, or looks, and has asked for no interrupt or for another one.
-fn not_asked_for(Unwished { entry, .. }: Unwished) -> Finding {
+fn not_asked_for(Unwished { entry }: Unwished) -> Finding {
     let expected = text!(
         "an interrupt asked for by whoever waits longer than a moment",
         "等待超过片刻的任务会要求中断"
@@ -273,7 +273,7 @@ mod tests {
         assert_eq!(cause(Scenario::Sleeps, |_, _| {}), None);
         let unwished = |entry| {
             cause(Scenario::Sleeps, |seen, _| {
-                seen.account.unwished = Some(Unwished { place: Some(0), entry });
+                seen.account.unwished = Some(Unwished { entry });
             })
         };
         assert_eq!(unwished(None), Some("interrupt-not-asked"));

@@ -4,31 +4,33 @@
 //! writes down. It is honest, and does what QEMU's own disk does with a request that makes no sense: it fails
 //! it where there is room for a status.
 
+mod answer;
+mod manner;
+mod recording;
+
 use std::{
     collections::VecDeque,
     mem,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, atomic::Ordering},
     thread,
     time::{Duration, Instant},
 };
 
 use hostile::{
-    device::{
-        config::{Config, SERIAL_BYTES},
-        disk::{IO_ERROR, OK, UNSUPPORTED},
-        request::Span,
-        used::UsedRing,
-    },
+    device::{config::Config, request::Span, used::UsedRing},
     session::Served,
     wire::Wire,
 };
-use lab::image::SECTOR;
 use vhost_user_backend::{VringRwLock, VringT};
 use virtio_queue::QueueT;
 use vm_memory::{
     Address, Bytes, GuestAddressSpace, GuestMemoryAtomic, GuestMemoryError, GuestMemoryMmap,
 };
 
+pub use self::{
+    manner::Manner,
+    recording::{Recording, Unwished},
+};
 use crate::request::{Kind, Request, Segment};
 
 /// The bytes of a request header.
@@ -37,87 +39,8 @@ const HEADER: usize = 16;
 const MOST_RECORDED: usize = 50_000;
 /// The most bytes that a request may make the device read.
 const MOST_READ: usize = 16 << 20;
-/// The longest that a driver may take to ask for an interrupt, on the busiest host.
-const WISH_LIMIT: Duration = Duration::from_secs(2);
 /// An eager disk looks for the next request for so long.
 const LOOKS_FOR: Duration = Duration::from_millis(20);
-
-/// The manner in which the disk answers.
-#[derive(Clone, Debug)]
-pub struct Manner {
-    /// Its description of itself.
-    pub config: Config,
-    /// It takes so long for each answer.
-    pub delay: Duration,
-    /// It looks into the queue only so long after it was notified.
-    pub late: Duration,
-    /// It answers only when so many requests wait, or when no more have come for a while.
-    pub gather: usize,
-    /// It answers the request that came last first.
-    pub reverse: bool,
-    /// It fails this request that moves data, counted from 0.
-    pub fails: Option<u64>,
-    /// It does not tell its serial number, and leaves garbage where that should stand.
-    pub nameless: bool,
-    /// It moves data only for a driver that has asked for an interrupt, unless that takes too long.
-    pub until_wished: bool,
-    /// It looks for requests itself, without a notification, and so may answer before it is notified.
-    pub eager: bool,
-    /// It has this capacity, in sectors, as soon as so many requests have moved data, and tells the driver.
-    pub grows: Option<(u64, u64)>,
-}
-
-impl Manner {
-    /// At once and in order.
-    pub fn prompt(config: Config) -> Self {
-        Self {
-            config,
-            delay: Duration::ZERO,
-            late: Duration::ZERO,
-            gather: 1,
-            reverse: false,
-            fails: None,
-            nameless: false,
-            until_wished: false,
-            eager: false,
-            grows: None,
-        }
-    }
-}
-
-/// Everything that the disk has seen.
-#[derive(Clone, Debug, Default)]
-pub struct Recording {
-    /// The number of times that the driver set the queue up.
-    pub starts: u64,
-    /// The notifications that arrived; two that come close together may count as one.
-    pub notifications: u64,
-    /// The requests, in the order in which they were taken.
-    pub requests: Vec<Request>,
-    /// The chains that the driver made available and the disk never looked at, for want of a notification.
-    pub unseen: u16,
-    /// The answers for which the driver had asked to be interrupted.
-    pub interrupts: u64,
-    /// An answer for which the disk has waited in vain for that.
-    pub unwished: Option<Unwished>,
-    /// At the end, with nothing on its way, the driver asks for an interrupt for the next answer.
-    pub still_wished: bool,
-    /// The features that the driver acknowledged, as far as QEMU passes them on.
-    pub acknowledged: u64,
-    /// The most requests that waited at the same time.
-    pub most_waiting: usize,
-    /// Chains that are broken, in words.
-    pub complaints: Vec<String>,
-}
-
-/// The driver did not ask for an interrupt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unwished {
-    /// The request that was to be answered, by its place.
-    pub place: Option<usize>,
-    /// The entry of the used ring that it asked for instead, counted from the next one, as far as it names one.
-    pub entry: Option<i16>,
-}
 
 /// The disk.
 pub struct Recorder {
@@ -292,130 +215,6 @@ impl Recorder {
         let place = recorded.then_some(place);
         self.waiting.push_back(Waiting { head, place, kind, sector, data, room });
         self.recording.most_waiting = self.recording.most_waiting.max(self.waiting.len());
-    }
-
-    /// Carries a request out, writes the answer, and interrupts if the driver wishes that.
-    fn answer(
-        &mut self,
-        request: &Waiting,
-        vring: &VringRwLock,
-        memory: &GuestMemoryMmap,
-    ) -> Result<(), GuestMemoryError> {
-        let room: usize = request.room.iter().map(|span| span.length as usize).sum();
-        // Without room for a status there is none for anything.
-        if let Some(capacity) = room.checked_sub(1) {
-            let (status, data) = self.execute(request, capacity);
-            let mut bytes = data;
-            bytes.resize(capacity, 0);
-            bytes.push(status);
-            let keeps = status != OK;
-            let mut rest = &bytes[..];
-            for span in &request.room {
-                let (piece, behind) = rest.split_at(rest.len().min(span.length as usize));
-                rest = behind;
-                match (keeps, behind.is_empty()) {
-                    (false, _) => memory.write_slice(piece, span.address)?,
-                    // Of a request that failed, only the status is written.
-                    (true, _) if self.manner.nameless => memory.write_slice(piece, span.address)?,
-                    (true, true) if !piece.is_empty() => {
-                        let last = span.address.unchecked_add(piece.len() as u64 - 1);
-                        memory.write_obj(status, last)?;
-                    }
-                    (true, _) => {}
-                }
-            }
-            if let Some(place) = request.place {
-                self.recording.requests[place].status = Some(status);
-            }
-        }
-        if matches!(request.kind, Kind::In | Kind::Out) {
-            if self.manner.grows.is_some_and(|(moves, _)| self.moves == moves) {
-                self.grow();
-            }
-            if self.manner.until_wished && self.recording.unwished.is_none() {
-                self.wait_for_wish(request, memory)?;
-            }
-        }
-        let Some(ring) = &mut self.ring else { return Ok(()) };
-        ring.put(memory, request.head.into(), room as u32)?;
-        ring.publish(memory)?;
-        if ring.wants_interrupt(memory)? {
-            self.recording.interrupts += 1;
-            if let Some(place) = request.place {
-                self.recording.requests[place].interrupts = true;
-            }
-            // Without a queue there is no one to interrupt.
-            let _ = vring.signal_used_queue();
-        }
-        Ok(())
-    }
-
-    /// Waits until the driver has asked for an interrupt for this answer.
-    fn wait_for_wish(
-        &mut self,
-        request: &Waiting,
-        memory: &GuestMemoryMmap,
-    ) -> Result<(), GuestMemoryError> {
-        let Some(ring) = &self.ring else { return Ok(()) };
-        let begin = Instant::now();
-        while !ring.is_interrupt_wished(memory)? {
-            if begin.elapsed() > WISH_LIMIT {
-                let (place, entry) = (request.place, ring.wished_entry(memory)?);
-                self.recording.unwished = Some(Unwished { place, entry });
-                return Ok(());
-            }
-            thread::sleep(Duration::from_micros(50));
-        }
-        // Whoever has asked looks once more and goes to sleep.
-        thread::sleep(Duration::from_millis(1));
-        Ok(())
-    }
-
-    /// Takes its later capacity on, and waits until QEMU knows.
-    fn grow(&mut self) {
-        let Some((_, capacity)) = self.manner.grows else { return };
-        let asked = |wire: &Wire| wire.log().iter().filter(|name| *name == "GET_CONFIG").count();
-        let before = asked(&self.wire);
-        self.config.lock().unwrap_or_else(PoisonError::into_inner).capacity = capacity;
-        self.wire.config_changed();
-        let begin = Instant::now();
-        while asked(&self.wire) == before && begin.elapsed() < WISH_LIMIT {
-            thread::sleep(Duration::from_micros(200));
-        }
-    }
-
-    fn execute(&mut self, request: &Waiting, capacity: usize) -> (u8, Vec<u8>) {
-        if matches!(request.kind, Kind::In | Kind::Out) {
-            self.moves += 1;
-            if self.manner.fails == Some(self.moves - 1) {
-                return (IO_ERROR, Vec::new());
-            }
-        }
-        let serial = self.manner.config.serial;
-        let bytes = &mut self.bytes;
-        let range = |length: usize| {
-            let start = usize::try_from(request.sector).ok()?.checked_mul(SECTOR)?;
-            let whole = length > 0 && length.is_multiple_of(SECTOR);
-            whole.then_some(start..start.checked_add(length)?)
-        };
-        match request.kind {
-            Kind::In => match range(capacity).and_then(|range| bytes.get(range)) {
-                Some(sectors) => (OK, sectors.to_vec()),
-                None => (IO_ERROR, Vec::new()),
-            },
-            Kind::Out => match range(request.data.len()).and_then(|range| bytes.get_mut(range)) {
-                Some(sectors) => {
-                    sectors.copy_from_slice(&request.data);
-                    (OK, Vec::new())
-                }
-                None => (IO_ERROR, Vec::new()),
-            },
-            Kind::Flush => (OK, Vec::new()),
-            Kind::GetId if self.manner.nameless => (UNSUPPORTED, vec![b'?'; capacity]),
-            Kind::GetId => (OK, serial[..capacity.min(SERIAL_BYTES)].to_vec()),
-            Kind::Other(_) => (UNSUPPORTED, Vec::new()),
-            Kind::None => (IO_ERROR, Vec::new()),
-        }
     }
 }
 
