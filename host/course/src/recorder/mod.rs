@@ -109,7 +109,7 @@ impl Recorder {
         if !self.manner.late.is_zero() {
             thread::sleep(self.manner.late);
         }
-        let mut seen_last = Instant::now();
+        let (mut seen_last, mut told_in_vain) = (Instant::now(), false);
         loop {
             let mut fetched = self.fetch(vring, memory);
             fetched += self.gather(vring, memory);
@@ -127,10 +127,13 @@ impl Recorder {
                 std::hint::spin_loop();
                 continue;
             }
+            // What came since the last look is not notified. A ring that announces what is not there is left
+            // alone when that has been tried once.
             let more = vring.enable_notification().unwrap_or(false);
-            if !more || fetched == 0 {
+            if !more || fetched == 0 && told_in_vain {
                 return Ok(());
             }
+            told_in_vain = fetched == 0;
         }
     }
 
