@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     GradeAll,
     exercise::Course,
-    grade::Grader,
+    grade::{Grader, folder_of, machines},
     pace::Pace,
     place,
     report::{Report, State},
@@ -49,7 +49,8 @@ pub fn run(workspace: &Workspace, course: &Course, arguments: &GradeAll) -> Resu
         false => Sandbox::new()?,
     };
     let base = tracked(&workspace.root)?;
-    let pace = Pace::measure(workspace, &base, &sandbox)?;
+    let workers = machines();
+    let pace = Pace::measure(workspace, &base, &sandbox, workers)?;
     let students = students(&arguments.submissions, course, &base, arguments.seed)?;
     let results = workspace.target.join("course/results");
     fs::create_dir_all(&results)?;
@@ -71,7 +72,6 @@ pub fn run(workspace: &Workspace, course: &Course, arguments: &GradeAll) -> Resu
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     let next = Mutex::new(todo.into_values());
-    let workers = thread::available_parallelism().map_or(1, usize::from);
     let failures = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for worker in 0..workers {
@@ -83,7 +83,7 @@ pub fn run(workspace: &Workspace, course: &Course, arguments: &GradeAll) -> Resu
                     course,
                     base,
                     sandbox,
-                    folder: workspace.target.join(format!("course/{worker}")),
+                    folder: folder_of(workspace, worker),
                     seed: arguments.seed,
                     own: false,
                     machines: 1,
@@ -284,7 +284,7 @@ fn write_table(out: &Path, course: &Course, reports: &[(&Student, Option<Report>
 }
 
 /// A text that no spreadsheet takes for a formula.
-fn harmless(text: &str) -> String {
+pub fn harmless(text: &str) -> String {
     let clean: String = text.chars().filter(|c| !c.is_control()).collect();
     match clean.starts_with(['=', '+', '-', '@']) {
         true => format!("'{clean}"),

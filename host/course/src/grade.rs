@@ -17,7 +17,7 @@ use crate::{
     language::Language,
     pace::Pace,
     report::{ExerciseReport, Report, Result as CheckResult, State},
-    stage::{FIRST_STAGE, Files, Sandbox, Stage, tracked},
+    stage::{Files, STAGE, Sandbox, Stage, tracked},
     submission::Submission,
 };
 
@@ -52,11 +52,11 @@ pub fn run(
         course,
         base: &base,
         sandbox: &sandbox,
-        folder: workspace.target.join("course/0"),
+        folder: folder_of(workspace, 0),
         seed,
         own: arguments.submission.is_none(),
         machines: machines(),
-        pace: &Pace::measure(workspace, &base, &sandbox)?,
+        pace: &Pace::measure(workspace, &base, &sandbox, 1)?,
     };
     let report = grader.grade(&submission, &chosen)?;
     if arguments.json {
@@ -65,6 +65,11 @@ pub fn run(
         report.print(course, language);
     }
     Ok(report.is_complete())
+}
+
+/// The folder of one who grades, of several.
+pub fn folder_of(workspace: &Workspace, number: usize) -> PathBuf {
+    workspace.target.join(format!("course/{number}"))
 }
 
 /// As many virtual machines as there are processors.
@@ -207,8 +212,7 @@ impl Grader<'_> {
         overlay: &BTreeMap<PathBuf, String>,
         name: &str,
     ) -> Result<Result<PathBuf, String>> {
-        let stage = Stage::new(self.base, self.folder.join("tree"), self.sandbox)?;
-        stage.take_over(&self.workspace.target.join(FIRST_STAGE))?;
+        let stage = Stage::new(self.base, self.folder.join(STAGE), self.sandbox)?;
         let log = self.folder.join(format!("logs/build-{name}.log"));
         let built = match stage.build(overlay, self.pace.build_limit(), &log)? {
             Ok(built) => built,

@@ -34,6 +34,7 @@ mod selftest;
 mod similar;
 mod stage;
 mod submission;
+mod trial;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -82,6 +83,8 @@ enum Command {
         /// The number of the exercise
         exercise: u32,
     },
+    /// Grade a class of made-up students, attacks among them, and compare with what is due
+    Trial(Trial),
     /// Grade variants of the solution that are known to be wrong or right, and see that each is judged so
     Selftest {
         /// Only variants whose name contains this, such as 1-write-block/wrong
@@ -132,6 +135,26 @@ struct GradeAll {
     no_sandbox: bool,
 }
 
+impl GradeAll {
+    /// The arguments of a run in the sandbox without anything to compare with.
+    fn of(submissions: PathBuf, out: PathBuf, seed: u64) -> Self {
+        Self { submissions, out, seed, similar: 70, earlier: None, no_sandbox: false }
+    }
+}
+
+#[derive(Args)]
+struct Trial {
+    /// The number of submissions
+    #[arg(long, default_value_t = 60)]
+    count: usize,
+    /// Only the part that every test run grades
+    #[arg(long)]
+    part: bool,
+    /// Repeats a trial
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let language = cli.lang.unwrap_or_else(Language::of_environment);
@@ -165,6 +188,7 @@ fn perform(command: Command, language: Language) -> Result<bool> {
         Command::Reset { exercise } => {
             export::reset(&workspace.root, course.exercise(exercise)?).map(|()| true)
         }
+        Command::Trial(arguments) => trial::run(&workspace, &course, &arguments),
         Command::Selftest { filter, part } => {
             selftest::run(&workspace, &course, filter.as_deref(), part)
         }
