@@ -22,7 +22,8 @@ run: setup ## Boot the kernel in QEMU; JOB="read sector=3" names the job, the de
 	@cargo osdk run --release --target-arch=riscv64
 
 .PHONY: test
-test: setup ## Run every test: lint, in the kernel, from outside, costs, lying and failing disks
+test: setup ## Run every test: lint, in the kernel, from outside, costs, lying and failing disks, the grader
+	@tools/setup.sh bwrap
 	@$(XTASK) test
 
 .PHONY: lint
@@ -117,8 +118,10 @@ grade-all: setup ## Grade a class: SUBMISSIONS=dir holds a folder for each stude
 	@$(COURSE) grade-all "$(or $(SUBMISSIONS),$(error where are they? say SUBMISSIONS=dir))" $(if $(OUT),--out "$(OUT)") $(if $(SEED),--seed $(SEED)) $(if $(EARLIER),--earlier "$(EARLIER)")
 
 .PHONY: grade-selftest
-grade-selftest: setup ## Grade all variants of the solution that are known to be wrong or right
+grade-selftest: setup ## Grade all variants that are known to be wrong or right, and a class with attacks
+	@tools/setup.sh bwrap
 	@$(COURSE) selftest
+	@$(COURSE) trial
 
 .PHONY: docs
 docs: ## Make HTML of the book, in both languages, in target/book

@@ -117,7 +117,7 @@ pub const ATTACKS: &[Attack] = &[
     vain("gigantic-file", Folder(gigantic_file)),
     vain("not-utf-8", Folder(|student| student.write(WRITE_BLOCK, b"// \xff\xfe"))),
     vain("file-left-out", Folder(|student| Ok(fs::remove_file(student.folder.join(WRITE_BLOCK))?))),
-    vain("marks-taken-away", Folder(marks_taken_away)),
+    beside("marks-taken-away", Folder(marks_taken_away)),
     // A whole tree with a will of its own.
     beside("other-files-changed", Folder(other_files_changed)),
     beside("many-files", Folder(many_files)),
