@@ -3,10 +3,16 @@
 //! A check is judged by evidence from outside of the kernel alone: the requests that a disk has recorded,
 //! and the contents of disks afterwards. Payloads, sectors and serial numbers come from a seed.
 
+mod addresses;
 mod copy;
 mod demo;
 mod features;
+mod interrupts;
 mod lies;
+mod slices;
+mod sync;
+mod verify;
+mod witness;
 
 use std::{fs, path::Path};
 
@@ -47,6 +53,16 @@ enum Run {
     Features(features::Features),
     /// `job=copy` from a disk that lies to an honest one.
     Lies(lies::Lies),
+    /// A disk that chooses the moment of its answers.
+    Interrupts(interrupts::Interrupts),
+    /// Slices of DMA memory, taken and dropped.
+    Slices(slices::Slices),
+    /// The memory of requests in flight.
+    Addresses(addresses::Addresses),
+    /// `job=verify`, chain by chain.
+    Verify(verify::Verify),
+    /// Devices that do not see the CPU's caches.
+    Sync(sync::Sync),
 }
 
 /// The version of the transport, as a check names it.
@@ -122,6 +138,11 @@ impl Check {
             Run::Copy(copy) => copy.judge(stand, &place, random),
             Run::Features(features) => features.judge(stand, &place, random),
             Run::Lies(lies) => lies.judge(stand, &place, random),
+            Run::Interrupts(interrupts) => interrupts.judge(stand, &place, random),
+            Run::Slices(slices) => slices.judge(stand, &place, random),
+            Run::Addresses(addresses) => addresses.judge(stand, &place, random),
+            Run::Verify(verify) => verify.judge(stand, &place, random),
+            Run::Sync(sync) => sync.judge(stand, &place, random),
         }
     }
 }

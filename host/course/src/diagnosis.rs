@@ -232,8 +232,8 @@ fn compare_one(
         let data = |data: &[u8]| text!("data {}", "数据 {}", bytes(data));
         return finding(cause, data(&wanted.data), data(&seen.data));
     }
-    if rules.waits && seen.others_waiting > 0 {
-        let others = seen.others_waiting;
+    if rules.waits && !seen.others.is_empty() {
+        let others = seen.others.len();
         let was = text!("{others} before it had no answer yet", "在它之前的 {others} 个还没有应答");
         let expected = text!(
             "a request only when the one before is answered",
@@ -270,12 +270,14 @@ mod tests {
     fn seen() -> Request {
         let segment = |device_writes, length| Segment { device_writes, length, address: 0 };
         Request {
+            head: 0,
             kind: Kind::Out,
             sector: 7,
             segments: vec![segment(false, 16), segment(false, 512), segment(true, 1)],
             data: vec![1; 512],
             status: Some(0),
-            others_waiting: 0,
+            others: Vec::new(),
+            interrupts: false,
         }
     }
 
@@ -313,7 +315,7 @@ mod tests {
         assert_eq!(cause(|request| request.sector = 0), Some("sector-wrong"));
         assert_eq!(cause(|request| request.data = vec![0; 512]), Some("data-not-copied"));
         assert_eq!(cause(|request| request.data[9] = 0), Some("data-wrong"));
-        assert_eq!(cause(|request| request.others_waiting = 1), Some("returns-early"));
+        assert_eq!(cause(|request| request.others.push(0)), Some("returns-early"));
     }
 
     #[test]

@@ -177,12 +177,14 @@ pub mod tests {
     pub fn example() -> Picture {
         let segment = |device_writes, length| Seen { device_writes, length, address: 0 };
         let seen = Request {
+            head: 0,
             kind: Kind::In,
             sector: 3584,
             segments: vec![segment(false, 16), segment(true, 512), segment(true, 4)],
             data: Vec::new(),
             status: Some(0),
-            others_waiting: 0,
+            others: Vec::new(),
+            interrupts: false,
         };
         let wanted = Expected { kind: Kind::Out, sector: 7, length: 512, data: vec![1; 512] };
         Picture::new(&wanted, &seen)
@@ -214,12 +216,14 @@ pub mod tests {
         let wanted = Expected { kind: Kind::Flush, sector: 0, length: 0, data: Vec::new() };
         let segment = Seen { device_writes: false, length: 1, address: 0 };
         let seen = Request {
+            head: 0,
             kind: Kind::Flush,
             sector: 0,
             segments: vec![segment; 1000],
             data: Vec::new(),
             status: None,
-            others_waiting: 0,
+            others: Vec::new(),
+            interrupts: false,
         };
         let picture = Picture::new(&wanted, &seen);
         assert_eq!(picture.should.segments.len(), 2);

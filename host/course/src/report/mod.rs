@@ -21,7 +21,6 @@ pub use self::outcome::Outcome;
 use crate::{
     check::Check,
     diagnosis::Finding,
-    exercise::Course,
     language::{Language, Text, text},
     picture::Picture,
     submit::Packed,
@@ -111,7 +110,7 @@ pub enum End {
         /// The behaviour that was seen.
         seen: Text,
         /// Both as a picture.
-        picture: Option<Picture>,
+        picture: Option<Box<Picture>>,
     },
     /// The host is to blame.
     NotGraded {
@@ -129,7 +128,7 @@ impl Result {
                 cause: finding.cause.to_owned(),
                 expected: printable(&finding.expected),
                 seen: printable(&finding.seen),
-                picture: finding.picture,
+                picture: finding.picture.map(Box::new),
             },
         };
         Self { check: check.name.clone(), points: check.points, end }
@@ -240,7 +239,7 @@ pub mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::picture;
+    use crate::{exercise::Course, picture};
 
     /// The exercises of this tree.
     pub fn course() -> Course {
