@@ -113,8 +113,8 @@ watch: setup ## Grade each time that an exercise's file is saved; EX=1 only that
 	@$(COURSE) watch $(if $(EX),--exercises $(EX))
 
 .PHONY: submit
-submit: setup ## Pack the exercise files for submission, in a file below target; NAME=... is part of its name
-	@$(COURSE) submit $(if $(NAME),--name "$(NAME)")
+submit: setup ## Pack the exercise files for submission, in a file below target; STUDENT=... is part of its name
+	@$(COURSE) submit $(if $(STUDENT),--name "$(STUDENT)")
 
 .PHONY: export
 export: setup ## Write the student's tree to DIR=...; EXERCISES=1-4 opens only these
