@@ -7,12 +7,10 @@ use lab::image::SECTOR;
 
 use crate::{
     language::{Text, text},
+    picture::Picture,
     recorder::Recording,
-    request::{Expected, Kind, Request, Segment},
+    request::{Expected, HEADER, Kind, Request, Segment},
 };
-
-/// The bytes of a request header.
-const HEADER: u32 = 16;
 
 /// A check that failed, and the evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +21,8 @@ pub struct Finding {
     pub expected: Text,
     /// The behaviour that was seen, as far as it can be said in a line.
     pub seen: Text,
-    /// A picture in characters of both.
-    pub picture: Option<String>,
+    /// Both as a picture.
+    pub picture: Option<Picture>,
 }
 
 impl Finding {
@@ -147,7 +145,7 @@ fn compare_one(
     rules: Rules,
 ) -> Option<Finding> {
     let finding = |cause, expected: Text, was: Text| {
-        Some(Finding { cause, expected, seen: was, picture: Some(picture(wanted, seen)) })
+        Some(Finding { cause, expected, seen: was, picture: Some(Picture::new(wanted, seen)) })
     };
     let direction = |writes| match writes {
         true => text!("the device writes it", "由设备写"),
@@ -257,47 +255,6 @@ pub fn bytes(data: &[u8]) -> String {
         text.push('…');
     }
     text.trim_end().to_owned()
-}
-
-/// The request as it should have been above the one that the device saw, a box for each segment.
-fn picture(wanted: &Expected, seen: &Request) -> String {
-    let boxes = |title: &str, kind: Kind, sector: u64, segments: &[(String, bool)]| {
-        let mut lines = [String::new(), String::new(), String::new(), String::new()];
-        for (text, device_writes) in segments {
-            let way = if *device_writes { "device writes" } else { "device reads" };
-            let width = text.chars().count().max(way.len());
-            lines[0] += &format!("+{}", "-".repeat(width + 2));
-            lines[1] += &format!("| {text:width$} ");
-            lines[2] += &format!("| {way:width$} ");
-            lines[3] += &format!("+{}", "-".repeat(width + 2));
-        }
-        for (line, end) in lines.iter_mut().zip(["+", "|", "|", "+"]) {
-            line.push_str(end);
-        }
-        format!("  {title}: {kind}, sector {sector}\n  {}\n", lines.join("\n  "))
-    };
-    let mut should = vec![("header 16 B".to_owned(), false)];
-    if wanted.length > 0 {
-        should.push((format!("data {} B", wanted.length), wanted.device_writes()));
-    }
-    should.push(("response 1 B".to_owned(), true));
-    let last = seen.segments.len().saturating_sub(1);
-    let was: Vec<_> = seen
-        .segments
-        .iter()
-        .enumerate()
-        .take(8)
-        .map(|(number, segment)| {
-            let name = match number {
-                0 => "header",
-                _ if number == last => "response",
-                _ => "data",
-            };
-            (format!("{name} {} B", segment.length), segment.device_writes)
-        })
-        .collect();
-    boxes("should be", wanted.kind, wanted.sector, &should)
-        + &boxes("the device saw", seen.kind, seen.sector, &was)
 }
 
 #[cfg(test)]

@@ -16,9 +16,10 @@ use crate::{
     exercise::{Course, Exercise},
     language::Language,
     pace::Pace,
-    report::{ExerciseReport, Report, Result as CheckResult, State},
+    report::{ExerciseReport, Report, Result as CheckResult, State, forms::Form},
     stage::{Files, STAGE, Sandbox, Stage, tracked},
     submission::Submission,
+    submit::{Packed, version},
 };
 
 /// As much is shown of the compiler's errors.
@@ -58,13 +59,12 @@ pub fn run(
         machines: machines(),
         pace: &Pace::measure(workspace, &base, &sandbox, 1)?,
     };
-    let report = grader.grade(&submission, &chosen)?;
-    if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        report.print(course, language);
-    }
-    Ok(report.is_complete())
+    let mut report = grader.grade(&submission, &chosen)?;
+    report.packed = Packed::new(&submission, &version(&workspace.root));
+    let form = if arguments.json { Form::Json } else { arguments.format };
+    report.print(form, folder, course, language)?;
+    // Whoever reads a form takes the points from there, and another exit status for a failure of the grader.
+    Ok(report.is_complete() || !matches!(form, Form::Text | Form::Json))
 }
 
 /// The folder of one who grades, of several.
@@ -162,7 +162,8 @@ impl Grader<'_> {
                 Some(ExerciseReport { number: exercise.number, points: exercise.points(), state })
             })
             .collect();
-        Ok(Report { seed: self.seed, exercises, ignored: submission.ignored.clone() })
+        let ignored = submission.ignored.clone();
+        Ok(Report { seed: self.seed, exercises, ignored, packed: None })
     }
 
     /// Grades one exercise with all others solved.
@@ -181,7 +182,12 @@ impl Grader<'_> {
         };
         match self.build(&overlay, &exercise.name())? {
             Ok(kernel) => Ok(State::Graded { checks: self.judge(exercise, &kernel)? }),
-            Err(output) => Ok(State::DoesNotCompile { errors: compiler_errors(&output) }),
+            Err(output) => {
+                // A student knows the files by their place in the tree.
+                let stage = format!("{}/", self.folder.join(STAGE).display());
+                let errors = compiler_errors(&output.replace(&stage, ""));
+                Ok(State::DoesNotCompile { errors })
+            }
         }
     }
 

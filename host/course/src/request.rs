@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// The bytes of a request header, VIRTIO 1.3 section 5.2.6.
+pub const HEADER: u32 = 16;
+
 /// The type of a request, VIRTIO 1.3 section 5.2.6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
