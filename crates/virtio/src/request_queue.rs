@@ -295,9 +295,8 @@ impl<D: Driver> RequestQueue<D> {
             if afterwards == Afterwards::Arm && !queue.enable_interrupts() {
                 return answered;
             }
-            let (mut taken, mut again) = (0, false);
             let returned = queue.look();
-            let mut violated = returned.is_err();
+            let (mut taken, mut again, mut violated) = (0, false, returned.is_err());
             for _ in 0..returned.unwrap_or(0) {
                 let Ok(Some(used)) = queue.pop() else {
                     violated = true;
@@ -317,7 +316,6 @@ impl<D: Driver> RequestQueue<D> {
                     queue.disable_interrupts();
                     false
                 }
-                // Arming includes a last look, which may find more, or a violation.
                 _ => queue.enable_interrupts(),
             };
             // ANCHOR_END: exercise-4-afterwards
