@@ -80,7 +80,7 @@ impl<T: Pod, D: DmaObject> DmaSlice<T, D> {
     ///
     /// # Errors
     ///
-    /// None on a slot that came from [`DmaSliceAlloc`].
+    /// None on a slot that came from [`DmaSliceAlloc`](super::DmaSliceAlloc).
     pub fn sync_to_device(&self) -> Result<(), DmaError> {
         self.pool.dma.sync_to_device(self.bytes()).map_err(DmaError::of_access)
     }
@@ -89,7 +89,7 @@ impl<T: Pod, D: DmaObject> DmaSlice<T, D> {
     ///
     /// # Errors
     ///
-    /// None on a slot that came from [`DmaSliceAlloc`].
+    /// None on a slot that came from [`DmaSliceAlloc`](super::DmaSliceAlloc).
     pub fn sync_from_device(&self) -> Result<(), DmaError> {
         self.pool.dma.sync_from_device(self.bytes()).map_err(DmaError::of_access)
     }

@@ -181,7 +181,7 @@ fn compare_one(
                 ("response-missing", was)
             }
         };
-        let expected = text!("response, 1 byte: the device writes it", "响应，1 字节：由设备写");
+        let expected = text!("response, 1 byte: the device writes it", "应答，1 字节：由设备写");
         return finding(cause, expected, was);
     }
     let wrong_way: Vec<&Segment> = seen
@@ -202,7 +202,7 @@ fn compare_one(
             if wanted.length > 0 && length == 0 { "response-missing" } else { "response-length" };
         let last = response.length;
         let was = text!("a last segment of {last} bytes", "最后一段有 {last} 字节");
-        return finding(cause, text!("response: 1 byte", "响应：1 字节"), was);
+        return finding(cause, text!("response: 1 byte", "应答：1 字节"), was);
     }
     if length != u64::from(wanted.length) {
         let cause = if length == 0 { "data-missing" } else { "data-length" };

@@ -185,7 +185,7 @@ impl Features {
                 }
                 (false, true) => {
                     let seen =
-                        text!("FEATURES_OK on a legacy device", "对传统设备置了 FEATURES_OK");
+                        text!("FEATURES_OK on a legacy device", "对旧式设备置了 FEATURES_OK");
                     order("features-ok-on-legacy", seen)
                 }
                 _ => None,

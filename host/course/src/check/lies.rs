@@ -99,13 +99,13 @@ impl Name {
             Self::LengthHuge if legacy => {
                 let what = text!(
                     "a legacy device says that it wrote 4294967295 bytes",
-                    "传统设备说写了 4294967295 字节"
+                    "旧式设备说写了 4294967295 字节"
                 );
                 believed(Lie::LengthHuge, what, "legacy-length-counts")
             }
             Self::LengthZero if legacy => {
                 let what =
-                    text!("a legacy device says that it wrote 0 bytes", "传统设备说写了 0 字节");
+                    text!("a legacy device says that it wrote 0 bytes", "旧式设备说写了 0 字节");
                 believed(Lie::LengthZero, what, "legacy-length-counts")
             }
             Self::LengthOneOver => {

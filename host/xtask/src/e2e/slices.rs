@@ -35,7 +35,8 @@ fn run(lab: &Lab, stream: &str, distance: u64) -> Result<()> {
     ))?;
     outcome.expect_ok("slices")?;
     let disk = image.contents()?;
-    Part::Begun.words(&disk, SECTOR).context("the job has left no account")?;
+    let begun = Part::Begun.words(&disk, SECTOR);
+    ensure!(begun.is_some(), "the job has left no account");
     let taken: Vec<u64> = Part::Taken.words(&disk, SECTOR).context("nothing is taken")?.collect();
     let (taken, _) = taken.as_chunks::<{ 1 + WORDS }>();
     ensure!(taken.len() >= SLOTS, "{} slices are taken", taken.len());
