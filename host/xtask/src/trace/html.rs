@@ -31,11 +31,11 @@ pub fn html(trace: &Trace, root: &Path, language: Language) -> Result<String> {
     let mut sections = String::new();
     let mut before = 0;
     for (number, step) in trace.steps.iter().enumerate() {
-        state.apply(step, trace);
+        state.apply(step);
         sections += &section(trace, step, (number + 1, before), &state, &mut source, language)?;
         before = step.at;
     }
-    let queue = words::queue(trace, language).map(|line| format!("<p>{}</p>", escaped(&line)));
+    let queue = escaped(&words::queue(trace, language).join(" "));
     let notes = words::notes(language).map(escaped).join(" ");
     let (previous, next) = (language.of("← Back", "← 上一步"), language.of("Next →", "下一步 →"));
     let keys = language.of(
@@ -50,11 +50,10 @@ pub fn html(trace: &Trace, root: &Path, language: Language) -> Result<String> {
     Ok(format!(
         "<!DOCTYPE html>\n<html lang=\"{code}\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{heading}</title>\n\
-         <style>\n{STYLE}</style>\n</head>\n<body>\n<header><h1>{heading}</h1>{}<p>{notes}</p></header>\n\
+         <style>\n{STYLE}</style>\n</head>\n<body>\n<header><h1>{heading}</h1><p>{queue}</p><p>{notes}</p></header>\n\
          <nav><button id=\"previous\">{previous}</button><span id=\"count\"></span>\
          <button id=\"next\">{next}</button><small>{keys}</small></nav>\n<main>\n<div id=\"steps\">\n{sections}</div>\n\
-         <div id=\"picture\">\n{picture}</div>\n</main>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n",
-        queue.concat()
+         <div id=\"picture\">\n{picture}</div>\n</main>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n"
     ))
 }
 
@@ -69,7 +68,7 @@ struct State {
 }
 
 impl State {
-    fn apply(&mut self, step: &Step, _trace: &Trace) {
+    fn apply(&mut self, step: &Step) {
         match step.act {
             Act::Linked => self.linked = true,
             Act::Published { index, .. } => self.available = index,
@@ -104,10 +103,10 @@ fn section(
     if !step.frames.is_empty() {
         let _ = writeln!(html, "<h3>{}</h3>", language.of("Source", "源代码"));
         for (depth, frame) in step.frames.iter().enumerate() {
-            html += &details(frame, depth == 0, source)?;
+            html += &details(frame, step.main_frame() == Some(depth), source)?;
         }
     }
-    let evidence = match step.frames.is_empty() {
+    let evidence = match step.is_of_qemu() {
         true => language.of("QEMU's trace", "QEMU 的跟踪记录"),
         false => language.of("What the kernel did", "内核的动作"),
     };

@@ -43,7 +43,7 @@ use lab::{
 
 use self::{
     record::Marks,
-    steps::{Act, Lane, Trace},
+    steps::{Act, Trace},
 };
 use crate::{report::Suite, symbols::Kernel};
 
@@ -188,9 +188,10 @@ fn expect(trace: &Trace, writes: bool, sector: u64) -> Result<()> {
         slept > place(&Act::Notified { queue: 0 }) && slept < place(&Act::Raised),
         "the caller has not slept between notification and interrupt: {acts:?}"
     );
-    for step in trace.steps.iter().filter(|step| step.from == Lane::Driver) {
+    for step in trace.steps.iter().filter(|step| !step.is_of_qemu()) {
+        let is_ostd = matches!(step.act, Act::Claimed { .. });
         ensure!(
-            step.act == Act::Resumed || !step.frames.is_empty(),
+            is_ostd || step.main_frame().is_some(),
             "{:?} has no place in the source",
             step.act
         );

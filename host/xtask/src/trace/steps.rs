@@ -105,6 +105,21 @@ pub struct Trace {
     pub steps: Vec<Step>,
 }
 
+impl Step {
+    /// Returns true if QEMU has told of it, and not the kernel.
+    pub fn is_of_qemu(&self) -> bool {
+        self.from != Lane::Driver && (self.to != Lane::Driver || self.act == Act::Raised)
+    }
+
+    /// The place in the source that says most: the innermost one in the driver, where memory or waiting is only its
+    /// tool.
+    pub fn main_frame(&self) -> Option<usize> {
+        let of_driver = |frame: &Frame| frame.file.starts_with("crates/virtio");
+        let place = self.frames.iter().position(of_driver);
+        place.or_else(|| (!self.frames.is_empty()).then_some(0))
+    }
+}
+
 impl Trace {
     /// The time from the first step to the last one, in microseconds.
     pub fn duration(&self) -> u64 {

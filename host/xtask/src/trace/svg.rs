@@ -17,9 +17,11 @@ pub const LANES: [(Lane, f64); 4] =
     [(Lane::Driver, 112.0), (Lane::Queue, 290.0), (Lane::Device, 468.0), (Lane::Host, 640.0)];
 /// The right end of the times.
 const TIMES: f64 = 70.0;
-const ROW: f64 = 42.0;
-const GAP: f64 = 24.0;
-const LINE: f64 = 17.0;
+const ROW: f64 = 27.0;
+const GAP: f64 = 22.0;
+const LINE: f64 = 16.0;
+/// The room between a step and its figures.
+const BETWEEN: f64 = 10.0;
 /// Font sizes.
 const SMALL: f64 = 12.0;
 const NORMAL: f64 = 13.0;
@@ -44,7 +46,6 @@ pub fn svg(trace: &Trace, language: Language) -> String {
         picture.y += LINE;
     }
     picture.y += 6.0;
-    let head = picture.y;
     picture.heads(language);
     let lifelines = picture.y;
     let mut before = 0;
@@ -77,7 +78,7 @@ pub fn svg(trace: &Trace, language: Language) -> String {
     let body = picture.body;
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" \
-         height=\"{height}\" role=\"img\" aria-label=\"{title}\" data-head=\"{head}\">\n<title>{title}</title>\n\
+         height=\"{height}\" role=\"img\" aria-label=\"{title}\">\n<title>{title}</title>\n\
          <style>{STYLE}</style>\n<rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#fff\"/>\n{lifelines}\n\
          {body}</svg>\n"
     )
@@ -120,6 +121,7 @@ impl Picture {
             self.text_at(middle, self.y + 16.0, NORMAL, "b", "middle", name);
             self.text_at(middle, self.y + 32.0, SMALL, "", "middle", what);
         }
+        self.text_at(TIMES, self.y + 32.0, SMALL, "m", "end", "µs");
         self.y += 38.0;
     }
 
@@ -142,37 +144,38 @@ impl Picture {
         self.y += GAP;
     }
 
+    /// One line of text, and below it the arrow; a dot stands in front of it.
     fn step(&mut self, at: u64, (from, to): (Lane, Lane), words: &words::Words) {
         let (from, to) = (place(from), place(to));
-        let middle = self.y + ROW / 2.0 + 3.0;
-        let time = format!("{} µs", words::grouped(at));
-        self.text_at(TIMES, middle + 4.0, SMALL, "m", "end", &time);
-        let (left, right) = (from.min(to), from.max(to));
+        let (baseline, arrow) = (self.y + 14.0, self.y + 21.0);
+        self.text_at(TIMES, baseline, SMALL, "m", "end", &words::grouped(at));
+        // Beside the left end of the arrow, or as far to the right as there is room.
+        let wide = width(&words.title, NORMAL) + BETWEEN + mono_width(&words.detail, SMALL);
+        let (left, room) = (from.min(to) + 10.0, WIDTH - MARGIN - wide);
+        let (x, anchor) = match from == to && left > room {
+            true => (from - 10.0, "end"),
+            false => (left.min(room), "start"),
+        };
+        let (title, detail) = (escaped(&words.title), escaped(&words.detail));
+        let _ = write!(
+            self.body,
+            "<text x=\"{x:.1}\" y=\"{baseline:.1}\" font-size=\"{NORMAL}\" text-anchor=\"{anchor}\" class=\"halo\">{title}\
+             <tspan class=\"m\" dx=\"{BETWEEN}\" font-size=\"{SMALL}\">{detail}</tspan></text>"
+        );
         if from == to {
-            let _ = write!(
-                self.body,
-                "<circle class=\"head\" cx=\"{from}\" cy=\"{middle:.1}\" r=\"4\"/>"
-            );
+            let y = baseline - 4.0;
+            let _ =
+                write!(self.body, "<circle class=\"head\" cx=\"{from}\" cy=\"{y:.1}\" r=\"4\"/>");
         } else {
             let towards = if to > from { -1.0 } else { 1.0 };
-            let shaft = to + towards * 8.0;
-            let back = to + towards * 10.0;
-            let (upper, lower) = (middle - 4.5, middle + 4.5);
+            let (shaft, back) = (to + towards * 8.0, to + towards * 10.0);
+            let (upper, lower) = (arrow - 4.5, arrow + 4.5);
             let _ = write!(
                 self.body,
-                "<path class=\"arrow\" d=\"M{from} {middle:.1}H{shaft}\"/>\
-                 <path class=\"head\" d=\"M{to} {middle:.1}L{back} {upper:.1}V{lower:.1}Z\"/>"
+                "<path class=\"arrow\" d=\"M{from} {arrow:.1}H{shaft}\"/>\
+                 <path class=\"head\" d=\"M{to} {arrow:.1}L{back} {upper:.1}V{lower:.1}Z\"/>"
             );
         }
-        // The title stands above the arrow and the figures below; beside a dot, a little closer.
-        let (above, below) = (middle - 6.0, middle + 14.0);
-        let wide = width(&words.title, NORMAL).max(mono_width(&words.detail, SMALL));
-        let (x, anchor) = match left + 10.0 + wide <= WIDTH - MARGIN {
-            true => (left + 10.0, "start"),
-            false => (right - 10.0, "end"),
-        };
-        self.text_at(x, above, NORMAL, "halo", anchor, &words.title);
-        self.text_at(x, below, SMALL, "m halo", anchor, &words.detail);
         self.y += ROW;
     }
 

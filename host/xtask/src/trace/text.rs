@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use lab::language::Language;
 
 use super::{
-    steps::{Lane, Trace},
+    steps::{Act, Lane, Trace},
     words,
 };
 
@@ -24,11 +24,12 @@ pub fn text(trace: &Trace, language: Language) -> String {
             false => format!("{} → {}", name(step.from), name(step.to)),
         };
         let time = words::grouped(step.at);
-        let _ = writeln!(text, "{time:>9} µs  {}  {title}: {detail}", padded(&lanes, 15));
-        if let Some(frame) = step.frames.first() {
+        let colon = language.of(": ", "：");
+        let _ = writeln!(text, "{time:>9} µs  {}  {title}{colon}{detail}", padded(&lanes, 15));
+        if let Some(frame) = step.main_frame().and_then(|place| step.frames.get(place)) {
             let _ = writeln!(text, "{:31}{}:{}", "", frame.file.display(), frame.line);
         }
-        if step.act == super::steps::Act::Linked {
+        if step.act == Act::Linked {
             for line in chain(trace, language) {
                 let _ = writeln!(text, "{:31}{line}", "");
             }
@@ -44,11 +45,12 @@ pub fn text(trace: &Trace, language: Language) -> String {
 /// The segments of the chain, one in a line.
 pub fn chain(trace: &Trace, language: Language) -> Vec<String> {
     let segments = &trace.chain.segments;
+    let columns = if language == Language::En { 13 } else { 6 };
     let line = |(number, segment): (usize, &super::chain::Segment)| {
         let direction = words::direction(segment.device_writes, language);
         let part = words::part(number, segments.len(), language);
         let (address, length) = (segment.address, segment.length);
-        format!("{number}  {address:#x} {length:>5}  {} {part}", padded(direction, 14))
+        format!("{number}  {address:#x} {length:>5}  {} {part}", padded(direction, columns))
     };
     segments.iter().enumerate().map(line).collect()
 }

@@ -73,6 +73,12 @@ pub fn understand(
     for event in events {
         let Some((from, to, act)) = reader.read(event)? else { continue };
         let frames = match &event.what {
+            // OSTD's own business.
+            _ if matches!(act, Act::Claimed { .. }) => Vec::new(),
+            _ if act == Act::Resumed => {
+                let slept = steps.iter().find(|step| step.act == Act::Slept);
+                slept.map(|step| step.frames.clone()).unwrap_or_default()
+            }
             What::Guest(Seen::Enter(look) | Seen::Access { look, .. }) => {
                 stack(look, kernel, root)?
             }
@@ -164,13 +170,20 @@ fn loads(events: &[Event], from: u64) -> impl Iterator<Item = u64> {
     })
 }
 
-/// The functions of the repository in a stack, the innermost first.
+/// The functions of the repository in a stack, the innermost first. What is below the call, or was interrupted, does
+/// not belong to the request.
 fn stack(look: &Look, kernel: &Kernel, root: &Path) -> Result<Vec<Frame>> {
     let mut frames = Vec::new();
     for address in look.stack(kernel.beginning(look.address)) {
         frames.extend(kernel.frames(address, root)?);
     }
-    frames.retain(|frame| frame.file.starts_with("crates") || frame.file.starts_with("kernel"));
+    let is_last = |frame: &Frame| {
+        let mut names = ["::read_block", "::write_block", "::handle_interrupt"].iter();
+        names.any(|name| frame.function.ends_with(*name))
+    };
+    if let Some(last) = frames.iter().position(is_last) {
+        frames.truncate(last + 1);
+    }
     Ok(frames)
 }
 

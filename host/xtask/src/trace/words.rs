@@ -101,10 +101,14 @@ pub fn step(trace: &Trace, step: &Step, language: Language) -> Words {
         ),
         Act::Linked => {
             let count = trace.chain.segments.len();
-            ("the chain is linked", "链接描述符链", format!("{count} descriptors"))
+            let detail = match language {
+                Language::En => format!("{count} descriptors"),
+                Language::Zh => format!("{count} 个描述符"),
+            };
+            ("the chain is linked", "链接描述符链", detail)
         }
         Act::Pointed { head, table, bytes } => (
-            "one descriptor of the ring leads to the table",
+            "a descriptor in the ring points to the table",
             "环中的一个描述符指向间接表",
             format!("[{head}] {table:#x}, {bytes} bytes, INDIRECT"),
         ),
@@ -133,7 +137,7 @@ pub fn step(trace: &Trace, step: &Step, language: Language) -> Words {
             "the request goes to the disk",
             "请求交给磁盘",
             match language {
-                Language::En => format!("sector {sector}, number of sectors {sectors}"),
+                Language::En => format!("sector {sector}, count {sectors}"),
                 Language::Zh => format!("扇区 {sector}，共 {sectors} 个"),
             },
         ),
@@ -172,9 +176,7 @@ pub fn step(trace: &Trace, step: &Step, language: Language) -> Words {
             "设备移动已用环索引",
             format!("idx {} → {index}", trace.used),
         ),
-        Act::Raised => {
-            ("the device raises its interrupt", "设备发出中断", "InterruptStatus.0 = 1".to_owned())
-        }
+        Act::Raised => ("the device raises its interrupt", "设备发出中断", "IRQ → 1".to_owned()),
         Act::Claimed { line } => (
             "the kernel asks whose interrupt it is",
             "内核查询是谁的中断",
