@@ -10,6 +10,7 @@
 //!   events      the lines of the log
 //!   chain       the queue's places, and its descriptors
 //!   understand  events -> steps
+//!   reader      one event -> one step
 //!   steps       what a step is
 //!   words       steps in English and Chinese
 //!   text, svg, html
@@ -18,6 +19,7 @@
 mod chain;
 mod events;
 mod html;
+mod reader;
 mod record;
 mod steps;
 mod svg;

@@ -203,9 +203,9 @@ fn place(lane: Lane) -> f64 {
     LANES.iter().find(|(known, _)| *known == lane).map_or(0.0, |(_, x)| *x)
 }
 
-/// The room that a text needs; rather too much than too little.
+/// The room that a text needs; rather too much than too little, but for fonts that are wider than most.
 pub fn width(text: &str, size: f64) -> f64 {
-    text.chars().map(|c| if c >= '\u{2e80}' { size } else { 0.58 * size }).sum()
+    text.chars().map(|c| if c >= '\u{2e80}' { size } else { 0.53 * size }).sum()
 }
 
 /// The same for letters that are all as wide as another.
