@@ -22,7 +22,8 @@ run: setup ## Boot the kernel in QEMU; JOB="read sector=3" names the job, the de
 	@cargo osdk run --release --target-arch=riscv64
 
 .PHONY: test
-test: setup ## Run every test: lint, in the kernel, from outside, costs, lying and failing disks
+test: setup ## Run every test: lint, in the kernel, from outside, costs, lying and failing disks, the grader
+	@tools/setup.sh bwrap
 	@$(XTASK) test
 
 .PHONY: lint
@@ -99,7 +100,7 @@ figures: setup ## Write the book's page of figures from what ktest, hostile, soa
 COURSE := cargo run --quiet --package course --
 
 .PHONY: grade
-grade: setup ## Grade the exercises in this tree; EX=1 only that one, SUBMISSION=dir another tree's, SEED= repeats
+grade: setup ## Grade the exercises in this tree; EX=1 only that one, SUBMISSION=dir or file another's, SEED= repeats
 	$(if $(SUBMISSION),@tools/setup.sh bwrap)
 	@$(COURSE) grade $(if $(EX),--exercises $(EX)) $(if $(SEED),--seed $(SEED)) $(if $(SUBMISSION),--submission "$(SUBMISSION)") $(GRADE)
 
@@ -111,18 +112,28 @@ hint: setup ## Show the next hint of exercise EX=1
 reset: setup ## Put the stub of exercise EX=1 back; what was written there is kept below target
 	@$(COURSE) reset $(or $(EX),$(error which exercise? say EX=1))
 
+.PHONY: watch
+watch: setup ## Grade each time that an exercise's file is saved; EX=1 only that one
+	@$(COURSE) watch $(if $(EX),--exercises $(EX))
+
+.PHONY: submit
+submit: setup ## Pack the exercise files for submission, in a file below target; STUDENT=... is part of its name
+	@$(COURSE) submit $(if $(STUDENT),--name "$(STUDENT)")
+
 .PHONY: export
 export: setup ## Write the student's tree to DIR=...; EXERCISES=1-4 opens only these
 	@$(COURSE) export $(or $(DIR),$(error where to? say DIR=../lab)) $(if $(EXERCISES),--exercises $(EXERCISES))
 
 .PHONY: grade-all
-grade-all: setup ## Grade a class: SUBMISSIONS=dir holds a folder for each student; OUT=grades.csv, EARLIER=dir
+grade-all: setup ## Grade a class: SUBMISSIONS=dir has a folder or file for each; OUT=grades.csv, ROSTER=csv, EARLIER=dir
 	@tools/setup.sh bwrap
-	@$(COURSE) grade-all "$(or $(SUBMISSIONS),$(error where are they? say SUBMISSIONS=dir))" $(if $(OUT),--out "$(OUT)") $(if $(SEED),--seed $(SEED)) $(if $(EARLIER),--earlier "$(EARLIER)")
+	@$(COURSE) grade-all "$(or $(SUBMISSIONS),$(error where are they? say SUBMISSIONS=dir))" $(if $(OUT),--out "$(OUT)") $(if $(SEED),--seed $(SEED)) $(if $(ROSTER),--roster "$(ROSTER)") $(if $(EARLIER),--earlier "$(EARLIER)") $(GRADE)
 
 .PHONY: grade-selftest
-grade-selftest: setup ## Grade all variants of the solution that are known to be wrong or right
+grade-selftest: setup ## Grade all variants that are known to be wrong or right, and a class with attacks
+	@tools/setup.sh bwrap
 	@$(COURSE) selftest
+	@$(COURSE) trial
 
 .PHONY: docs
 docs: ## Make HTML of the book, in both languages, in target/book

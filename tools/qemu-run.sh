@@ -8,8 +8,23 @@ tools=$(dirname "${BASH_SOURCE[0]}")
 "$tools/mkimage.sh"
 
 # In a student's tree each place of an exercise holds a line TODO(exercise N) until it is solved.
-grep -rhoE --include='*.rs' 'TODO\(exercise [0-9]+\): .*' "$tools/../crates" "$tools/../kernel" 2>/dev/null |
-    sort -u | sed -E 's/^TODO\((exercise [0-9]+)\)/\1/' || true
+name_open_exercises() {
+    local line number task title
+    grep -rhoE --include='*.rs' 'TODO\(exercise [0-9]+\): .*' "$tools/../crates" "$tools/../kernel" | sort -u |
+        while read -r line; do
+            number=${line#TODO(exercise }
+            number=${number%%)*}
+            if [[ ${LC_ALL:-${LC_MESSAGES:-${LANG-}}} == zh* ]]; then
+                # The source is in English; the title of the exercise is in both languages.
+                task=$(compgen -G "$tools/../exercises/$number-*/exercise.toml")
+                title=$(sed -nE '0,/^title/s/^title.* zh = "([^"]*)".*/\1/p' "$task")
+                echo "练习 $number（$title）尚未完成，见 exercises/$(basename "$(dirname "$task")")"
+            else
+                echo "exercise $number: ${line#*): }"
+            fi
+        done | uniq
+}
+name_open_exercises || true
 
 args=("$@")
 if [[ -n ${JOB-} ]]; then

@@ -15,6 +15,7 @@
 extern crate alloc;
 
 mod slice;
+mod slice_alloc;
 
 #[cfg(ktest)]
 mod tests;
@@ -31,7 +32,10 @@ use ostd::mm::{
     dma::{DmaCoherent, DmaDirection, DmaStream, FromAndToDevice, FromDevice, ToDevice},
 };
 
-pub use self::slice::{Buffer, DmaSlice, DmaSliceAlloc};
+pub use self::{
+    slice::{Buffer, DmaSlice},
+    slice_alloc::DmaSliceAlloc,
+};
 
 /// Set if devices see what is in the CPU's caches.
 static CACHE_COHERENT: AtomicBool = AtomicBool::new(true);

@@ -1,90 +1,18 @@
-//! Memory for drivers: slots of one type in the pages of one DMA object, and buffers of whole pages.
+//! Memory for drivers: the slices that own one slot each, and buffers of whole pages.
 
-use alloc::{sync::Arc, vec::Vec};
+use alloc::sync::Arc;
 use core::{marker::PhantomData, ops::Range};
 
-use ostd::{
-    mm::{
-        Daddr, HasDaddr, HasSize, Infallible, PAGE_SIZE, PodOnce, VmIo, VmWriter,
-        dma::{DmaCoherent, DmaStream},
-        io::util::HasVmReaderWriter,
-    },
-    sync::{LocalIrqDisabled, SpinLock},
+use ostd::mm::{
+    Daddr, HasDaddr, HasSize, Infallible, PAGE_SIZE, PodOnce, VmIo, VmWriter,
+    dma::{DmaCoherent, DmaStream},
+    io::util::HasVmReaderWriter,
 };
 use ostd_pod::Pod;
 
 use super::{
-    DmaError, DmaExtent, DmaMemory, DmaObject, alloc_coherent, alloc_stream, private::Sealed,
+    DmaError, DmaExtent, DmaMemory, DmaObject, alloc_stream, private::Sealed, slice_alloc::Pool,
 };
-
-/// Splits one DMA object into slots of `T`.
-///
-/// The pages live until the allocator and the last slice from it are gone. All methods may be
-/// called from interrupt context; none sleeps or allocates heap memory after [`Self::new`].
-#[derive(Debug)]
-pub struct DmaSliceAlloc<T: Pod, D: DmaObject> {
-    pool: Arc<Pool<D>>,
-    slot: PhantomData<fn() -> T>,
-}
-
-#[derive(Debug)]
-struct Pool<D> {
-    dma: D,
-    /// The starts of the free slots, in bytes. The one freed last is given out first, as it is most likely in
-    /// the cache.
-    free: SpinLock<Vec<usize>, LocalIrqDisabled>,
-}
-
-impl<T: Pod, D: DmaObject> DmaSliceAlloc<T, D> {
-    /// The distance between two slots: `T`, rounded up to what `D` asks for.
-    const STRIDE: usize = {
-        assert!(size_of::<T>() > 0, "a slot must hold something");
-        let align = if D::SLOT_ALIGN > align_of::<T>() { D::SLOT_ALIGN } else { align_of::<T>() };
-        size_of::<T>().next_multiple_of(align)
-    };
-
-    /// Takes over `dma` and splits all of it; what is left over at its end stays unused.
-    ///
-    /// An object smaller than `T` gives an allocator with no slots.
-    pub fn new(dma: D) -> Self {
-        let slots = dma.size() / Self::STRIDE;
-        let free = (0..slots).rev().map(|slot| slot * Self::STRIDE).collect();
-        Self { pool: Arc::new(Pool { dma, free: SpinLock::new(free) }), slot: PhantomData }
-    }
-
-    /// The number of pages that hold at least `slots` slots.
-    ///
-    /// Returns `None` when that many bytes cannot exist.
-    pub fn pages_for(slots: usize) -> Option<usize> {
-        Some(slots.checked_mul(Self::STRIDE)?.div_ceil(PAGE_SIZE).max(1))
-    }
-
-    /// Takes a free slot, or returns `None` when all are in use.
-    ///
-    /// The content of the slot is what its last owner or the device left there.
-    pub fn alloc(&self) -> Option<DmaSlice<T, D>> {
-        let start = self.pool.free.lock().pop()?;
-        let address = self.pool.dma.daddr() + start;
-        Some(DmaSlice { pool: self.pool.clone(), start, address, value: PhantomData })
-    }
-
-    /// The number of slots that nobody owns now.
-    pub fn available(&self) -> usize {
-        self.pool.free.lock().len()
-    }
-}
-
-impl<T: Pod> DmaSliceAlloc<T, DmaCoherent> {
-    /// Allocates coherent pages for at least `slots` slots. IRQs must be enabled.
-    ///
-    /// # Errors
-    ///
-    /// [`DmaError::NoMemory`].
-    pub fn coherent(slots: usize) -> Result<Self, DmaError> {
-        let pages = Self::pages_for(slots).ok_or(DmaError::NoMemory)?;
-        Ok(Self::new(alloc_coherent(pages)?))
-    }
-}
 
 /// The owner of one slot of type `T` in the DMA object `D`.
 ///
@@ -95,12 +23,12 @@ impl<T: Pod> DmaSliceAlloc<T, DmaCoherent> {
 /// once, and only the copy is looked at.
 #[derive(Debug)]
 pub struct DmaSlice<T: Pod, D: DmaObject> {
-    pool: Arc<Pool<D>>,
+    pub(super) pool: Arc<Pool<D>>,
     /// Its start in the object, in bytes.
-    start: usize,
+    pub(super) start: usize,
     /// Its start for the device.
-    address: Daddr,
-    value: PhantomData<fn() -> T>,
+    pub(super) address: Daddr,
+    pub(super) value: PhantomData<fn() -> T>,
 }
 
 impl<T: Pod, D: DmaObject> DmaSlice<T, D> {
@@ -152,7 +80,7 @@ impl<T: Pod, D: DmaObject> DmaSlice<T, D> {
     ///
     /// # Errors
     ///
-    /// None on a slot that came from [`DmaSliceAlloc`].
+    /// None on a slot that came from [`DmaSliceAlloc`](super::DmaSliceAlloc).
     pub fn sync_to_device(&self) -> Result<(), DmaError> {
         self.pool.dma.sync_to_device(self.bytes()).map_err(DmaError::of_access)
     }
@@ -161,7 +89,7 @@ impl<T: Pod, D: DmaObject> DmaSlice<T, D> {
     ///
     /// # Errors
     ///
-    /// None on a slot that came from [`DmaSliceAlloc`].
+    /// None on a slot that came from [`DmaSliceAlloc`](super::DmaSliceAlloc).
     pub fn sync_from_device(&self) -> Result<(), DmaError> {
         self.pool.dma.sync_from_device(self.bytes()).map_err(DmaError::of_access)
     }
@@ -230,8 +158,7 @@ impl<T: Pod, D: DmaObject> Sealed for DmaSlice<T, D> {}
 
 impl<T: Pod, D: DmaObject> Drop for DmaSlice<T, D> {
     fn drop(&mut self) {
-        // The vector was created with room for every slot, so this never allocates.
-        self.pool.free.lock().push(self.start);
+        self.pool.slots.lock().give_back(self.start);
     }
 }
 
@@ -305,10 +232,12 @@ impl Buffer {
     /// [`DmaError::OutOfRange`] if `data` reaches over the end.
     pub fn write(&self, offset: usize, data: &[u8]) -> Result<(), DmaError> {
         let (pages, bytes) = self.part(offset, data.len())?;
+        // ANCHOR: exercise-8-write
         pages
             .write_bytes(offset, data)
             .and_then(|()| pages.sync_to_device(bytes))
             .map_err(DmaError::of_access)
+        // ANCHOR_END: exercise-8-write
     }
 
     /// Copies bytes from byte `offset` of the buffer on, as the device left them.
@@ -318,10 +247,12 @@ impl Buffer {
     /// [`DmaError::OutOfRange`] if `out` reaches over the end.
     pub fn read(&self, offset: usize, out: &mut [u8]) -> Result<(), DmaError> {
         let (pages, bytes) = self.part(offset, out.len())?;
+        // ANCHOR: exercise-8-read
         pages
             .sync_from_device(bytes)
             .and_then(|()| pages.read_bytes(offset, out))
             .map_err(DmaError::of_access)
+        // ANCHOR_END: exercise-8-read
     }
 
     /// Checks an access of `len` bytes from byte `offset` on. The pages may be longer than the buffer.

@@ -8,9 +8,13 @@
 //! Operations count in the order of their indices. Of several writes to a sector the last one wins, in
 //! whatever order they complete; who has several in flight must not have two that
 //! [conflict](Operation::conflicts_with).
+//!
+//! [`slices`] has the like for `job=slices`: what it writes to the disk about DMA memory.
 
 #![no_std]
 #![forbid(unsafe_code)]
+
+pub mod slices;
 
 use core::{error::Error, fmt, ops::Range};
 

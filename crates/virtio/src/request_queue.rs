@@ -310,6 +310,7 @@ impl<D: Driver> RequestQueue<D> {
             }
             // What others added they notify of themselves.
             let notify = again && queue.should_notify();
+            // ANCHOR: exercise-4-afterwards
             let more = match afterwards {
                 Afterwards::Keep => false,
                 Afterwards::ArmForSleepers if !self.posted && device.waiting.asleep() == 0 => {
@@ -319,6 +320,7 @@ impl<D: Driver> RequestQueue<D> {
                 // Arming includes a last look, which may find more, or a violation.
                 _ => queue.enable_interrupts(),
             };
+            // ANCHOR_END: exercise-4-afterwards
             if taken > 0 && !guard.room.is_empty() {
                 guard.wake_for_room();
             }

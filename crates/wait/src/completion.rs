@@ -79,11 +79,13 @@ impl<C> CompletionQueue<C> {
     /// Delivers the completion for which room was reserved, and wakes whoever sleeps.
     #[inline(always)]
     pub fn push(&self, completion: C) {
+        // ANCHOR: exercise-4-push
         let mut inner = self.inner.lock();
         inner.ready.push_back(completion);
         if !inner.asleep.is_empty() {
             inner.wake();
         }
+        // ANCHOR_END: exercise-4-push
     }
 
     /// Makes the next [`Self::push`] wake `waker`, unless there is something to take already or nothing is

@@ -7,12 +7,10 @@ use lab::image::SECTOR;
 
 use crate::{
     language::{Text, text},
+    picture::Picture,
     recorder::Recording,
-    request::{Expected, Kind, Request, Segment},
+    request::{Expected, HEADER, Kind, Request, Segment},
 };
-
-/// The bytes of a request header.
-const HEADER: u32 = 16;
 
 /// A check that failed, and the evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +21,8 @@ pub struct Finding {
     pub expected: Text,
     /// The behaviour that was seen, as far as it can be said in a line.
     pub seen: Text,
-    /// A picture in characters of both.
-    pub picture: Option<String>,
+    /// Both as a picture.
+    pub picture: Option<Picture>,
 }
 
 impl Finding {
@@ -147,7 +145,7 @@ fn compare_one(
     rules: Rules,
 ) -> Option<Finding> {
     let finding = |cause, expected: Text, was: Text| {
-        Some(Finding { cause, expected, seen: was, picture: Some(picture(wanted, seen)) })
+        Some(Finding { cause, expected, seen: was, picture: Some(Picture::new(wanted, seen)) })
     };
     let direction = |writes| match writes {
         true => text!("the device writes it", "由设备写"),
@@ -183,7 +181,7 @@ fn compare_one(
                 ("response-missing", was)
             }
         };
-        let expected = text!("response, 1 byte: the device writes it", "响应，1 字节：由设备写");
+        let expected = text!("response, 1 byte: the device writes it", "应答，1 字节：由设备写");
         return finding(cause, expected, was);
     }
     let wrong_way: Vec<&Segment> = seen
@@ -204,7 +202,7 @@ fn compare_one(
             if wanted.length > 0 && length == 0 { "response-missing" } else { "response-length" };
         let last = response.length;
         let was = text!("a last segment of {last} bytes", "最后一段有 {last} 字节");
-        return finding(cause, text!("response: 1 byte", "响应：1 字节"), was);
+        return finding(cause, text!("response: 1 byte", "应答：1 字节"), was);
     }
     if length != u64::from(wanted.length) {
         let cause = if length == 0 { "data-missing" } else { "data-length" };
@@ -234,8 +232,8 @@ fn compare_one(
         let data = |data: &[u8]| text!("data {}", "数据 {}", bytes(data));
         return finding(cause, data(&wanted.data), data(&seen.data));
     }
-    if rules.waits && seen.others_waiting > 0 {
-        let others = seen.others_waiting;
+    if rules.waits && !seen.others.is_empty() {
+        let others = seen.others.len();
         let was = text!("{others} before it had no answer yet", "在它之前的 {others} 个还没有应答");
         let expected = text!(
             "a request only when the one before is answered",
@@ -259,47 +257,6 @@ pub fn bytes(data: &[u8]) -> String {
     text.trim_end().to_owned()
 }
 
-/// The request as it should have been above the one that the device saw, a box for each segment.
-fn picture(wanted: &Expected, seen: &Request) -> String {
-    let boxes = |title: &str, kind: Kind, sector: u64, segments: &[(String, bool)]| {
-        let mut lines = [String::new(), String::new(), String::new(), String::new()];
-        for (text, device_writes) in segments {
-            let way = if *device_writes { "device writes" } else { "device reads" };
-            let width = text.chars().count().max(way.len());
-            lines[0] += &format!("+{}", "-".repeat(width + 2));
-            lines[1] += &format!("| {text:width$} ");
-            lines[2] += &format!("| {way:width$} ");
-            lines[3] += &format!("+{}", "-".repeat(width + 2));
-        }
-        for (line, end) in lines.iter_mut().zip(["+", "|", "|", "+"]) {
-            line.push_str(end);
-        }
-        format!("  {title}: {kind}, sector {sector}\n  {}\n", lines.join("\n  "))
-    };
-    let mut should = vec![("header 16 B".to_owned(), false)];
-    if wanted.length > 0 {
-        should.push((format!("data {} B", wanted.length), wanted.device_writes()));
-    }
-    should.push(("response 1 B".to_owned(), true));
-    let last = seen.segments.len().saturating_sub(1);
-    let was: Vec<_> = seen
-        .segments
-        .iter()
-        .enumerate()
-        .take(8)
-        .map(|(number, segment)| {
-            let name = match number {
-                0 => "header",
-                _ if number == last => "response",
-                _ => "data",
-            };
-            (format!("{name} {} B", segment.length), segment.device_writes)
-        })
-        .collect();
-    boxes("should be", wanted.kind, wanted.sector, &should)
-        + &boxes("the device saw", seen.kind, seen.sector, &was)
-}
-
 #[cfg(test)]
 mod tests {
     use std::slice;
@@ -313,12 +270,14 @@ mod tests {
     fn seen() -> Request {
         let segment = |device_writes, length| Segment { device_writes, length, address: 0 };
         Request {
+            head: 0,
             kind: Kind::Out,
             sector: 7,
             segments: vec![segment(false, 16), segment(false, 512), segment(true, 1)],
             data: vec![1; 512],
             status: Some(0),
-            others_waiting: 0,
+            others: Vec::new(),
+            interrupts: false,
         }
     }
 
@@ -356,7 +315,7 @@ mod tests {
         assert_eq!(cause(|request| request.sector = 0), Some("sector-wrong"));
         assert_eq!(cause(|request| request.data = vec![0; 512]), Some("data-not-copied"));
         assert_eq!(cause(|request| request.data[9] = 0), Some("data-wrong"));
-        assert_eq!(cause(|request| request.others_waiting = 1), Some("returns-early"));
+        assert_eq!(cause(|request| request.others.push(0)), Some("returns-early"));
     }
 
     #[test]

@@ -168,6 +168,12 @@ impl Exercise {
         self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
+    /// The subject of the check with this name.
+    pub fn check_title(&self, name: &str, language: Language) -> &str {
+        let check = self.checks.iter().find(|check| check.name == name);
+        check.map_or("", |check| check.title.in_language(language))
+    }
+
     /// The points that can be had.
     pub fn points(&self) -> u32 {
         self.checks.iter().map(|check| check.points).sum()

@@ -11,8 +11,10 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{
     exercise::{Choice, Course, Exercise, FOLDER},
+    language::{Language, text},
     place,
     stage::{Files, tracked},
+    submit::{VERSION, version},
 };
 
 /// Folders of an exercise that stay with the instructor.
@@ -29,7 +31,8 @@ const TRACE_LENGTH: usize = 24;
 /// The folder is not empty and no earlier export, a file cannot be written, or a line of a solution is left.
 pub fn export(root: &Path, course: &Course, choice: Option<&Choice>, dir: &Path) -> Result<()> {
     let open = course.chosen(choice)?;
-    let files = student_files(&tracked(root)?, course, &open)?;
+    let mut files = student_files(&tracked(root)?, course, &open)?;
+    files.insert(VERSION.into(), format!("{}\n", version(root)).into_bytes());
     let repository = dir.join(".git");
     if !repository.is_dir() {
         let empty = fs::read_dir(dir).map_or(true, |mut entries| entries.next().is_none());
@@ -48,7 +51,9 @@ pub fn export(root: &Path, course: &Course, choice: Option<&Choice>, dir: &Path)
             fs::create_dir_all(parent)?;
         }
         fs::write(&full, contents).with_context(|| format!("cannot write {}", full.display()))?;
-        copy_mode(&root.join(path), &full)?;
+        if root.join(path).is_file() {
+            copy_mode(&root.join(path), &full)?;
+        }
     }
     git(dir, &["add", "--all", "--force", "."])?;
     if git(dir, &["status", "--porcelain"])?.is_empty() {
@@ -164,13 +169,14 @@ fn ensure_no_trace(
 /// # Errors
 ///
 /// A file cannot be read or written, or the marks are gone.
-pub fn reset(root: &Path, exercise: &Exercise) -> Result<()> {
+pub fn reset(root: &Path, exercise: &Exercise, language: Language) -> Result<()> {
     for place in &exercise.places {
         let path = root.join(&place.file);
         let text = fs::read_to_string(&path)?;
         let new = place::replace(&text, &place.anchor, &exercise.stub(place)?)?;
         if new == text {
-            println!("{} is as it was", place.file.display());
+            let words = text!("{} is as it was", "{} 没有变化", place.file.display());
+            println!("{}", words.in_language(language));
             continue;
         }
         // What was written may be worth something yet.
@@ -180,12 +186,14 @@ pub fn reset(root: &Path, exercise: &Exercise) -> Result<()> {
         }
         fs::write(&kept, &text)?;
         fs::write(&path, new)?;
-        println!(
+        let words = text!(
             "{} has the stub of exercise {} again; what was there is in {}",
+            "{} 里又是练习 {} 的桩；原来的内容在 {}",
             place.file.display(),
             exercise.number,
             kept.display()
         );
+        println!("{}", words.in_language(language));
     }
     Ok(())
 }

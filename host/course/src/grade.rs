@@ -16,9 +16,10 @@ use crate::{
     exercise::{Course, Exercise},
     language::Language,
     pace::Pace,
-    report::{ExerciseReport, Report, Result as CheckResult, State},
-    stage::{FIRST_STAGE, Files, Sandbox, Stage, tracked},
+    report::{ExerciseReport, Report, Result as CheckResult, State, forms::Form},
+    stage::{Files, STAGE, Sandbox, Stage, tracked},
     submission::Submission,
+    submit::{Packed, version},
 };
 
 /// As much is shown of the compiler's errors.
@@ -52,19 +53,23 @@ pub fn run(
         course,
         base: &base,
         sandbox: &sandbox,
-        folder: workspace.target.join("course/0"),
+        folder: folder_of(workspace, 0),
         seed,
         own: arguments.submission.is_none(),
         machines: machines(),
-        pace: &Pace::measure(workspace, &base, &sandbox)?,
+        pace: &Pace::measure(workspace, &base, &sandbox, 1)?,
     };
-    let report = grader.grade(&submission, &chosen)?;
-    if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        report.print(course, language);
-    }
-    Ok(report.is_complete())
+    let mut report = grader.grade(&submission, &chosen)?;
+    report.packed = Packed::new(&submission, &version(&workspace.root));
+    let form = if arguments.json { Form::Json } else { arguments.format };
+    report.print(form, folder, course, language)?;
+    // Whoever reads a form takes the points from there, and another exit status for a failure of the grader.
+    Ok(report.is_complete() || !matches!(form, Form::Text | Form::Json))
+}
+
+/// The folder of one who grades, of several.
+pub fn folder_of(workspace: &Workspace, number: usize) -> PathBuf {
+    workspace.target.join(format!("course/{number}"))
 }
 
 /// As many virtual machines as there are processors.
@@ -157,7 +162,8 @@ impl Grader<'_> {
                 Some(ExerciseReport { number: exercise.number, points: exercise.points(), state })
             })
             .collect();
-        Ok(Report { seed: self.seed, exercises, ignored: submission.ignored.clone() })
+        let ignored = submission.ignored.clone();
+        Ok(Report { seed: self.seed, exercises, ignored, packed: None })
     }
 
     /// Grades one exercise with all others solved.
@@ -176,7 +182,12 @@ impl Grader<'_> {
         };
         match self.build(&overlay, &exercise.name())? {
             Ok(kernel) => Ok(State::Graded { checks: self.judge(exercise, &kernel)? }),
-            Err(output) => Ok(State::DoesNotCompile { errors: compiler_errors(&output) }),
+            Err(output) => {
+                // A student knows the files by their place in the tree.
+                let stage = format!("{}/", self.folder.join(STAGE).display());
+                let errors = compiler_errors(&output.replace(&stage, ""));
+                Ok(State::DoesNotCompile { errors })
+            }
         }
     }
 
@@ -207,8 +218,7 @@ impl Grader<'_> {
         overlay: &BTreeMap<PathBuf, String>,
         name: &str,
     ) -> Result<Result<PathBuf, String>> {
-        let stage = Stage::new(self.base, self.folder.join("tree"), self.sandbox)?;
-        stage.take_over(&self.workspace.target.join(FIRST_STAGE))?;
+        let stage = Stage::new(self.base, self.folder.join(STAGE), self.sandbox)?;
         let log = self.folder.join(format!("logs/build-{name}.log"));
         let built = match stage.build(overlay, self.pace.build_limit(), &log)? {
             Ok(built) => built,

@@ -10,8 +10,11 @@
 //!   registers   how a driver sets a device up, from QEMU's trace
 //!   check       one boot and its judge
 //!   diagnosis   from what the device saw to the one likely cause
-//!   report      what the student reads
+//!   picture     a request as boxes
+//!   report      what the student reads, and other programs
 //!   class       all submissions of a class; similar: those that are nearly the same
+//!   submit      a submission in one file; watch: grades on save
+//!   untrusted   texts of submissions, made harmless
 //!   selftest    the grader graded
 //! ```
 
@@ -25,6 +28,7 @@ mod grade;
 mod hint;
 mod language;
 mod pace;
+mod picture;
 mod place;
 mod recorder;
 mod registers;
@@ -34,6 +38,10 @@ mod selftest;
 mod similar;
 mod stage;
 mod submission;
+mod submit;
+mod trial;
+mod untrusted;
+mod watch;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -44,6 +52,7 @@ use lab::workspace::Workspace;
 use self::{
     exercise::{Choice, Course},
     language::Language,
+    report::forms::Form,
 };
 
 #[derive(Parser)]
@@ -70,7 +79,19 @@ enum Command {
     },
     /// Grade this tree, or the exercise files of another one laid over this tree
     Grade(Grade),
-    /// Grade the submissions of a class, each a folder of the given one, and write a table
+    /// Grade on each save of an exercise's file
+    Watch {
+        /// The exercises to grade; all if not given
+        #[arg(long)]
+        exercises: Option<Choice>,
+    },
+    /// Pack the exercise files for submission
+    Submit {
+        /// The student, for the name of the file
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Grade the submissions of a class, each in the given folder, and write tables and pages
     GradeAll(GradeAll),
     /// Show the hints of an exercise up to the next one
     Hint {
@@ -82,6 +103,8 @@ enum Command {
         /// The number of the exercise
         exercise: u32,
     },
+    /// Grade a class of made-up students, attacks among them, and compare with what is due
+    Trial(Trial),
     /// Grade variants of the solution that are known to be wrong or right, and see that each is judged so
     Selftest {
         /// Only variants whose name contains this, such as 1-write-block/wrong
@@ -92,9 +115,9 @@ enum Command {
     },
 }
 
-#[derive(Args)]
+#[derive(Args, Default)]
 struct Grade {
-    /// A folder with the exercise files of a submission, laid out as in the tree
+    /// A packed submission, or a folder with its exercise files laid out as in the tree
     #[arg(long)]
     submission: Option<PathBuf>,
     /// The exercises to grade; all if not given
@@ -103,8 +126,11 @@ struct Grade {
     /// Repeats a report exactly
     #[arg(long)]
     seed: Option<u64>,
-    /// Print the report as JSON
-    #[arg(long)]
+    /// The form of the report
+    #[arg(long, value_enum, default_value_t = Form::Text)]
+    format: Form,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
     json: bool,
     /// Build and boot without a sandbox, although the submission is not trusted
     #[arg(long)]
@@ -113,23 +139,46 @@ struct Grade {
 
 #[derive(Args)]
 struct GradeAll {
-    /// The folder with a folder for each student
+    /// The folder with a folder or a packed submission for each student
     submissions: PathBuf,
-    /// The table to write, as CSV
+    /// The table to write, as CSV; others and a folder of pages stand beside it
     #[arg(long, default_value = "grades.csv")]
     out: PathBuf,
     /// The same payloads and sectors for all; with the same seed, what was graded before is not graded again
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Pairs of submissions that share so many percent are named
+    /// Pairs of submissions that share so many percent are shown
     #[arg(long, default_value_t = 70)]
     similar: u32,
     /// A folder with the submissions of an earlier class, to compare with
     #[arg(long)]
     earlier: Option<PathBuf>,
+    /// A table with a line for each student, such as an export of Canvas or Moodle
+    #[arg(long)]
+    roster: Option<PathBuf>,
     /// Build and boot without a sandbox, although the submissions are not trusted
     #[arg(long)]
     no_sandbox: bool,
+}
+
+impl GradeAll {
+    /// The arguments of a run in the sandbox without anything to compare with.
+    fn of(submissions: PathBuf, out: PathBuf, seed: u64) -> Self {
+        Self { submissions, out, seed, similar: 70, earlier: None, roster: None, no_sandbox: false }
+    }
+}
+
+#[derive(Args)]
+struct Trial {
+    /// The number of submissions
+    #[arg(long, default_value_t = 60)]
+    count: usize,
+    /// Only the part that every test run grades
+    #[arg(long)]
+    part: bool,
+    /// Repeats a trial
+    #[arg(long)]
+    seed: Option<u64>,
 }
 
 fn main() -> ExitCode {
@@ -158,13 +207,21 @@ fn perform(command: Command, language: Language) -> Result<bool> {
             export::export(&workspace.root, &course, exercises.as_ref(), &dir).map(|()| true)
         }
         Command::Grade(arguments) => grade::run(&workspace, &course, &arguments, language),
-        Command::GradeAll(arguments) => class::run(&workspace, &course, &arguments),
+        Command::GradeAll(arguments) => class::run(&workspace, &course, &arguments, language),
+        Command::Watch { exercises } => {
+            let arguments = Grade { exercises, ..Grade::default() };
+            watch::run(&workspace, &course, &arguments, language).map(|()| true)
+        }
+        Command::Submit { name } => {
+            submit::submit(&workspace, &course, name.as_deref(), language).map(|()| true)
+        }
         Command::Hint { exercise } => {
             hint::next(&workspace, course.exercise(exercise)?, language).map(|()| true)
         }
         Command::Reset { exercise } => {
-            export::reset(&workspace.root, course.exercise(exercise)?).map(|()| true)
+            export::reset(&workspace.root, course.exercise(exercise)?, language).map(|()| true)
         }
+        Command::Trial(arguments) => trial::run(&workspace, &course, &arguments),
         Command::Selftest { filter, part } => {
             selftest::run(&workspace, &course, filter.as_deref(), part)
         }

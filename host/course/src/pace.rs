@@ -6,17 +6,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, anyhow, bail};
 use lab::{
     process,
     qemu::{Guest, Machine, Transport},
     workspace::Workspace,
 };
 
-use crate::stage::{FIRST_STAGE, Files, Sandbox, Stage};
+use crate::{
+    grade::folder_of,
+    stage::{Files, STAGE, Sandbox, Stage},
+};
 
 /// A boot may take so many times as long as one of the grader's own tree.
 const PATIENCE: u32 = 20;
+/// A limit that is still so many times as long as a boot is fair to the busiest check.
+const FAIR: u32 = 6;
 /// And never less than this, as the busiest check needs more than a boot.
 const SHORTEST_BOOT: Duration = Duration::from_secs(8);
 /// The longest that the kernel of the grader's own tree may take to boot.
@@ -35,16 +40,22 @@ pub struct Pace<'a> {
 }
 
 impl<'a> Pace<'a> {
-    /// Builds the tree as it is, outside of the walls and with what has to be fetched, and boots it once.
+    /// Builds the tree as it is, outside of the walls and with what has to be fetched, and boots it once. As
+    /// many as `stages` can build at a time from then on.
     ///
     /// A tree of a student that does not compile or hangs is no measure: the limits are the shortest then.
     ///
     /// # Errors
     ///
     /// The host is to blame.
-    pub fn measure(workspace: &Workspace, base: &Files, sandbox: &'a Sandbox) -> Result<Self> {
-        let folder = workspace.target.join("course/0");
-        let stage = Stage::new(base, workspace.target.join(FIRST_STAGE), &Sandbox::Open)?;
+    pub fn measure(
+        workspace: &Workspace,
+        base: &Files,
+        sandbox: &'a Sandbox,
+        stages: usize,
+    ) -> Result<Self> {
+        let folder = folder_of(workspace, 0);
+        let stage = Stage::new(base, folder.join(STAGE), &Sandbox::Open)?;
         let log = folder.join("logs/boot-base.log");
         let kernel = match stage.fetch_and_build(&folder.join("logs/build-base.log"))? {
             Ok(built) => {
@@ -56,8 +67,12 @@ impl<'a> Pace<'a> {
             // Whoever grades others has a tree that compiles: no submission is to blame.
             Err(output) => bail!("the grader's own tree does not build:\n{output}"),
         };
+        for number in 1..stages {
+            let folder = folder_of(workspace, number).join(STAGE);
+            Stage::new(base, folder, sandbox)?.take_over(&stage)?;
+        }
         let pace = Self { kernel, sandbox, log, boot: Mutex::new(SHORTEST_BOOT) };
-        pace.limit_again()?;
+        pace.set(pace.boot()? * PATIENCE)?;
         Ok(pace)
     }
 
@@ -71,34 +86,37 @@ impl<'a> Pace<'a> {
         self.boot_limit() * BUILD
     }
 
-    /// Makes sure that the host is not slower by now than the limits suppose, so that a boot that overran
-    /// them is the kernel's fault.
+    /// Makes sure that the host is not so slow by now that the limits are unfair: a boot that overran them is
+    /// the kernel's fault.
     ///
     /// # Errors
     ///
     /// It is slower; the limits are longer from now on.
     pub fn ensure_kept(&self) -> Result<()> {
-        let before = self.boot_limit();
-        let now = self.limit_again()?;
-        ensure!(now <= before, "the host has become slow: a boot may take {} s now", now.as_secs());
+        let boot = self.boot()?;
+        if boot * FAIR > self.boot_limit() {
+            self.set(boot * PATIENCE)?;
+            bail!("the host has become slow: its own kernel takes {} ms to boot", boot.as_millis());
+        }
         Ok(())
     }
 
-    /// Boots once; the limits are never shortened.
-    fn limit_again(&self) -> Result<Duration> {
-        let Some(kernel) = &self.kernel else { return Ok(SHORTEST_BOOT) };
+    /// The time of a boot; none without a kernel, or with one that hangs.
+    fn boot(&self) -> Result<Duration> {
+        let Some(kernel) = &self.kernel else { return Ok(Duration::ZERO) };
         let machine = Machine::new(Transport::Modern);
         let qemu = machine.command(&Guest::new(kernel, "job=random bytes=1"));
         let begin = Instant::now();
         // It fails for want of a device, having booted.
         process::run(self.sandbox.wrap(qemu, &[kernel], &[]), LONGEST_BOOT, &self.log)?;
         let elapsed = begin.elapsed();
-        let limit = match elapsed < LONGEST_BOOT {
-            true => (elapsed * PATIENCE).max(SHORTEST_BOOT),
-            false => SHORTEST_BOOT,
-        };
-        let mut boot = self.boot.lock().map_err(|_| anyhow::anyhow!("another boot has failed"))?;
+        Ok(if elapsed < LONGEST_BOOT { elapsed } else { Duration::ZERO })
+    }
+
+    /// Sets the limit for boots, which is never shortened.
+    fn set(&self, limit: Duration) -> Result<()> {
+        let mut boot = self.boot.lock().map_err(|_| anyhow!("another boot has failed"))?;
         *boot = limit.max(*boot);
-        Ok(limit)
+        Ok(())
     }
 }

@@ -19,6 +19,8 @@ mod register {
     pub const DRIVER_FEATURES_SEL: u64 = 0x24;
     pub const QUEUE_PFN: u64 = 0x40;
     pub const QUEUE_READY: u64 = 0x44;
+    pub const INTERRUPT_STATUS: u64 = 0x60;
+    pub const INTERRUPT_ACK: u64 = 0x64;
     pub const STATUS: u64 = 0x70;
 }
 
@@ -121,6 +123,29 @@ impl Attempt {
     }
 }
 
+/// The use of the registers for interrupts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Acknowledgements {
+    /// The reads of InterruptStatus.
+    pub reads: usize,
+    /// The writes of InterruptACK.
+    pub acknowledged: usize,
+}
+
+impl Acknowledgements {
+    /// Counts in QEMU's trace of `virtio_mmio_read` and `virtio_mmio_write_offset`.
+    pub fn read(trace: &str) -> Self {
+        let mut counted = Self::default();
+        let status = format!("virtio_mmio_read offset {:#x}", register::INTERRUPT_STATUS);
+        for line in trace.lines() {
+            counted.reads += usize::from(line.trim_end().ends_with(&status));
+            let is_acknowledged = |(at, _)| at == register::INTERRUPT_ACK;
+            counted.acknowledged += usize::from(written(line).is_some_and(is_acknowledged));
+        }
+        counted
+    }
+}
+
 /// Register and value of a line such as `... offset 0x70 value 0x1`.
 fn written(line: &str) -> Option<(u64, u64)> {
     let (_, rest) = line.split_once(" offset 0x")?;
@@ -153,6 +178,15 @@ mod tests {
         assert!(attempt(&[(0x70, 0), (0x70, 0xb), (0x20, 0)]).features_ok_first);
         assert_eq!(attempt(&[(0x70, 0), (0x70, 0x83)]).features, None);
         assert_eq!(Attempt::first("no trace"), None);
+    }
+
+    #[test]
+    fn acknowledgements_are_counted() {
+        let trace = "virtio_mmio_read virtio_mmio_read offset 0x60\n\
+                     virtio_mmio_write_offset virtio_mmio_write offset 0x64 value 0x1\n\
+                     virtio_mmio_read virtio_mmio_read offset 0x70\n";
+        let counted = Acknowledgements { reads: 1, acknowledged: 1 };
+        assert_eq!(Acknowledgements::read(trace), counted);
     }
 
     #[test]

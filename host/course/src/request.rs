@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// The bytes of a request header, VIRTIO 1.3 section 5.2.6.
+pub const HEADER: u32 = 16;
+
 /// The type of a request, VIRTIO 1.3 section 5.2.6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -56,9 +59,19 @@ pub struct Segment {
     pub address: u64,
 }
 
+impl Segment {
+    /// Returns true if the two have memory in common.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let end = |segment: &Self| segment.address.saturating_add(segment.length.into());
+        self.address < end(other) && other.address < end(self)
+    }
+}
+
 /// A request that the device has taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
+    /// The number of its first descriptor in the ring.
+    pub head: u16,
     /// Its type.
     pub kind: Kind,
     /// Its first sector.
@@ -69,8 +82,10 @@ pub struct Request {
     pub data: Vec<u8>,
     /// The status that the device gave, if there was room for one.
     pub status: Option<u8>,
-    /// The requests that waited for an answer when it came.
-    pub others_waiting: usize,
+    /// The requests that waited for an answer when it came, by their places among all.
+    pub others: Vec<usize>,
+    /// The driver had asked to be interrupted for the answer.
+    pub interrupts: bool,
 }
 
 impl Request {

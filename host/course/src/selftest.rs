@@ -22,7 +22,7 @@ use lab::{
 use crate::{
     exercise::{Course, Exercise},
     export::student_files,
-    grade::{Grader, machines},
+    grade::{Grader, folder_of, machines},
     pace::Pace,
     stage::{Files, Sandbox, tracked},
 };
@@ -34,12 +34,13 @@ const PART: usize = 8;
 const SEED: u64 = 1;
 
 /// A variant of the solution.
-struct Variant {
+pub struct Variant {
     /// `1-write-block/wrong/type-in`.
     name: String,
     /// The check and the cause that must be told; none if it is right.
-    wrong: Option<(String, String)>,
-    patch: String,
+    pub wrong: Option<(String, String)>,
+    /// The patch to the solution.
+    pub patch: String,
 }
 
 /// Grades the variants whose name contains `filter`, or a part of them; prints a line for each.
@@ -60,11 +61,11 @@ pub fn run(
         course,
         base: &base,
         sandbox: &sandbox,
-        folder: workspace.target.join("course/0"),
+        folder: folder_of(workspace, 0),
         seed: SEED,
         own: false,
         machines: machines(),
-        pace: &Pace::measure(workspace, &base, &sandbox)?,
+        pace: &Pace::measure(workspace, &base, &sandbox, 1)?,
     };
     let (mut passed, mut failed) = (0u32, 0u32);
     let trees: [(&str, &dyn Fn() -> Result<()>); 2] = [
@@ -184,7 +185,11 @@ fn solution(grader: &Grader<'_>, course: &Course) -> Result<()> {
 }
 
 /// The variants of an exercise, the right ones first.
-fn variants(exercise: &Exercise) -> Result<Vec<Variant>> {
+///
+/// # Errors
+///
+/// One cannot be read, or does not name what it must.
+pub fn variants(exercise: &Exercise) -> Result<Vec<Variant>> {
     let mut variants = Vec::new();
     for kind in ["right", "wrong"] {
         let folder = exercise.folder.join(kind);
@@ -259,7 +264,11 @@ fn grade(grader: &Grader<'_>, exercise: &Exercise, variant: &Variant) -> Result<
 }
 
 /// The files that a patch changes, changed.
-fn apply(text: &str, base: &Files) -> Result<BTreeMap<PathBuf, String>> {
+///
+/// # Errors
+///
+/// It does not fit.
+pub fn apply(text: &str, base: &Files) -> Result<BTreeMap<PathBuf, String>> {
     let mut files = BTreeMap::new();
     let start = text.find("--- a/").context("there is no patch")?;
     let parts = text[start..].split("--- a/").filter(|part| !part.is_empty());

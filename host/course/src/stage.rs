@@ -16,8 +16,8 @@ use lab::process::{self, End, ProcessError};
 /// Files by their path from the root of the tree.
 pub type Files = BTreeMap<PathBuf, Vec<u8>>;
 
-/// The stage that the grader's own tree is built on first of all, below the target folder.
-pub const FIRST_STAGE: &str = "course/0/tree";
+/// The folder of a stage in the folder of one who grades.
+pub const STAGE: &str = "tree";
 /// The longest that the grader's own kernel may take to build; the first time, everything is.
 const FIRST_BUILD: Duration = Duration::from_secs(900);
 /// What the kernel is not made of stays away from what compiles a submission, and solutions above all.
@@ -70,12 +70,13 @@ impl<'a> Stage<'a> {
         Ok(Self { base, folder, sandbox })
     }
 
-    /// Takes over what another stage has compiled, if nothing has been compiled here yet.
+    /// Takes over what another stage has compiled, if nothing has been compiled here yet. Nothing may be
+    /// compiled there at the same time.
     ///
     /// # Errors
     ///
     /// It cannot be copied.
-    pub fn take_over(&self, other: &Path) -> Result<()> {
+    pub fn take_over(&self, other: &Self) -> Result<()> {
         let target = self.folder.join("target");
         if target.is_dir() {
             return Ok(());
@@ -83,8 +84,8 @@ impl<'a> Stage<'a> {
         // Under its name only when it is whole. The times of the files tell cargo what is up to date.
         let part = self.folder.join("target.part");
         let mut copy = Command::new("cp");
-        copy.args(["--archive", "--reflink=auto"]).arg(other.join("target")).arg(&part);
-        ensure!(copy.status()?.success(), "cannot copy {}", other.display());
+        copy.args(["--archive", "--reflink=auto"]).arg(other.folder.join("target")).arg(&part);
+        ensure!(copy.status()?.success(), "cannot copy {}", other.folder.display());
         fs::rename(part, target)?;
         Ok(())
     }

@@ -6,17 +6,17 @@ use std::{
     fs::{self, File},
     io::Read,
     path::{Path, PathBuf},
-    str::FromStr,
 };
 
 use anyhow::{Context, Result};
-use proc_macro2::{TokenStream, TokenTree};
+use ra_ap_rustc_lexer::{FrontmatterAllowed, TokenKind, tokenize};
 use walkdir::WalkDir;
 
 use crate::{
     exercise::{Course, Exercise},
     place,
     stage::Files,
+    submit,
 };
 
 /// Words with which a source file makes the compiler read other files or the environment. No exercise needs
@@ -24,7 +24,7 @@ use crate::{
 const REACHING: [&str; 6] =
     ["include", "include_str", "include_bytes", "env", "option_env", "path"];
 /// No exercise file is larger.
-const MOST_BYTES: u64 = 256 << 10;
+pub const MOST_BYTES: u64 = 256 << 10;
 /// A submission with more files than this is not looked through for those that are ignored.
 const MOST_FILES: usize = 20_000;
 
@@ -37,10 +37,12 @@ pub struct Submission {
     pub refused: BTreeMap<PathBuf, Refusal>,
     /// Other files that differ from the tree and are not used, or the first ones of them.
     pub ignored: Vec<PathBuf>,
+    /// The version of the tree with which `make submit` packed it, as far as it says so.
+    pub packed: Option<String>,
 }
 
 /// No more of the ignored files are named.
-const MOST_IGNORED: usize = 100;
+pub const MOST_IGNORED: usize = 100;
 
 /// The reason for which an exercise file is not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,28 +77,48 @@ impl fmt::Display for Refusal {
 }
 
 impl Submission {
-    /// Takes the exercise files from `folder`, and notes which other files differ from `base`.
-    ///
-    /// Links are not followed, neither of a file nor of a folder above it.
-    ///
-    /// # Errors
-    ///
-    /// The folder cannot be looked at.
-    pub fn read(folder: &Path, course: &Course, base: &Files) -> Result<Self> {
-        fs::read_dir(folder)
-            .with_context(|| format!("cannot read the submission {}", folder.display()))?;
+    /// Takes the exercise files as `read` gives them.
+    pub fn new(
+        course: &Course,
+        base: &Files,
+        read: impl Fn(&Path) -> std::result::Result<String, Refusal>,
+    ) -> Self {
         let mut submission = Self::default();
         for path in course.exercises.iter().flat_map(|exercise| &exercise.files) {
-            match read_file(folder, path) {
+            match read(path) {
                 Ok(text) => _ = submission.files.insert(path.clone(), text),
                 // In a student's own tree the compiler says it.
                 Err(Refusal::Missing) if !base.contains_key(path) => {}
                 Err(refusal) => _ = submission.refused.insert(path.clone(), refusal),
             }
         }
+        submission
+    }
+
+    /// Takes the exercise files from `folder`, and notes which other files differ from `base`. A file that
+    /// `make submit` has packed may stand in the folder's place.
+    ///
+    /// Links are not followed, neither of a file nor of a folder above it.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be looked at, or the file was not packed so.
+    pub fn read(folder: &Path, course: &Course, base: &Files) -> Result<Self> {
+        if folder.is_file() {
+            return submit::unpack(folder, course, base)
+                .with_context(|| format!("cannot read the submission {}", folder.display()));
+        }
+        fs::read_dir(folder)
+            .with_context(|| format!("cannot read the submission {}", folder.display()))?;
+        let mut submission = Self::new(course, base, |path| read_file(folder, path));
+        if let Ok(note) = read_file(folder, Path::new(submit::NOTE)) {
+            submission.packed = submit::noted_version(&note);
+        }
         for entry in WalkDir::new(folder).into_iter().flatten().take(MOST_FILES) {
             let Ok(path) = entry.path().strip_prefix(folder) else { continue };
-            let skipped = [".git", "target", "blk.img"].iter().any(|name| path.starts_with(name));
+            let skipped = [".git", "target", "blk.img", submit::NOTE]
+                .iter()
+                .any(|name| path.starts_with(name));
             let taken =
                 submission.files.contains_key(path) || submission.refused.contains_key(path);
             if entry.file_type().is_dir() || skipped || taken {
@@ -177,6 +199,19 @@ fn read_file(folder: &Path, path: &Path) -> std::result::Result<String, Refusal>
     let file = File::open(&full).map_err(|_| Refusal::Unreadable)?;
     // It may have grown meanwhile.
     file.take(MOST_BYTES).read_to_end(&mut bytes).map_err(|_| Refusal::Unreadable)?;
+    text(bytes)
+}
+
+/// The text of an exercise file, if it can be taken.
+///
+/// # Errors
+///
+/// It is too long, no UTF-8, or reaches other files.
+pub fn text(bytes: Vec<u8>) -> std::result::Result<String, Refusal> {
+    let length = bytes.len() as u64;
+    if length > MOST_BYTES {
+        return Err(Refusal::TooLong(length));
+    }
     let text = String::from_utf8(bytes).map_err(|_| Refusal::NotUtf8)?;
     match reaching(&text) {
         Some(word) => Err(Refusal::Reaches(word)),
@@ -186,27 +221,28 @@ fn read_file(folder: &Path, path: &Path) -> std::result::Result<String, Refusal>
 
 /// The first word in the source that lets the compiler read what is not the submission's.
 ///
-/// The words count wherever they stand but in comments and strings: a macro can put an attribute together
+/// The words count wherever they stand but in comments and literals: a macro can put an attribute together
 /// from its parts, but it cannot make a name.
 fn reaching(source: &str) -> Option<&'static str> {
-    match TokenStream::from_str(source) {
-        Ok(tokens) => reaching_token(tokens),
-        // The compiler will hardly read on where this did not; a word in a comment counts here.
-        Err(_) => source
-            .split(|c: char| !c.is_alphanumeric() && c != '_')
-            .find_map(|word| REACHING.into_iter().find(|reaching| *reaching == word)),
-    }
+    words(source).find_map(|word| {
+        let name = word.strip_prefix("r#").unwrap_or(word);
+        REACHING.into_iter().find(|reaching| *reaching == name)
+    })
 }
 
-fn reaching_token(tokens: TokenStream) -> Option<&'static str> {
-    tokens.into_iter().find_map(|token| match token {
-        TokenTree::Group(group) => reaching_token(group.stream()),
-        TokenTree::Ident(name) => {
-            let name = name.to_string();
-            let name = name.strip_prefix("r#").unwrap_or(&name);
-            REACHING.into_iter().find(|reaching| *reaching == name)
+/// The tokens of the source but for comments and literals. The lexer takes any text, however deep it is
+/// nested.
+fn words(source: &str) -> impl Iterator<Item = &str> {
+    let mut at = 0;
+    tokenize(source, FrontmatterAllowed::No).filter_map(move |token| {
+        let start = at;
+        at += token.len as usize;
+        match token.kind {
+            TokenKind::LineComment { .. }
+            | TokenKind::BlockComment { .. }
+            | TokenKind::Literal { .. } => None,
+            _ => source.get(start..at),
         }
-        TokenTree::Punct(_) | TokenTree::Literal(_) => None,
     })
 }
 
@@ -224,6 +260,7 @@ mod tests {
             ("#[cfg_attr(all(), path = \"x.rs\")] mod x;", "path"),
             ("macro_rules! m { ($p:ident) => { #[$p = \"x\"] mod x; } } m!(path);", "path"),
             ("fn f( { option_env!(\"HOME\") }", "option_env"),
+            (&format!("{} env!(\"HOME\")", "(".repeat(200_000)), "env"),
         ] {
             assert_eq!(reaching(source), Some(word), "{source}");
         }

@@ -15,6 +15,7 @@ mod ledger;
 mod needs;
 mod random;
 mod read;
+mod slices;
 mod text;
 mod verify;
 mod write;
@@ -83,6 +84,7 @@ const KINDS: &[Kind] = &[
     Kind::of::<copy::Copy>(),
     Kind::of::<verify::Verify>(),
     Kind::of::<ledger::Ledger>(),
+    Kind::of::<slices::Slices>(),
     Kind::of::<bench::Bench>(),
     Kind::of::<random::Random>(),
 ];

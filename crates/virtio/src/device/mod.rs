@@ -249,7 +249,9 @@ impl<D: Driver> Device<D> {
 
 impl<D: Driver> VirtioDevice for Device<D> {
     fn use_interrupts(&self) {
+        // ANCHOR: exercise-4-use_interrupts
         self.waiting.use_interrupts();
+        // ANCHOR_END: exercise-4-use_interrupts
         let posted = self.queues.iter().filter(|queue| queue.posted);
         posted.for_each(|queue| _ = queue.process(self, Afterwards::ArmForSleepers));
     }
@@ -261,6 +263,7 @@ impl<D: Driver> VirtioDevice for Device<D> {
 
     fn handle_interrupt(&self) {
         self.counts.interrupts.fetch_add(1, Ordering::Relaxed);
+        // ANCHOR: exercise-4-handle_interrupt
         // Acknowledge first: what the device does from here on raises the interrupt again.
         let causes = self.transport.acknowledge_interrupt();
         if causes.contains(InterruptStatus::USED_BUFFER) {
@@ -271,6 +274,7 @@ impl<D: Driver> VirtioDevice for Device<D> {
         if causes.contains(InterruptStatus::CONFIGURATION_CHANGE) {
             self.configuration_changed();
         }
+        // ANCHOR_END: exercise-4-handle_interrupt
     }
 }
 

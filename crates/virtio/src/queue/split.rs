@@ -41,6 +41,7 @@ impl<M, T> Queue<M, T> {
         Ok(())
     }
 
+    // ANCHOR: exercise-7-to_device
     /// Writes the descriptors of a chain; gives the number of the first one in the ring.
     #[inline(always)]
     fn describe(&mut self, chain: &mut Chain<M>) -> Result<u16, AddError> {
@@ -125,6 +126,7 @@ impl<M, T> Queue<M, T> {
             !self.rings.notifications_suppressed()
         }
     }
+    // ANCHOR_END: exercise-7-to_device
 }
 
 // Back from the device.
@@ -202,6 +204,7 @@ impl<M, T> Queue<M, T> {
         Ok(returned)
     }
 
+    // ANCHOR: exercise-7-free
     /// Frees the descriptors of a chain that lies in the ring itself.
     fn free(&mut self, head: u16, count: u16) {
         // The first descriptor goes on top of the stack, for the next chain to start with.
@@ -216,6 +219,7 @@ impl<M, T> Queue<M, T> {
             chain.reverse();
         }
     }
+    // ANCHOR_END: exercise-7-free
 
     /// Asks the device to interrupt when it returns the next chain.
     ///
@@ -223,10 +227,12 @@ impl<M, T> Queue<M, T> {
     /// which the device may not interrupt, or a violation. Without EVENT_IDX interrupts stay
     /// enabled once this was called.
     pub fn enable_interrupts(&mut self) -> bool {
+        // ANCHOR: exercise-4-enable_interrupts
         self.rings.wish_interrupt(self.event_idx.then_some(self.next_used), 0);
         // Ask: our wish before the device's used index, which is read next.
         fence(Ordering::SeqCst);
         self.look() != Ok(0)
+        // ANCHOR_END: exercise-4-enable_interrupts
     }
 
     /// Asks the device not to interrupt. It may do so all the same; this is a wish.

@@ -1,25 +1,24 @@
 //! `job=copy` between two disks: an honest one of QEMU's, and one that records.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use anyhow::Result;
-use hostile::{
-    device::config::{Config, SERIAL_BYTES, SIZE_MAX},
-    session::Session,
-};
+use hostile::device::config::{Config, SERIAL_BYTES, SIZE_MAX};
 use lab::{
     image::{SECTOR, noise},
     place::Place,
-    process::End,
-    qemu::{Disk, Guest, Transport},
+    qemu::{Disk, Transport},
 };
 use serde::Deserialize;
 
-use super::{SLOT_1, Stand, Verdict, disk_at};
+use super::{
+    SLOT_1, Stand, Verdict, disk_at,
+    witness::{self, Seen, in_words, recorder},
+};
 use crate::{
     diagnosis::{Finding, Rules, bytes, compare},
     language::text,
-    recorder::{Manner, Recorder, Recording},
+    recorder::{Manner, Recording},
     request::{Expected, Kind, Request},
 };
 
@@ -123,15 +122,14 @@ impl Copy {
         let recorded = noise(SECTORS as usize, random.u64(..));
         let honest = place.image("honest", noise(SECTORS as usize, random.u64(..)))?;
 
-        let socket = place.file("disk.sock");
-        let contents = recorded.clone();
-        let device = |memory, _| Recorder::new(manner, contents, memory);
-        let session = Session::open(device, &socket, place.folder())?;
-        let mut machine = disk_at(Transport::Modern, &socket, SLOT_1)
-            .options(Disk::new(&honest).slot(0).options(1));
-        if let Some(cpu) = &self.cpu {
-            machine = machine.option("-cpu", cpu);
-        }
+        let machine = |socket: &Path| {
+            let machine = disk_at(Transport::Modern, socket, SLOT_1)
+                .options(Disk::new(&honest).slot(0).options(1));
+            match &self.cpu {
+                Some(cpu) => machine.option("-cpu", cpu),
+                None => machine,
+            }
+        };
         let (from, to) = match self.witness {
             Side::From => (0, 1),
             Side::To => (1, 0),
@@ -151,11 +149,8 @@ impl Copy {
         if self.serial {
             line += &format!(" serial={SERIAL_SECTOR}");
         }
-        let finished = stand.run(machine.command(&Guest::new(&place.kernel, &line)), place);
-        let (recording, disk, _) = session.close();
-        let finished = finished?;
-        let seen = Seen { end: finished.end, recording, disk };
-        lab::process::append(&place.log, &seen.account())?;
+        let device = recorder(manner, recorded.clone());
+        let seen = witness::boot(stand, place, device, machine, &line, in_words)?;
 
         let (before, begin) = match self.witness {
             Side::To => (honest.before(), source),
@@ -206,8 +201,8 @@ impl Copy {
         Ok(self.compare_disk(&wanted, &found))
     }
 
-    fn compare(&self, expected: &[Expected], seen: &Seen) -> Option<Finding> {
-        let mut requests: Vec<&Request> = seen.recording.requests.iter().collect();
+    fn compare(&self, expected: &[Expected], seen: &Seen<Recording>) -> Option<Finding> {
+        let mut requests: Vec<&Request> = seen.account.requests.iter().collect();
         // The first request of all is for the serial number, and the last one a flush, unless the driver
         // has not got that far.
         let is_data = |request: &Request| {
@@ -228,7 +223,7 @@ impl Copy {
             let kind = Kind::GetId;
             let wanted = Expected { kind, sector: first.sector, length, data: Vec::new() };
             let rules = Rules { waits: true, queue_size: QUEUE_SIZE, pieces: false };
-            let finding = compare(&[wanted], &[first], &seen.recording, rules);
+            let finding = compare(&[wanted], &[first], &seen.account, rules);
             if finding.is_some() {
                 return finding;
             }
@@ -245,7 +240,7 @@ impl Copy {
             };
             let wanted = Expected { kind: Kind::Flush, sector: 0, length: 0, data: Vec::new() };
             let rules = Rules { waits: true, queue_size: QUEUE_SIZE, pieces: false };
-            let finding = compare(&[wanted], &[last], &seen.recording, rules);
+            let finding = compare(&[wanted], &[last], &seen.account, rules);
             if finding.is_some() {
                 return finding;
             }
@@ -262,7 +257,7 @@ impl Copy {
         match self.fails {
             Some(number) => {
                 let expected = &expected[..=number as usize];
-                let finding = compare(expected, &requests, &seen.recording, rules);
+                let finding = compare(expected, &requests, &seen.account, rules);
                 finding.map(|finding| match finding.cause {
                     "too-much-written" | "twice" => {
                         Finding { cause: "response-ignored", ..finding }
@@ -271,7 +266,7 @@ impl Copy {
                 })
             }
             None if limited => self.compare_pieces(expected, &requests),
-            None => compare(expected, &requests, &seen.recording, rules),
+            None => compare(expected, &requests, &seen.account, rules),
         }
     }
 
@@ -341,40 +336,5 @@ impl Copy {
         };
         let expected = text!("sector {differs} holds {expected}", "扇区 {differs} 是 {expected}");
         Some(Finding::new(cause, expected, text!("it holds {seen}", "它是 {seen}")))
-    }
-}
-
-/// The evidence of a run.
-struct Seen {
-    end: End,
-    recording: Recording,
-    disk: Vec<u8>,
-}
-
-impl Seen {
-    /// For the log.
-    fn account(&self) -> String {
-        let Recording { starts, notifications, unseen, interrupts, acknowledged, .. } =
-            self.recording;
-        let mut text = format!(
-            "\n{}\nset up {starts} times, {notifications} notifications, {unseen} chains never seen, \
-             {interrupts} interrupts, features {acknowledged:#x}\n",
-            self.end
-        );
-        for request in self.recording.requests.iter().take(200) {
-            let segments: Vec<String> = request
-                .segments
-                .iter()
-                .map(|s| format!("{}{}", if s.device_writes { "w" } else { "r" }, s.length))
-                .collect();
-            text += &format!(
-                "{} sector {} [{}] status {:?}\n",
-                request.kind,
-                request.sector,
-                segments.join(" "),
-                request.status
-            );
-        }
-        text + &self.recording.complaints.join("\n")
     }
 }

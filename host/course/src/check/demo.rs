@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use lab::{
-    image::{ANSWER, GREETING, SECTOR, noise, put_sector},
+    image::{ANSWER, GREETING, Image, SECTOR, noise, put_sector},
     place::Place,
     qemu::{Disk, Guest, Machine, Transport},
 };
@@ -13,6 +13,8 @@ use crate::{
     language::{Text, text},
 };
 
+/// The command that looks for texts on the disk.
+const STRINGS: &str = "strings -n 20";
 /// As many of the lines that strings prints are shown.
 const MOST_LINES: usize = 5;
 /// The sectors of the image.
@@ -33,24 +35,33 @@ pub fn judge(stand: &Stand<'_>, place: &Place, mut random: fastrand::Rng) -> Res
         stand.run(machine.command(&guest), place)?;
         let found = image.contents()?;
         if found != expected {
-            return Ok(Some(difference(image.before(), &expected, &found, boot)));
+            let mut finding = difference(image.before(), &expected, &found, boot);
+            let lines: Vec<String> = strings(place, &image)?.into_iter().take(MOST_LINES).collect();
+            let printed = lines.join(", ");
+            finding.seen.en += &format!("; {STRINGS} blk.img prints {printed:?}");
+            finding.seen.zh += &format!("；{STRINGS} blk.img 打印 {printed:?}");
+            return Ok(Some(finding));
         }
     }
-    let path = image.path().to_string_lossy().into_owned();
-    let strings = place.run("strings", &["-n", "20", &path])?;
-    strings.expect_success().context("strings of binutils is needed")?;
-    let has = |text: &[u8]| {
-        let lines = strings.output.lines();
-        lines.filter(|line| line.as_bytes() == text).count()
-    };
+    // The same once more, as a student looks at the disk.
+    let lines = strings(place, &image)?;
+    let has = |text: &[u8]| lines.iter().filter(|line| line.as_bytes() == text).count();
     if has(ANSWER) == 1 && has(GREETING) == 0 {
         return Ok(None);
     }
     let answer = String::from_utf8_lossy(ANSWER);
-    let expected = text!("strings blk.img prints {answer:?}", "strings blk.img 打印 {answer:?}");
-    let lines: Vec<&str> = strings.output.lines().take(MOST_LINES).collect();
-    let seen = lines.join(", ");
+    let expected =
+        text!("{STRINGS} blk.img prints {answer:?}", "{STRINGS} blk.img 打印 {answer:?}");
+    let seen = lines.into_iter().take(MOST_LINES).collect::<Vec<_>>().join(", ");
     Ok(Some(Finding::new("nothing-written", expected, text!("{seen}", "{seen}"))))
+}
+
+/// The lines that `strings` prints of the image.
+fn strings(place: &Place, image: &Image) -> Result<Vec<String>> {
+    let path = image.path().to_string_lossy().into_owned();
+    let finished = place.run("strings", &["-n", "20", &path])?;
+    finished.expect_success().context("strings of binutils is needed")?;
+    Ok(finished.output.lines().map(str::to_owned).collect())
 }
 
 /// Says how an image differs from what it should be.

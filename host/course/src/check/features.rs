@@ -4,13 +4,10 @@
 //! The device sees its features through QEMU, which takes away what it does not know. So the evidence is QEMU's
 //! own trace of the register window, which the kernel cannot write to.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
-use hostile::{
-    device::config::{Config, NEVER, VERSION_1},
-    session::Session,
-};
+use hostile::device::config::{Config, NEVER, VERSION_1};
 use lab::{
     image::noise,
     place::Place,
@@ -18,11 +15,14 @@ use lab::{
 };
 use serde::Deserialize;
 
-use super::{QEMU_LOG, Stand, TransportName, Verdict, disk_at};
+use super::{
+    QEMU_LOG, Stand, TransportName, Verdict, disk_at,
+    witness::{self, in_words, recorder},
+};
 use crate::{
     diagnosis::Finding,
     language::{Text, text},
-    recorder::{Manner, Recorder, Recording},
+    recorder::{Manner, Recording},
     registers::{Attempt, FeatureBits, status},
     request::Kind,
 };
@@ -94,26 +94,19 @@ impl Features {
         if self.direct {
             line += " virtio.indirect_desc=off";
         }
-        let guest = Guest::new(&place.kernel, &line);
-        let run = |machine: Machine| {
-            let machine = machine.option("-trace", "virtio_mmio_write_offset");
-            stand.run(machine.command(&guest), place)
-        };
+        let traced = |machine: Machine| machine.option("-trace", "virtio_mmio_write_offset");
         let recording = if self.device == Device::Refuses {
             let image = place.image("disk", noise(SECTORS as usize, 1))?;
             // A device behind an IOMMU refuses a driver that has not heard of it.
             let disk = Disk::new(&image).property("iommu_platform=on");
-            run(Machine::new(transport).options(disk.options(0)))?;
+            let machine = traced(Machine::new(transport).options(disk.options(0)));
+            stand.run(machine.command(&Guest::new(&place.kernel, &line)), place)?;
             Recording::default()
         } else {
-            let socket = place.file("disk.sock");
             let contents = noise(SECTORS as usize, random.u64(..));
-            let device = |memory, _| Recorder::new(Manner::prompt(config), contents, memory);
-            let session = Session::open(device, &socket, place.folder())?;
-            let finished = run(disk_at(transport, &socket, properties));
-            let (recording, ..) = session.close();
-            finished?;
-            recording
+            let device = recorder(Manner::prompt(config), contents);
+            let machine = |socket: &Path| traced(disk_at(transport, socket, properties));
+            witness::boot(stand, place, device, machine, &line, in_words)?.account
         };
         let text = fs::read_to_string(place.file(QEMU_LOG))
             .context("QEMU writes no trace of the registers")?;
@@ -192,7 +185,7 @@ impl Features {
                 }
                 (false, true) => {
                     let seen =
-                        text!("FEATURES_OK on a legacy device", "对传统设备置了 FEATURES_OK");
+                        text!("FEATURES_OK on a legacy device", "对旧式设备置了 FEATURES_OK");
                     order("features-ok-on-legacy", seen)
                 }
                 _ => None,

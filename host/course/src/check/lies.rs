@@ -4,23 +4,22 @@
 //! outside; one that it does not believe leaves its sector there as it was. And the lying disk knows whether it
 //! was reset before the next request came.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::Result;
 use hostile::{
     device::{Device, Diary, config::Config},
     mode::Lie,
-    session::Session,
 };
 use lab::{
     image::{SECTOR, noise},
     place::Place,
     process::End,
-    qemu::{Disk, Guest, Transport},
+    qemu::{Disk, Transport},
 };
 use serde::Deserialize;
 
-use super::{SLOT_1, Stand, TransportName, Verdict, disk_at};
+use super::{SLOT_1, Stand, TransportName, Verdict, disk_at, witness};
 use crate::{
     diagnosis::{Finding, bytes},
     language::{Text, text},
@@ -100,13 +99,13 @@ impl Name {
             Self::LengthHuge if legacy => {
                 let what = text!(
                     "a legacy device says that it wrote 4294967295 bytes",
-                    "传统设备说写了 4294967295 字节"
+                    "旧式设备说写了 4294967295 字节"
                 );
                 believed(Lie::LengthHuge, what, "legacy-length-counts")
             }
             Self::LengthZero if legacy => {
                 let what =
-                    text!("a legacy device says that it wrote 0 bytes", "传统设备说写了 0 字节");
+                    text!("a legacy device says that it wrote 0 bytes", "旧式设备说写了 0 字节");
                 believed(Lie::LengthZero, what, "legacy-length-counts")
             }
             Self::LengthOneOver => {
@@ -174,33 +173,31 @@ impl Lies {
         let honest = place.image("honest", noise(SECTORS as usize, random.u64(..)))?;
 
         let config = Config { capacity: SECTORS, ..Config::honest() };
-        let socket = place.file("disk.sock");
         let contents = from.clone();
         let device = |memory, wire| Device::scripted(script, config, contents, memory, wire);
-        let session = Session::open(device, &socket, place.folder())?;
-        let machine = disk_at(transport, &socket, SLOT_1);
-        let machine = machine.options(Disk::new(&honest).slot(0).options(1));
+        let machine = |socket: &Path| {
+            let machine = disk_at(transport, socket, SLOT_1);
+            machine.options(Disk::new(&honest).slot(0).options(1))
+        };
         // The deadline is longer than the boot may take: who waits for it has not noticed the lie.
         let line = format!(
             "job=copy from=0 to=1 sector={source} at={target} count={count} skip_errors=on \
              virtio.queue_size={QUEUE_SIZE} timeout_ms=60000"
         );
-        let finished = stand.run(machine.command(&Guest::new(&place.kernel, &line)), place);
-        let (diary, ..) = session.close();
-        let end = finished?.end;
-        lab::process::append(&place.log, &format!("\n{end}\n{diary:#?}\n"))?;
+        let tell = |diary: &Diary| format!("{diary:#?}");
+        let seen = witness::boot(stand, place, device, machine, &line, tell)?;
         let to = honest.contents()?;
         let sector = |disk: &[u8], first: u64, number: u64| {
             let start = (first + number) as usize * SECTOR;
             disk.get(start..start + SECTOR).map(<[u8]>::to_vec).unwrap_or_default()
         };
         let sectors = Sectors {
-            end,
+            end: seen.end,
             read: (0..count).map(|number| sector(&from, source, number)).collect(),
             before: (0..count).map(|number| sector(honest.before(), target, number)).collect(),
             after: (0..count).map(|number| sector(&to, target, number)).collect(),
         };
-        Ok(sectors.compare(&rows, &diary))
+        Ok(sectors.compare(&rows, &seen.account))
     }
 }
 

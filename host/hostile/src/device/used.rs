@@ -107,6 +107,27 @@ impl UsedRing {
         memory.store(index.to_le(), GuestAddress(self.address.0 + 2), Ordering::Release)
     }
 
+    /// Returns true if the driver wants an interrupt for the next entry.
+    pub fn is_interrupt_wished(&self, memory: &GuestMemoryMmap) -> Result<bool> {
+        let mut ahead = self.clone();
+        ahead.next = ahead.next.wrapping_add(1);
+        ahead.wants_interrupt(memory)
+    }
+
+    /// The entry for which the driver wants an interrupt, counted from the next one (section 2.7.7); `None`
+    /// where it says by flags whether it wants any.
+    pub fn wished_entry(&self, memory: &GuestMemoryMmap) -> Result<Option<i16>> {
+        if !self.event_idx {
+            return Ok(None);
+        }
+        let event = u16::from_le(memory.load(self.used_event(), Ordering::Relaxed)?);
+        Ok(Some(event.wrapping_sub(self.next) as i16))
+    }
+
+    fn used_event(&self) -> GuestAddress {
+        GuestAddress(self.available.0 + 4 + u64::from(self.size) * 2)
+    }
+
     /// Returns true if the driver wants an interrupt for the entries published since the last call
     /// (section 2.7.7).
     pub fn wants_interrupt(&mut self, memory: &GuestMemoryMmap) -> Result<bool> {
@@ -118,8 +139,7 @@ impl UsedRing {
             return Ok(false);
         }
         if self.event_idx {
-            let event = GuestAddress(self.available.0 + 4 + u64::from(self.size) * 2);
-            let event = u16::from_le(memory.load(event, Ordering::Relaxed)?);
+            let event = u16::from_le(memory.load(self.used_event(), Ordering::Relaxed)?);
             return Ok(new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old));
         }
         let flags = u16::from_le(memory.load(self.available, Ordering::Relaxed)?);
@@ -166,8 +186,11 @@ mod tests {
         let (mut ring, memory) = ring(true);
         memory.write_obj(u16::MAX, GuestAddress(0x1000 + 4 + 8)).unwrap();
         assert!(!ring.wants_interrupt(&memory).unwrap());
+        assert!(ring.is_interrupt_wished(&memory).unwrap());
+        assert_eq!(ring.wished_entry(&memory).unwrap(), Some(0));
         ring.put(&memory, 0, 0).unwrap();
         assert!(ring.wants_interrupt(&memory).unwrap());
+        assert!(!ring.is_interrupt_wished(&memory).unwrap());
         ring.put(&memory, 0, 0).unwrap();
         assert!(!ring.wants_interrupt(&memory).unwrap());
 

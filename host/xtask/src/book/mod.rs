@@ -105,6 +105,7 @@ impl Book {
             let (file, fragment) = link.split_once('#').unwrap_or((link, ""));
             let target = if file.is_empty() { Some(page) } else { self.pages.get(file) };
             let fault = match target {
+                None if is_made_by_mdbook(file) => continue,
                 None => format!("the link {link} leads to no page"),
                 Some(target) if !fragment.is_empty() && !target.ids.contains(fragment) => {
                     format!("the link {link} leads to no heading")
@@ -119,6 +120,11 @@ impl Book {
             }
         }
     }
+}
+
+/// Returns `true` for the file name of a page that no source stands for.
+fn is_made_by_mdbook(file: &str) -> bool {
+    file.strip_suffix(".html").is_some_and(|page| OF_MDBOOK.contains(&page))
 }
 
 /// Compares the shapes of two books.
@@ -179,7 +185,7 @@ mod tests {
 
     #[test]
     fn equal_books_pass() {
-        let page = "# A `b` c\n\n## D\n\n[x](#a-b-c) [y](one.md#d) ![z](img/a.svg)\n\n\
+        let page = "# A `b` c\n\n## D\n\n[x](#a-b-c) [y](one.md#d) [w](print.html) ![z](img/a.svg)\n\n\
                     ```rust\n{{#include code.rs:a}}\n```\n\n<details>\n<summary>q</summary>\n\n</details>\n";
         assert_eq!(faults(page, &page.replace("[x]", "[另一个]")), "");
     }
@@ -204,6 +210,7 @@ mod tests {
     fn dead_links_are_found() {
         for (page, word) in [
             ("# A\n\n[x](two.md)\n", "leads to no page"),
+            ("# A\n\n[x](one.html)\n", "leads to no page"),
             ("# A\n\n[x](#b)\n", "leads to no heading"),
             ("# A\n\n[x](one.md#b)\n", "leads to no heading"),
             ("# A\n\n![x](img/b.svg)\n", "there is no drawing"),

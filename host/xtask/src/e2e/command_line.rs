@@ -36,7 +36,9 @@ fn refuse(lab: &Lab, command_lines: &[(&str, &[&str])]) -> Result<()> {
 }
 
 fn unknown_job(lab: &Lab) -> Result<()> {
-    let jobs = &["demo", "info", "read", "write", "verify", "flush", "ledger", "bench", "random"];
+    let jobs = &[
+        "demo", "info", "read", "write", "verify", "flush", "ledger", "slices", "bench", "random",
+    ];
     refuse(lab, &[("job=nonsense", jobs), ("job=", jobs), ("job=Demo", jobs)])
 }
 

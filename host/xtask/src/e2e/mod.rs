@@ -16,6 +16,7 @@ mod lab;
 mod limits;
 mod own_kernel;
 mod read_write;
+mod slices;
 mod smp;
 mod verify;
 mod waiting;
@@ -66,6 +67,7 @@ const TABLES: &[&[Case]] = &[
     entropy::CASES,
     devices::CASES,
     bounce::CASES,
+    slices::CASES,
     waiting::CASES,
     own_kernel::CASES,
     command_line::CASES,

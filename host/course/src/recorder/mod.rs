@@ -4,30 +4,33 @@
 //! writes down. It is honest, and does what QEMU's own disk does with a request that makes no sense: it fails
 //! it where there is room for a status.
 
+mod answer;
+mod manner;
+mod recording;
+
 use std::{
     collections::VecDeque,
     mem,
     sync::{Arc, Mutex, atomic::Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use hostile::{
-    device::{
-        config::{Config, SERIAL_BYTES},
-        disk::{IO_ERROR, OK, UNSUPPORTED},
-        request::Span,
-        used::UsedRing,
-    },
+    device::{config::Config, request::Span, used::UsedRing},
     session::Served,
+    wire::Wire,
 };
-use lab::image::SECTOR;
 use vhost_user_backend::{VringRwLock, VringT};
 use virtio_queue::QueueT;
 use vm_memory::{
     Address, Bytes, GuestAddressSpace, GuestMemoryAtomic, GuestMemoryError, GuestMemoryMmap,
 };
 
+pub use self::{
+    manner::Manner,
+    recording::{Recording, Unwished},
+};
 use crate::request::{Kind, Request, Segment};
 
 /// The bytes of a request header.
@@ -36,58 +39,8 @@ const HEADER: usize = 16;
 const MOST_RECORDED: usize = 50_000;
 /// The most bytes that a request may make the device read.
 const MOST_READ: usize = 16 << 20;
-
-/// The manner in which the disk answers.
-#[derive(Clone, Debug)]
-pub struct Manner {
-    /// Its description of itself.
-    pub config: Config,
-    /// It takes so long for each answer.
-    pub delay: Duration,
-    /// It answers only when so many requests wait, or when no more have come for a while.
-    pub gather: usize,
-    /// It answers the request that came last first.
-    pub reverse: bool,
-    /// It fails this request that moves data, counted from 0.
-    pub fails: Option<u64>,
-    /// It does not tell its serial number, and leaves garbage where that should stand.
-    pub nameless: bool,
-}
-
-impl Manner {
-    /// At once and in order.
-    pub fn prompt(config: Config) -> Self {
-        Self {
-            config,
-            delay: Duration::ZERO,
-            gather: 1,
-            reverse: false,
-            fails: None,
-            nameless: false,
-        }
-    }
-}
-
-/// Everything that the disk has seen.
-#[derive(Clone, Debug, Default)]
-pub struct Recording {
-    /// The number of times that the driver set the queue up.
-    pub starts: u64,
-    /// The notifications that arrived; two that come close together may count as one.
-    pub notifications: u64,
-    /// The requests, in the order in which they were taken.
-    pub requests: Vec<Request>,
-    /// The chains that the driver made available and the disk never looked at, for want of a notification.
-    pub unseen: u16,
-    /// The answers for which the driver had asked to be interrupted.
-    pub interrupts: u64,
-    /// The features that the driver acknowledged, as far as QEMU passes them on.
-    pub acknowledged: u64,
-    /// The most requests that waited at the same time.
-    pub most_waiting: usize,
-    /// Chains that are broken, in words.
-    pub complaints: Vec<String>,
-}
+/// An eager disk looks for the next request for so long.
+const LOOKS_FOR: Duration = Duration::from_millis(20);
 
 /// The disk.
 pub struct Recorder {
@@ -95,6 +48,7 @@ pub struct Recorder {
     config: Arc<Mutex<Config>>,
     bytes: Vec<u8>,
     memory: GuestMemoryAtomic<GuestMemoryMmap>,
+    wire: Wire,
     ring: Option<UsedRing>,
     /// The queue that runs, to look at when the machine has ended.
     vring: Option<VringRwLock>,
@@ -117,13 +71,19 @@ struct Waiting {
 
 impl Recorder {
     /// A disk with these contents that has not met its driver.
-    pub fn new(manner: Manner, bytes: Vec<u8>, memory: GuestMemoryAtomic<GuestMemoryMmap>) -> Self {
+    pub fn new(
+        manner: Manner,
+        bytes: Vec<u8>,
+        memory: GuestMemoryAtomic<GuestMemoryMmap>,
+        wire: Wire,
+    ) -> Self {
         let config = Arc::new(Mutex::new(manner.config.clone()));
         Self {
             manner,
             config,
             bytes,
             memory,
+            wire,
             ring: None,
             vring: None,
             waiting: VecDeque::new(),
@@ -146,9 +106,16 @@ impl Recorder {
             self.vring = Some(vring.clone());
             self.recording.starts += 1;
         }
+        if !self.manner.late.is_zero() {
+            thread::sleep(self.manner.late);
+        }
+        let (mut seen_last, mut told_in_vain) = (Instant::now(), false);
         loop {
             let mut fetched = self.fetch(vring, memory);
             fetched += self.gather(vring, memory);
+            if fetched > 0 {
+                seen_last = Instant::now();
+            }
             while let Some(request) = self.next() {
                 if !self.manner.delay.is_zero() {
                     thread::sleep(self.manner.delay);
@@ -156,10 +123,17 @@ impl Recorder {
                 self.answer(&request, vring, memory)?;
                 fetched += self.fetch(vring, memory);
             }
+            if self.manner.eager && seen_last.elapsed() < LOOKS_FOR {
+                std::hint::spin_loop();
+                continue;
+            }
+            // What came since the last look is not notified. A ring that announces what is not there is left
+            // alone when that has been tried once.
             let more = vring.enable_notification().unwrap_or(false);
-            if !more || fetched == 0 {
+            if !more || fetched == 0 && told_in_vain {
                 return Ok(());
             }
+            told_in_vain = fetched == 0;
         }
     }
 
@@ -231,96 +205,19 @@ impl Recorder {
         let recorded = place < MOST_RECORDED;
         if recorded {
             self.recording.requests.push(Request {
+                head,
                 kind,
                 sector,
                 segments,
                 data: data.clone(),
                 status: None,
-                others_waiting: self.waiting.len(),
+                others: self.waiting.iter().filter_map(|waiting| waiting.place).collect(),
+                interrupts: false,
             });
         }
         let place = recorded.then_some(place);
         self.waiting.push_back(Waiting { head, place, kind, sector, data, room });
         self.recording.most_waiting = self.recording.most_waiting.max(self.waiting.len());
-    }
-
-    /// Carries a request out, writes the answer, and interrupts if the driver wishes that.
-    fn answer(
-        &mut self,
-        request: &Waiting,
-        vring: &VringRwLock,
-        memory: &GuestMemoryMmap,
-    ) -> Result<(), GuestMemoryError> {
-        let room: usize = request.room.iter().map(|span| span.length as usize).sum();
-        // Without room for a status there is none for anything.
-        if let Some(capacity) = room.checked_sub(1) {
-            let (status, data) = self.execute(request, capacity);
-            let mut bytes = data;
-            bytes.resize(capacity, 0);
-            bytes.push(status);
-            let keeps = status != OK;
-            let mut rest = &bytes[..];
-            for span in &request.room {
-                let (piece, behind) = rest.split_at(rest.len().min(span.length as usize));
-                rest = behind;
-                match (keeps, behind.is_empty()) {
-                    (false, _) => memory.write_slice(piece, span.address)?,
-                    // Of a request that failed, only the status is written.
-                    (true, _) if self.manner.nameless => memory.write_slice(piece, span.address)?,
-                    (true, true) if !piece.is_empty() => {
-                        let last = span.address.unchecked_add(piece.len() as u64 - 1);
-                        memory.write_obj(status, last)?;
-                    }
-                    (true, _) => {}
-                }
-            }
-            if let Some(place) = request.place {
-                self.recording.requests[place].status = Some(status);
-            }
-        }
-        let Some(ring) = &mut self.ring else { return Ok(()) };
-        ring.put(memory, request.head.into(), room as u32)?;
-        ring.publish(memory)?;
-        if ring.wants_interrupt(memory)? {
-            self.recording.interrupts += 1;
-            // Without a queue there is no one to interrupt.
-            let _ = vring.signal_used_queue();
-        }
-        Ok(())
-    }
-
-    fn execute(&mut self, request: &Waiting, capacity: usize) -> (u8, Vec<u8>) {
-        if matches!(request.kind, Kind::In | Kind::Out) {
-            self.moves += 1;
-            if self.manner.fails == Some(self.moves - 1) {
-                return (IO_ERROR, Vec::new());
-            }
-        }
-        let serial = self.manner.config.serial;
-        let bytes = &mut self.bytes;
-        let range = |length: usize| {
-            let start = usize::try_from(request.sector).ok()?.checked_mul(SECTOR)?;
-            let whole = length > 0 && length.is_multiple_of(SECTOR);
-            whole.then_some(start..start.checked_add(length)?)
-        };
-        match request.kind {
-            Kind::In => match range(capacity).and_then(|range| bytes.get(range)) {
-                Some(sectors) => (OK, sectors.to_vec()),
-                None => (IO_ERROR, Vec::new()),
-            },
-            Kind::Out => match range(request.data.len()).and_then(|range| bytes.get_mut(range)) {
-                Some(sectors) => {
-                    sectors.copy_from_slice(&request.data);
-                    (OK, Vec::new())
-                }
-                None => (IO_ERROR, Vec::new()),
-            },
-            Kind::Flush => (OK, Vec::new()),
-            Kind::GetId if self.manner.nameless => (UNSUPPORTED, vec![b'?'; capacity]),
-            Kind::GetId => (OK, serial[..capacity.min(SERIAL_BYTES)].to_vec()),
-            Kind::Other(_) => (UNSUPPORTED, Vec::new()),
-            Kind::None => (IO_ERROR, Vec::new()),
-        }
     }
 }
 
@@ -368,6 +265,9 @@ impl Recorder {
         let (Some(vring), memory) = (&self.vring, self.memory.memory()) else { return };
         let state = vring.get_ref();
         let queue = state.get_queue();
+        let ring = self.ring.as_ref().filter(|_| self.waiting.is_empty());
+        let wished = ring.map(|ring| ring.is_interrupt_wished(&memory));
+        self.recording.still_wished = matches!(wished, Some(Ok(true)));
         if let Ok(available) = queue.avail_idx(&*memory, Ordering::Acquire) {
             let unseen = available.0.wrapping_sub(queue.next_avail());
             self.recording.unseen = self.recording.unseen.max(unseen);

@@ -1,15 +1,30 @@
 //! Reports, for students and instructors to read.
+//!
+//! ```text
+//!   terminal  for the student at work
+//!   html      a page for a student; style: what all pages share
+//!   outcome   the end of a check in a word
+//!   forms     for Gradescope, GitHub Actions and Classroom 50
+//! ```
+
+pub mod forms;
+pub mod html;
+mod outcome;
+pub mod style;
+mod terminal;
 
 use std::path::PathBuf;
 
-use lab::text::plain;
 use serde::{Deserialize, Serialize};
 
+pub use self::outcome::Outcome;
 use crate::{
     check::Check,
     diagnosis::Finding,
-    exercise::{Course, Exercise},
-    language::{Language, Text},
+    language::{Language, Text, text},
+    picture::Picture,
+    submit::Packed,
+    untrusted,
 };
 
 /// The result of a submission.
@@ -21,6 +36,9 @@ pub struct Report {
     pub exercises: Vec<ExerciseReport>,
     /// Files of the submission that were not used.
     pub ignored: Vec<PathBuf>,
+    /// The version of the tree with which it was packed, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packed: Option<Packed>,
 }
 
 /// The result of an exercise.
@@ -92,7 +110,7 @@ pub enum End {
         /// The behaviour that was seen.
         seen: Text,
         /// Both as a picture.
-        picture: Option<String>,
+        picture: Option<Box<Picture>>,
     },
     /// The host is to blame.
     NotGraded {
@@ -110,7 +128,7 @@ impl Result {
                 cause: finding.cause.to_owned(),
                 expected: printable(&finding.expected),
                 seen: printable(&finding.seen),
-                picture: finding.picture,
+                picture: finding.picture.map(Box::new),
             },
         };
         Self { check: check.name.clone(), points: check.points, end }
@@ -189,95 +207,102 @@ impl Report {
         reached == all
     }
 
-    /// Prints it: the first check that fails in full, later ones in a line.
-    pub fn print(&self, course: &Course, language: Language) {
-        let say = |en: &'static str, zh: &'static str| language.of(en, zh);
-        let mut in_full = true;
-        for report in &self.exercises {
-            let Ok(exercise) = course.exercise(report.number) else { continue };
-            let title = exercise.title.in_language(language);
-            println!(
-                "{} {}  {title}  {}/{}",
-                say("exercise", "练习"),
-                report.number,
-                report.reached(),
-                report.points
-            );
-            match &report.state {
-                State::Open => {
-                    println!("  {}", say("not begun", "尚未开始"));
-                    println!("  {}: exercises/{}", say("see", "见"), exercise.name());
-                }
-                State::Needs { exercise } => {
-                    println!("  {} {exercise}", say("needs exercise", "需要先完成练习"));
-                }
-                State::NotTaken { file, reason } => println!("  {}: {reason}", file.display()),
-                State::DoesNotCompile { errors } => {
-                    println!("  {}", say("does not compile:", "编译失败："));
-                    for line in errors.lines() {
-                        println!("    {line}");
-                    }
-                }
-                State::Graded { checks } => {
-                    for result in checks {
-                        print_check(result, exercise, course, language, &mut in_full);
-                    }
-                }
-            }
-        }
-        for path in self.ignored.iter().take(10) {
-            println!("{}: {}", say("not used", "未采用"), path.display());
-        }
-        if let Some(more) = self.ignored.len().checked_sub(10).filter(|more| *more > 0) {
-            println!("{} {more}", say("not used, more files:", "其余未采用的文件数："));
-        }
-        let (reached, all) = self.points();
-        println!("{}: {reached}/{all}  SEED={}", say("points", "得分"), self.seed);
+    /// The result of an exercise, if it was chosen.
+    pub fn exercise(&self, number: u32) -> Option<&ExerciseReport> {
+        self.exercises.iter().find(|exercise| exercise.number == number)
     }
-}
 
-fn print_check(
-    result: &Result,
-    exercise: &Exercise,
-    course: &Course,
-    language: Language,
-    in_full: &mut bool,
-) {
-    let say = |en: &'static str, zh: &'static str| language.of(en, zh);
-    let title = exercise
-        .checks
-        .iter()
-        .find(|check| check.name == result.check)
-        .map_or("", |check| check.title.in_language(language));
-    let points = result.points;
-    match &result.end {
-        End::Passed => println!("  ok      {points:>2}  {title}"),
-        End::NotGraded { reason } => {
-            println!("  {}   {points:>2}  {title}: {reason}", say("not graded", "未评分"));
-        }
-        End::Failed { cause, expected, seen, picture } => {
-            let (text, look) = course.catalog.text(cause, language);
-            println!("  {}  {points:>2}  {title}", say("FAILED", "未通过"));
-            if !*in_full {
-                println!("               {text}");
-                return;
-            }
-            *in_full = false;
-            println!("    {}: {}", say("expected", "期望"), expected.in_language(language));
-            println!("    {}: {}", say("seen", "实际"), seen.in_language(language));
-            if let Some(picture) = picture {
-                for line in picture.lines() {
-                    println!("    {line}");
-                }
-            }
-            println!("    {}: {text}", say("likely cause", "可能的原因"));
-            println!("    {}: {look}", say("look at", "查看"));
-            println!("    {}: make hint EX={}", say("next hint", "下一条提示"), exercise.number);
-        }
+    /// A remark on the version of the tree with which the submission was packed.
+    pub fn version_remark(&self, language: Language) -> Option<String> {
+        let Packed { version, grader } = self.packed.as_ref()?;
+        let remark = if version == grader {
+            text!("packed with the tree {}", "用代码树 {} 打包", version)
+        } else {
+            text!(
+                "packed with the tree {}, and this grader's is {}: pull, and pack again",
+                "用代码树 {} 打包，而评分程序的代码树是 {}：请拉取后重新打包",
+                version,
+                grader
+            )
+        };
+        Some(remark.in_language(language).to_owned())
     }
 }
 
 /// Some of a finding comes from the kernel's memory.
 fn printable(text: &Text) -> Text {
-    Text { en: plain(&text.en), zh: plain(&text.zh) }
+    Text { en: untrusted::lines(&text.en), zh: untrusted::lines(&text.zh) }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{exercise::Course, picture};
+
+    /// The exercises of this tree.
+    pub fn course() -> Course {
+        Course::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).unwrap()
+    }
+
+    /// A text as an ill-meaning submission might bring it in.
+    pub const EVIL: &str = "<script>alert(1)</script> \u{1b}[31m\u{202e}&amp; \"x\" 'y'";
+
+    /// A report with an exercise in each state; in the first one, the second check fails and the third one is
+    /// not graded.
+    pub fn report() -> Report {
+        let course = course();
+        let exercises = course.exercises.iter().enumerate().map(|(place, exercise)| {
+            let state = match place {
+                0 => State::Graded {
+                    checks: exercise.checks.iter().enumerate().map(|(n, c)| result(n, c)).collect(),
+                },
+                1 => State::DoesNotCompile { errors: format!("error: {EVIL}\n  --> here") },
+                2 => State::NotTaken { file: EVIL.into(), reason: "is no regular file".into() },
+                3 => State::Open,
+                _ => State::Needs { exercise: 1 },
+            };
+            ExerciseReport { number: exercise.number, points: exercise.points(), state }
+        });
+        let packed = Packed { version: "0123456789ab".into(), grader: "ba9876543210".into() };
+        Report {
+            seed: 7,
+            exercises: exercises.collect(),
+            ignored: vec![EVIL.into()],
+            packed: Some(packed),
+        }
+    }
+
+    fn result(number: usize, check: &Check) -> Result {
+        match number {
+            1 => Result::new(
+                check,
+                Some(Finding {
+                    cause: "type-in",
+                    expected: text!("type OUT (1)", "类型 OUT (1)"),
+                    seen: text!("{}", "{}", EVIL),
+                    picture: Some(picture::tests::example()),
+                }),
+            ),
+            2 => Result::not_graded(check, "QEMU cannot be started".into()),
+            _ => Result::new(check, None),
+        }
+    }
+
+    #[test]
+    fn a_report_is_kept_as_it_is() {
+        let text = serde_json::to_string(&report()).unwrap();
+        let again: Report = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&again).unwrap(), text);
+    }
+
+    #[test]
+    fn lines_for_people_move_no_cursor() {
+        for language in [Language::En, Language::Zh] {
+            let text = report().text(&course(), language);
+            assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
+            assert!(text.contains("make hint EX=1") && text.contains("SEED=7"), "{text}");
+        }
+    }
 }

@@ -1,0 +1,123 @@
+//! The submissions of a class, as they lie in a folder.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+
+use crate::{exercise::Course, stage::Files, submission::Submission, submit, untrusted};
+
+/// A submission of the class.
+pub struct Student {
+    /// The name of the folder or file, and so the student's.
+    pub name: String,
+    /// The submission, or the words on why it cannot be read.
+    pub submission: std::result::Result<Submission, String>,
+    /// Names what is graded: the same for identical submissions.
+    pub key: String,
+}
+
+/// The submissions in a folder with their names, in the order of these.
+///
+/// # Errors
+///
+/// The folder cannot be read.
+pub fn submissions(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let entries = fs::read_dir(folder)
+        .with_context(|| format!("cannot read the folder {}", folder.display()))?;
+    let mut found = BTreeMap::new();
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let kind = entry.file_type()?;
+        // A link could lead anywhere.
+        if kind.is_dir() {
+            found.insert(name, entry.path());
+        } else if let Some(stem) = name.strip_suffix(submit::ENDING).filter(|_| kind.is_file()) {
+            let stem = stem.strip_prefix("submission-").unwrap_or(stem);
+            // A folder of the same name stands before it.
+            let name = if folder.join(stem).is_dir() { &*name } else { stem };
+            found.entry(name.to_owned()).or_insert(entry.path());
+        } else {
+            println!("no submission, and not looked at: {}", untrusted::line(&name));
+        }
+    }
+    Ok(found.into_iter().collect())
+}
+
+/// The students with their submissions in a folder, in the order of their names.
+///
+/// # Errors
+///
+/// The folder cannot be read.
+pub fn students(folder: &Path, course: &Course, base: &Files, seed: u64) -> Result<Vec<Student>> {
+    let tree = fingerprint(base.iter().map(|(path, bytes)| (path, &bytes[..])));
+    let mut students = Vec::new();
+    for (name, path) in submissions(folder)? {
+        let submission =
+            Submission::read(&path, course, base).map_err(|error| format!("{error:#}"));
+        let own = submission.as_ref().map_or_else(
+            |error| error.clone(),
+            |submission| {
+                let files = submission.files.iter().map(|(path, text)| (path, text.as_bytes()));
+                format!("{}{:?}{:?}", fingerprint(files), submission.refused, submission.ignored)
+            },
+        );
+        let key = Sha256::digest(format!("{seed} {tree} {own}"));
+        students.push(Student { name, submission, key: hexadecimal(&key) });
+    }
+    Ok(students)
+}
+
+fn fingerprint<'a>(files: impl Iterator<Item = (&'a PathBuf, &'a [u8])>) -> String {
+    let mut hash = Sha256::new();
+    for (path, bytes) in files {
+        hash.update(path.as_os_str().as_encoded_bytes());
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    }
+    hexadecimal(&hash.finalize())
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn different_files_have_different_fingerprints() {
+        let (a, b) = (PathBuf::from("a"), PathBuf::from("b"));
+        let of = |path, bytes: &'static [u8]| fingerprint([(path, bytes)].into_iter());
+        assert_eq!(of(&a, b"x"), of(&a, b"x"));
+        assert_ne!(of(&a, b"x"), of(&b, b"x"));
+        assert_ne!(of(&a, b"x"), of(&a, b"y"));
+    }
+
+    #[test]
+    fn folders_and_packed_files_are_submissions_and_links_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in ["li", "zhou"] {
+            fs::create_dir(at(name)).unwrap();
+        }
+        for name in ["submission-wang.zip", "zhou.zip", "notes.txt"] {
+            fs::write(at(name), "").unwrap();
+        }
+        std::os::unix::fs::symlink("/etc", at("link")).unwrap();
+        let found = submissions(folder.path()).unwrap();
+        let names: Vec<&str> = found.iter().map(|(name, _)| &**name).collect();
+        assert_eq!(names, ["li", "wang", "zhou", "zhou.zip"]);
+    }
+}

@@ -1,0 +1,146 @@
+//! Carrying requests out, and choosing the moment of an answer.
+
+use std::{
+    sync::PoisonError,
+    thread,
+    time::{Duration, Instant},
+};
+
+use hostile::{
+    device::{
+        config::SERIAL_BYTES,
+        disk::{IO_ERROR, OK, UNSUPPORTED},
+    },
+    wire::Wire,
+};
+use lab::image::SECTOR;
+use vhost_user_backend::{VringRwLock, VringT};
+use vm_memory::{Address, Bytes, GuestMemoryError, GuestMemoryMmap};
+
+use super::{Recorder, Unwished, Waiting};
+use crate::request::Kind;
+
+/// The longest that a driver may take to ask for an interrupt, on the busiest host.
+const WISH_LIMIT: Duration = Duration::from_secs(2);
+
+impl Recorder {
+    /// Carries a request out, writes the answer, and interrupts if the driver wishes that.
+    pub(super) fn answer(
+        &mut self,
+        request: &Waiting,
+        vring: &VringRwLock,
+        memory: &GuestMemoryMmap,
+    ) -> Result<(), GuestMemoryError> {
+        let room: usize = request.room.iter().map(|span| span.length as usize).sum();
+        // Without room for a status there is none for anything.
+        if let Some(capacity) = room.checked_sub(1) {
+            let (status, data) = self.execute(request, capacity);
+            let mut bytes = data;
+            bytes.resize(capacity, 0);
+            bytes.push(status);
+            let keeps = status != OK;
+            let mut rest = &bytes[..];
+            for span in &request.room {
+                let (piece, behind) = rest.split_at(rest.len().min(span.length as usize));
+                rest = behind;
+                match (keeps, behind.is_empty()) {
+                    (false, _) => memory.write_slice(piece, span.address)?,
+                    // Of a request that failed, only the status is written.
+                    (true, _) if self.manner.nameless => memory.write_slice(piece, span.address)?,
+                    (true, true) if !piece.is_empty() => {
+                        let last = span.address.unchecked_add(piece.len() as u64 - 1);
+                        memory.write_obj(status, last)?;
+                    }
+                    (true, _) => {}
+                }
+            }
+            if let Some(place) = request.place {
+                self.recording.requests[place].status = Some(status);
+            }
+        }
+        if matches!(request.kind, Kind::In | Kind::Out) {
+            if self.manner.grows.is_some_and(|(moves, _)| self.moves == moves) {
+                self.grow();
+            }
+            if self.manner.until_wished && self.recording.unwished.is_none() {
+                self.wait_for_wish(memory)?;
+            }
+        }
+        let Some(ring) = &mut self.ring else { return Ok(()) };
+        ring.put(memory, request.head.into(), room as u32)?;
+        ring.publish(memory)?;
+        if ring.wants_interrupt(memory)? {
+            self.recording.interrupts += 1;
+            if let Some(place) = request.place {
+                self.recording.requests[place].interrupts = true;
+            }
+            // Without a queue there is no one to interrupt.
+            let _ = vring.signal_used_queue();
+        }
+        Ok(())
+    }
+
+    /// Waits until the driver has asked for an interrupt for this answer.
+    fn wait_for_wish(&mut self, memory: &GuestMemoryMmap) -> Result<(), GuestMemoryError> {
+        let Some(ring) = &self.ring else { return Ok(()) };
+        let begin = Instant::now();
+        while !ring.is_interrupt_wished(memory)? {
+            if begin.elapsed() > WISH_LIMIT {
+                let entry = ring.wished_entry(memory)?;
+                self.recording.unwished = Some(Unwished { entry });
+                return Ok(());
+            }
+            thread::sleep(Duration::from_micros(50));
+        }
+        // Whoever has asked looks once more and goes to sleep.
+        thread::sleep(Duration::from_millis(1));
+        Ok(())
+    }
+
+    /// Takes its later capacity on, and waits until QEMU knows.
+    fn grow(&mut self) {
+        let Some((_, capacity)) = self.manner.grows else { return };
+        let asked = |wire: &Wire| wire.log().iter().filter(|name| *name == "GET_CONFIG").count();
+        let before = asked(&self.wire);
+        self.config.lock().unwrap_or_else(PoisonError::into_inner).capacity = capacity;
+        self.wire.config_changed();
+        let begin = Instant::now();
+        while asked(&self.wire) == before && begin.elapsed() < WISH_LIMIT {
+            thread::sleep(Duration::from_micros(200));
+        }
+    }
+
+    fn execute(&mut self, request: &Waiting, capacity: usize) -> (u8, Vec<u8>) {
+        if matches!(request.kind, Kind::In | Kind::Out) {
+            self.moves += 1;
+            if self.manner.fails == Some(self.moves - 1) {
+                return (IO_ERROR, Vec::new());
+            }
+        }
+        let serial = self.manner.config.serial;
+        let bytes = &mut self.bytes;
+        let range = |length: usize| {
+            let start = usize::try_from(request.sector).ok()?.checked_mul(SECTOR)?;
+            let whole = length > 0 && length.is_multiple_of(SECTOR);
+            whole.then_some(start..start.checked_add(length)?)
+        };
+        match request.kind {
+            Kind::In => match range(capacity).and_then(|range| bytes.get(range)) {
+                Some(sectors) => (OK, sectors.to_vec()),
+                None => (IO_ERROR, Vec::new()),
+            },
+            Kind::Out => match range(request.data.len()).and_then(|range| bytes.get_mut(range)) {
+                Some(sectors) => {
+                    sectors.copy_from_slice(&request.data);
+                    (OK, Vec::new())
+                }
+                None => (IO_ERROR, Vec::new()),
+            },
+            Kind::Flush => (OK, Vec::new()),
+            Kind::GetId if self.manner.nameless => (UNSUPPORTED, vec![b'?'; capacity]),
+            Kind::GetId => (OK, serial[..capacity.min(SERIAL_BYTES)].to_vec()),
+            Kind::Other(_) => (UNSUPPORTED, Vec::new()),
+            Kind::None => (IO_ERROR, Vec::new()),
+        }
+    }
+}
