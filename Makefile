@@ -53,6 +53,10 @@ flamegraph: setup ## Draw where the instructions of a job go, in target/flamegra
 	@tools/mkimage.sh
 	@$(XTASK) flamegraph $(if $(JOB),"$$JOB")
 
+.PHONY: trace
+trace: setup ## Draw the way of one request with its real times, in target/trace; JOB="..." names it, TRACE="--lang zh"
+	@$(XTASK) trace $(if $(JOB),"$$JOB") $(TRACE)
+
 .PHONY: road
 road: setup ## Count the functions, files and types on the road of one read
 	@$(XTASK) road

@@ -9,6 +9,7 @@
 //!   console    the forms of the lines that the kernel prints
 //!   outcome    how a machine ended, and what can be asked about it
 //!   image      disk images before and after
+//!   language   English or Chinese
 //!   replay     what job=verify must have done and left on the disk
 //! ```
 //!
@@ -18,6 +19,7 @@
 
 pub mod console;
 pub mod image;
+pub mod language;
 pub mod outcome;
 pub mod place;
 pub mod process;

@@ -58,7 +58,7 @@ fn look(workspace: &Workspace, kernel: &Path, job: &str, log: &Path) -> Result<V
 fn fold(kernel: &Kernel, looks: &[Look]) -> BTreeMap<String, usize> {
     let mut seen: BTreeMap<Vec<u64>, usize> = BTreeMap::new();
     for look in looks {
-        *seen.entry(addresses(look, kernel.beginning(look.address))).or_default() += 1;
+        *seen.entry(look.stack(kernel.beginning(look.address))).or_default() += 1;
     }
     let mut folded = BTreeMap::new();
     for (stack, times) in seen {
@@ -69,17 +69,6 @@ fn fold(kernel: &Kernel, looks: &[Look]) -> BTreeMap<String, usize> {
         *folded.entry(name).or_default() += times;
     }
     folded
-}
-
-/// The addresses of a stack, the innermost first, each inside of the function that it stands for. `begin` is the
-/// beginning of the function that runs.
-fn addresses(look: &Look, begin: Option<u64>) -> Vec<u64> {
-    let mut addresses = vec![look.address];
-    // A function that has but begun has no frame yet: the first one is its caller's.
-    let caller = look.ra.filter(|_| begin == Some(look.address));
-    // A call may be a function's last instruction, so that its return address is another function's.
-    addresses.extend(caller.iter().chain(&look.callers).map(|address| address.saturating_sub(1)));
-    addresses
 }
 
 fn draw(stacks: &BTreeMap<String, usize>, job: &str, picture: &Path) -> Result<()> {
@@ -101,16 +90,6 @@ fn draw(stacks: &BTreeMap<String, usize>, job: &str, picture: &Path) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_function_that_has_begun_is_called_by_ra() {
-        let look = Look { address: 0x100, ra: Some(0x202), callers: vec![0x302, 0x402] };
-        assert_eq!(addresses(&look, Some(0x100)), [0x100, 0x201, 0x301, 0x401]);
-        // Later it has a frame, and ra may hold anything.
-        assert_eq!(addresses(&look, Some(0xf0)), [0x100, 0x301, 0x401]);
-        let firmware = Look { address: 0x100, ra: None, callers: Vec::new() };
-        assert_eq!(addresses(&firmware, None), [0x100]);
-    }
 
     #[test]
     fn a_picture_has_the_functions() {

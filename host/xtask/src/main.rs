@@ -23,12 +23,13 @@ mod selftest;
 mod soak;
 mod symbols;
 mod syntax;
+mod trace;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use lab::workspace::Workspace;
+use lab::{language::Language, workspace::Workspace};
 
 use crate::report::{Report, Run};
 
@@ -45,8 +46,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Run every suite: lint, host, ktest, selftest, counts, road, e2e, hostile,
-    /// power-cuts, failing.
+    /// Run every suite: lint, host, ktest, selftest, counts, road, trace, e2e, hostile,
+    /// course, power-cuts, failing.
     Test,
     /// Check formatting, clippy's and rustdoc's warnings, the absence of `unsafe` in the kernel, and the books.
     Lint,
@@ -73,6 +74,18 @@ enum Task {
         /// The job and its parameters.
         #[arg(default_value = "bench mode=randread bs=4096 qd=8 count=2000")]
         job: String,
+    },
+    /// Draw the way of one request, in target/trace: trace.svg, trace.txt, trace.html.
+    Trace {
+        /// The job and its parameters; its last blocking read or write is drawn.
+        #[arg(default_value = trace::JOB)]
+        job: String,
+        /// The language of the words; by default the one of the environment.
+        #[arg(long)]
+        lang: Option<Language>,
+        /// Trace some requests, check what was found, and draw nothing.
+        #[arg(long)]
+        check: bool,
     },
     /// Boot the kernel in QEMU for each end-to-end case.
     E2e {
@@ -121,6 +134,7 @@ fn run(cli: &Cli) -> Result<bool> {
     let selftest: Run = &|suite| selftest::run(&workspace, suite);
     let counts: Run = &|suite| counts::run(&workspace, suite);
     let road: Run = &|suite| road::run(&workspace, suite, false);
+    let trace: Run = &|suite| trace::check(&workspace, suite);
     let e2e: Run = &|suite| e2e::run(&workspace, suite, None, None);
     let hostile: Run = &|suite| hostile::run(&workspace, suite);
     let course: Run = &|suite| course::run(&workspace, suite);
@@ -140,6 +154,7 @@ fn run(cli: &Cli) -> Result<bool> {
             ("selftest", selftest),
             ("counts", counts),
             ("road", road),
+            ("trace", trace),
             ("e2e", e2e),
             ("hostile", hostile),
             ("course", course),
@@ -158,6 +173,11 @@ fn run(cli: &Cli) -> Result<bool> {
         }
         Task::Flamegraph { job } => {
             Report::of(&[("flamegraph", &|suite| flamegraph::run(&workspace, suite, job))])
+        }
+        Task::Trace { check: true, .. } => Report::of(&[("trace", trace)]),
+        Task::Trace { job, lang, .. } => {
+            let language = lang.unwrap_or_else(Language::of_environment);
+            Report::of(&[("trace", &|suite| trace::run(&workspace, suite, job, language))])
         }
         Task::PowerCuts => Report::of(&[("power-cuts", power_cuts)]),
         Task::Failing => Report::of(&[("failing", failing)]),

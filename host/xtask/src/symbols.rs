@@ -18,6 +18,17 @@ pub struct Kernel {
     functions: BTreeMap<u64, (u64, String)>,
 }
 
+/// A place in a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// The function's name.
+    pub function: String,
+    /// The file, from the repository's root on.
+    pub file: PathBuf,
+    /// The line, from 1.
+    pub line: usize,
+}
+
 impl Kernel {
     /// Reads the file.
     pub fn open(path: &Path) -> Result<Self> {
@@ -68,22 +79,38 @@ impl Kernel {
         ranges
     }
 
+    /// The addresses of all functions whose name begins so.
+    pub fn functions_beginning(&self, name: &str) -> Vec<Range<u64>> {
+        let functions = self.functions.iter().filter(|(_, (_, known))| known.starts_with(name));
+        functions.map(|(begin, (end, _))| *begin..*end).collect()
+    }
+
     /// The files, from `root` on, and lines of source of an instruction: several where functions were
     /// inlined. None for what comes from elsewhere.
     pub fn lines(&self, address: u64, root: &Path) -> Result<Vec<(PathBuf, usize)>> {
+        // The outermost was called first.
+        let frames = self.frames(address, root)?.into_iter().rev();
+        Ok(frames.map(|frame| (frame.file, frame.line)).collect())
+    }
+
+    /// The functions of an instruction with their places in the source below `root`, the innermost first: several
+    /// where functions were inlined. None for what comes from elsewhere.
+    pub fn frames(&self, address: u64, root: &Path) -> Result<Vec<Frame>> {
         let unknown = |error| anyhow!("no debug information for {address:#x}: {error}");
-        let mut frames =
+        let mut found =
             self.debug.find_frames(address).map_err(|error| unknown(error.to_string()))?;
-        let mut lines = Vec::new();
-        while let Some(frame) = frames.next().map_err(|error| unknown(error.to_string()))? {
+        let mut frames = Vec::new();
+        while let Some(frame) = found.next().map_err(|error| unknown(error.to_string()))? {
             let Some(location) = frame.location else { continue };
             let file = location.file.and_then(|file| Path::new(file).strip_prefix(root).ok());
-            // The outermost was called first.
             if let (Some(file), Some(line)) = (file, location.line) {
-                lines.insert(0, (file.to_owned(), line as usize));
+                let name = frame.function.as_ref().and_then(|name| name.raw_name().ok());
+                let name = name.map(|name| format!("{:#}", rustc_demangle::demangle(&name)));
+                let function = name.unwrap_or_default();
+                frames.push(Frame { function, file: file.to_owned(), line: line as usize });
             }
         }
-        Ok(lines)
+        Ok(frames)
     }
 
     /// The names of the functions of an instruction, the outermost first: several where functions were inlined.

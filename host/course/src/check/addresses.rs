@@ -65,7 +65,7 @@ fn compare(seen: &Seen<Recording>) -> Option<Finding> {
             let Some((segment, other)) = shared else { continue };
             let expected = text!(
                 "headers and responses of their own for requests in flight",
-                "在途的各请求有各自的请求头和响应"
+                "在途的各请求有各自的请求头和应答"
             );
             let seen = text!(
                 "request {number}: {} bytes at {:#x}, and {} bytes of another one at {:#x}",

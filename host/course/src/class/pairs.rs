@@ -259,6 +259,8 @@ fn pieces(text: &str, line: &Range<usize>, marks: &[Range<usize>]) -> Vec<(Strin
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
     use crate::report::tests::{EVIL, course};
 
@@ -325,6 +327,6 @@ mod tests {
             cut(two.clone(), &[0..8, 9..10]),
             [own(" two", true), own(" ", false), own("t", true), own("hree<U+202E>", false)]
         );
-        assert_eq!(cut(two, &[0..99]), [own(" two three<U+202E>", true)]);
+        assert_eq!(cut(two, slice::from_ref(&(0..99))), [own(" two three<U+202E>", true)]);
     }
 }

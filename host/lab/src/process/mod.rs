@@ -170,6 +170,33 @@ impl Process {
         }
     }
 
+    /// Waits until `look` has found something outside of the program's output; `what` says in a message what.
+    ///
+    /// # Errors
+    ///
+    /// The program has ended, or the time is over.
+    pub fn wait_for<T>(
+        &mut self,
+        what: &str,
+        mut look: impl FnMut() -> Option<T>,
+    ) -> Result<T, ProcessError> {
+        loop {
+            // Before the look: what the program did last is found.
+            let ended = self.child.try_wait()?;
+            if let Some(found) = look() {
+                return Ok(found);
+            }
+            self.look()?;
+            if let Some(status) = ended {
+                return Err(self.ended_before(what, status));
+            }
+            if Instant::now() >= self.deadline {
+                return Err(ProcessError::LateFor { what: what.to_owned(), tail: self.tail() });
+            }
+            thread::sleep(GLANCE);
+        }
+    }
+
     /// Starts the time limit anew, for a program that has shown that it goes on.
     pub fn renew(&mut self) {
         self.deadline = Instant::now() + self.limit;

@@ -67,6 +67,19 @@ impl Vm {
         self.process.wait_until(what, enough)
     }
 
+    /// Waits until `look` has found something outside of the machine's output; `what` says in a message what.
+    ///
+    /// # Errors
+    ///
+    /// QEMU has ended, or the time is over.
+    pub fn wait_for<T>(
+        &mut self,
+        what: &str,
+        look: impl FnMut() -> Option<T>,
+    ) -> Result<T, ProcessError> {
+        self.process.wait_for(what, look)
+    }
+
     /// Waits until the kernel has found its disk, which is right before its job begins.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ pub enum Profile {
     Dev,
     /// For speed.
     Release,
-    /// For a trace in which every function is seen.
+    /// For a trace in which every function is seen, and its callers by their frame pointers.
     Road,
     /// For speed, with frame pointers, which lead from a function to its callers.
     Stacks,
@@ -193,10 +193,8 @@ impl Workspace {
         match profile {
             Profile::Dev => {}
             Profile::Release => _ = cargo.arg("--release"),
-            Profile::Road => _ = cargo.arg("--profile=road"),
-            Profile::Stacks => {
-                cargo.arg("--profile=stacks").env("RUSTFLAGS", "-Cforce-frame-pointers=yes");
-            }
+            Profile::Road => with_frame_pointers(&mut cargo, "road"),
+            Profile::Stacks => with_frame_pointers(&mut cargo, "stacks"),
         }
         process::run(cargo, self.limit(900), log)
             .and_then(|finished| finished.expect_success())
@@ -217,6 +215,14 @@ impl Workspace {
     pub fn limit(&self, seconds: u64) -> Duration {
         Duration::from_secs(seconds) * self.patience
     }
+}
+
+/// Has `cargo osdk build` use a profile, and keep frame pointers in all crates. OSDK does not pass the variable
+/// `RUSTFLAGS` on to the build of a kernel.
+fn with_frame_pointers(cargo: &mut Command, profile: &str) {
+    let flags = format!("profile.{profile}.rustflags=['-Cforce-frame-pointers=yes']");
+    cargo.arg(format!("--profile={profile}"));
+    cargo.args(["--config", "unstable.profile-rustflags=true", "--config", &flags]);
 }
 
 /// `cargo` in `folder`, with the toolchain that the `rust-toolchain.toml` there names.

@@ -23,10 +23,10 @@ pub fn instructions(
     log: &Path,
 ) -> Result<u64, CountError> {
     let folder = tempfile::tempdir().map_err(CountError::NoFolder)?;
-    let (plugin, number) = (folder.path().join("plugin.so"), folder.path().join("number"));
-    plugin::compile(SOURCE, &plugin, log)?;
-    let options = format!("{},out={}", escaped(&plugin), escaped(&number));
-    let outcome = machine.clone().option("-plugin", options).run(guest, limit, log)?;
+    let number = folder.path().join("number");
+    let arguments = format!("out={}", escaped(&number));
+    let machine = plugin::attach(machine, &[SOURCE], &arguments, folder.path(), log)?;
+    let outcome = machine.run(guest, limit, log)?;
     outcome.expect_success()?;
     read(&number)
 }
@@ -46,7 +46,7 @@ mod tests {
     fn the_plugin_compiles() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("plugin.so");
-        plugin::compile(SOURCE, &file, &folder.path().join("log")).unwrap();
+        plugin::compile(&[SOURCE], &file, &folder.path().join("log")).unwrap();
         assert!(file.is_file());
     }
 

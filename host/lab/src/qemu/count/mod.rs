@@ -7,6 +7,7 @@ mod accesses;
 mod instructions;
 mod plugin;
 mod stacks;
+mod watch;
 
 use std::io;
 
@@ -14,6 +15,7 @@ pub use self::{
     accesses::{Accesses, accesses},
     instructions::instructions,
     stacks::{Look, stacks},
+    watch::{Seen, Watch},
 };
 use crate::{outcome::Unexpected, process::ProcessError};
 

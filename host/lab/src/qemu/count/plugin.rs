@@ -3,12 +3,32 @@
 use std::{fs, path::Path, process::Command, time::Duration};
 
 use super::CountError;
-use crate::process;
+use crate::{
+    process,
+    qemu::{Machine, escaped},
+};
 
-/// Compiles the source of a plugin to this file.
-pub(super) fn compile(source: &str, plugin: &Path, log: &Path) -> Result<(), CountError> {
+/// Declarations, and the way from a function to its callers, for the plugins that need it.
+pub(super) const FRAMES: &str = include_str!("frames.c");
+
+/// The machine with a plugin, which is compiled into `folder` from these parts. `arguments` are `NAME=VALUE`, with
+/// commas between them.
+pub(super) fn attach(
+    machine: &Machine,
+    parts: &[&str],
+    arguments: &str,
+    folder: &Path,
+    log: &Path,
+) -> Result<Machine, CountError> {
+    let plugin = folder.join("plugin.so");
+    compile(parts, &plugin, log)?;
+    Ok(machine.clone().option("-plugin", format!("{},{arguments}", escaped(&plugin))))
+}
+
+/// Compiles the source of a plugin, all parts of it behind each other, to this file.
+pub(super) fn compile(parts: &[&str], plugin: &Path, log: &Path) -> Result<(), CountError> {
     let file = plugin.with_extension("c");
-    fs::write(&file, source).map_err(CountError::NoFolder)?;
+    fs::write(&file, parts.concat()).map_err(CountError::NoFolder)?;
     let mut compiler = Command::new("cc");
     compiler.args(["-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o"]);
     compiler.arg(plugin).arg(file);

@@ -9,7 +9,7 @@ use super::{CountError, plugin};
 use crate::qemu::{Guest, Machine, escaped};
 
 /// The plugin's source.
-const SOURCE: &str = include_str!("stacks.c");
+const PARTS: &[&str] = &[plugin::FRAMES, include_str!("stacks.c")];
 
 /// One look at a CPU.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,30 @@ pub struct Look {
     pub ra: Option<u64>,
     /// The return addresses in the frames, the innermost first.
     pub callers: Vec<u64>,
+}
+
+impl Look {
+    /// The addresses of the stack, the innermost first, each inside of the function that it stands for. `begin` is
+    /// the beginning of the function that runs.
+    pub fn stack(&self, begin: Option<u64>) -> Vec<u64> {
+        let mut addresses = vec![self.address];
+        // A function that has but begun has no frame yet: the first one is its caller's.
+        let caller = self.ra.filter(|_| begin == Some(self.address));
+        let returns = caller.iter().chain(&self.callers);
+        // A call may be a function's last instruction, so that its return address is another function's.
+        addresses.extend(returns.map(|address| address.saturating_sub(1)));
+        addresses
+    }
+
+    /// Reads a line of a plugin's.
+    pub(super) fn read(line: &str) -> Option<Self> {
+        let mut numbers = Vec::new();
+        for word in line.split(' ') {
+            numbers.push(u64::from_str_radix(word, 16).ok()?);
+        }
+        let mut numbers = numbers.into_iter();
+        Some(Self { address: numbers.next()?, ra: numbers.next(), callers: numbers.collect() })
+    }
 }
 
 /// Runs `guest` until it switches off, and looks whenever a CPU has executed `every` instructions. The guest's
@@ -37,23 +61,15 @@ pub fn stacks(
     log: &Path,
 ) -> Result<Vec<Look>, CountError> {
     let folder = tempfile::tempdir().map_err(CountError::NoFolder)?;
-    let (plugin, looks) = (folder.path().join("plugin.so"), folder.path().join("looks"));
-    plugin::compile(SOURCE, &plugin, log)?;
-    let options = format!("{},out={},every={every}", escaped(&plugin), escaped(&looks));
-    let outcome = machine.clone().option("-plugin", options).run(guest, limit, log)?;
+    let looks = folder.path().join("looks");
+    let arguments = format!("out={},every={every}", escaped(&looks));
+    let machine = plugin::attach(machine, PARTS, &arguments, folder.path(), log)?;
+    let outcome = machine.run(guest, limit, log)?;
     outcome.expect_success()?;
     let text = fs::read_to_string(looks).map_err(CountError::NoStacks)?;
-    text.lines().map(|line| look(line).ok_or_else(|| CountError::BadStack(line.into()))).collect()
-}
-
-/// Reads a line of the plugin's.
-fn look(line: &str) -> Option<Look> {
-    let mut numbers = Vec::new();
-    for word in line.split(' ') {
-        numbers.push(u64::from_str_radix(word, 16).ok()?);
-    }
-    let mut numbers = numbers.into_iter();
-    Some(Look { address: numbers.next()?, ra: numbers.next(), callers: numbers.collect() })
+    text.lines()
+        .map(|line| Look::read(line).ok_or_else(|| CountError::BadStack(line.into())))
+        .collect()
 }
 
 #[cfg(test)]
@@ -64,20 +80,31 @@ mod tests {
     fn the_plugin_compiles() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("plugin.so");
-        plugin::compile(SOURCE, &file, &folder.path().join("log")).unwrap();
+        plugin::compile(PARTS, &file, &folder.path().join("log")).unwrap();
         assert!(file.is_file());
     }
 
     #[test]
     fn a_look_is_read() {
         let read =
-            look("ffffffff80200000 ffffffff80200010 ffffffff80200020 ffffffff80200030").unwrap();
+            Look::read("ffffffff80200000 ffffffff80200010 ffffffff80200020 ffffffff80200030")
+                .unwrap();
         assert_eq!((read.address, read.ra), (0xffff_ffff_8020_0000, Some(0xffff_ffff_8020_0010)));
         assert_eq!(read.callers, [0xffff_ffff_8020_0020, 0xffff_ffff_8020_0030]);
         let firmware = Look { address: 0x8000_0000, ra: None, callers: Vec::new() };
-        assert_eq!(look("80000000"), Some(firmware));
+        assert_eq!(Look::read("80000000"), Some(firmware));
         for line in ["", "x", "1 ", "1 2 3g"] {
-            assert_eq!(look(line), None, "{line}");
+            assert_eq!(Look::read(line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn a_function_that_has_begun_is_called_by_ra() {
+        let look = Look { address: 0x100, ra: Some(0x202), callers: vec![0x302, 0x402] };
+        assert_eq!(look.stack(Some(0x100)), [0x100, 0x201, 0x301, 0x401]);
+        // Later it has a frame, and ra may hold anything.
+        assert_eq!(look.stack(Some(0xf0)), [0x100, 0x301, 0x401]);
+        let firmware = Look { address: 0x100, ra: None, callers: Vec::new() };
+        assert_eq!(firmware.stack(None), [0x100]);
     }
 }
