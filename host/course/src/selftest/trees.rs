@@ -1,0 +1,134 @@
+//! Whole trees, and what must come of grading them.
+
+use std::{collections::BTreeMap, fmt, fs};
+
+use anyhow::{Context, Result, bail, ensure};
+use lab::{
+    image::lab_disk,
+    place::Place,
+    process::End,
+    qemu::{Disk, Guest, Machine, Transport},
+};
+
+use crate::{
+    exercise::{Course, Exercise},
+    export::student_files,
+    grade::Grader,
+    place,
+};
+
+/// A tree that is graded as a whole.
+pub enum Tree<'a> {
+    /// A student's, in which nothing is solved.
+    AllStubs,
+    /// The solution.
+    Solution,
+    /// The solution but for one exercise.
+    OneStub(&'a Exercise),
+}
+
+impl fmt::Display for Tree<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AllStubs => f.write_str("all-stubs"),
+            Self::Solution => f.write_str("the-solution"),
+            Self::OneStub(exercise) => write!(f, "{}/stub", exercise.name()),
+        }
+    }
+}
+
+impl Tree<'_> {
+    /// Builds it and makes sure that all is as it must be.
+    ///
+    /// # Errors
+    ///
+    /// It is not, or the host is to blame.
+    pub fn check(&self, grader: &Grader<'_>) -> Result<()> {
+        match self {
+            Self::AllStubs => all_stubs(grader, grader.course),
+            Self::Solution => solution(grader, grader.course),
+            Self::OneStub(exercise) => one_stub(grader, grader.course, exercise),
+        }
+    }
+}
+
+/// The tree that a student gets compiles without a warning, boots, reads, and passes no exercise.
+fn all_stubs(grader: &Grader<'_>, course: &Course) -> Result<()> {
+    let open: Vec<&Exercise> = course.exercises.iter().collect();
+    let files = student_files(grader.base, course, &open)?;
+    let mut overlay = BTreeMap::new();
+    for path in course.exercises.iter().flat_map(|exercise| &exercise.files) {
+        let bytes = files.get(path).with_context(|| format!("there is no {}", path.display()))?;
+        overlay.insert(path.clone(), String::from_utf8_lossy(bytes).into_owned());
+    }
+    let kernel = match grader.build(&overlay, "stubs")? {
+        Ok(kernel) => kernel,
+        Err(output) => bail!("it does not compile:\n{output}"),
+    };
+    let log = fs::read_to_string(grader.folder.join("logs/build-stubs.log"))?;
+    ensure!(!log.contains("warning: "), "it does not compile without warnings:\n{log}");
+    let place = Place::new(grader.workspace, &kernel, &grader.folder.join("logs/stubs.log"))?;
+    let image = place.image("blk", lab_disk(2048)?)?;
+    let machine = Machine::new(Transport::Modern).options(Disk::new(&image).options(0));
+    let outcome =
+        machine.run(&Guest::new(&kernel, "job=demo"), grader.pace.boot_limit(), &place.log)?;
+    let console = outcome.console();
+    let read = "Read string: Hello World from Image!";
+    ensure!(console.contains(read), "the demo does not say \"{read}\":\n{console}");
+    ensure!(!console.contains("panic"), "it panics:\n{console}");
+    ensure!(
+        matches!(outcome.end(), End::Exited(_)),
+        "it does not end by itself: {}\n{console}",
+        outcome.end()
+    );
+    image.expect_unchanged()?;
+    for exercise in &course.exercises {
+        let results = grader.judge(exercise, &kernel)?;
+        let failed = results.iter().any(|result| result.cause().is_some());
+        ensure!(failed, "the stub passes all checks of {}", exercise.name());
+    }
+    Ok(())
+}
+
+/// The stub of an exercise fails checks of its own and of no other one.
+fn one_stub(grader: &Grader<'_>, course: &Course, exercise: &Exercise) -> Result<()> {
+    let mut overlay = BTreeMap::new();
+    for place in &exercise.places {
+        let base = grader.base.get(&place.file).context("a place in a file that is not there")?;
+        let text = overlay
+            .entry(place.file.clone())
+            .or_insert_with(|| String::from_utf8_lossy(base).into_owned());
+        *text = place::replace(text, &place.anchor, &exercise.stub(place)?)?;
+    }
+    let kernel = match grader.build(&overlay, "stub")? {
+        Ok(kernel) => kernel,
+        Err(output) => bail!("it does not compile:\n{output}"),
+    };
+    for other in &course.exercises {
+        let results = grader.judge(other, &kernel)?;
+        let failed = results.iter().find(|result| result.cause().is_some());
+        match (failed, other.number == exercise.number) {
+            (None, true) => bail!("it passes all of its checks"),
+            (Some(result), false) => {
+                bail!("{}: {} says {:?}", other.name(), result.check, result.end)
+            }
+            (Some(_), true) | (None, false) => {}
+        }
+    }
+    Ok(())
+}
+
+/// The solution passes every check.
+fn solution(grader: &Grader<'_>, course: &Course) -> Result<()> {
+    let kernel = match grader.build(&BTreeMap::new(), "solution")? {
+        Ok(kernel) => kernel,
+        Err(output) => bail!("it does not compile:\n{output}"),
+    };
+    for exercise in &course.exercises {
+        for result in grader.judge(exercise, &kernel)? {
+            let name = exercise.name();
+            ensure!(result.passed(), "{name}: {} says {:?}", result.check, result.end);
+        }
+    }
+    Ok(())
+}
