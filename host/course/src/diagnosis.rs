@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use hostile::device::config::SERIAL_BYTES;
-use lab::image::SECTOR;
+use lab::{image::SECTOR, process::End};
 
 use crate::{
     language::{Text, text},
@@ -29,6 +29,26 @@ impl Finding {
     /// A finding without a picture.
     pub fn new(cause: &'static str, expected: Text, seen: Text) -> Self {
         Self { cause, expected, seen, picture: None }
+    }
+
+    /// The same, and that the machine had to be stopped, if it had.
+    pub fn ended(mut self, end: End) -> Self {
+        let how = match end {
+            End::Exited(_) => return self,
+            End::TimedOut(limit) => {
+                let seconds = limit.as_secs();
+                text!(
+                    "; the kernel had not ended after {seconds} s",
+                    "；内核过了 {seconds} 秒还没有结束"
+                )
+            }
+            End::TooMuchOutput => {
+                text!("; the kernel printed without end", "；内核没完没了地打印")
+            }
+        };
+        self.seen.en += &how.en;
+        self.seen.zh += &how.zh;
+        self
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     Grade,
     check::{Check, Stand},
     exercise::{Course, Exercise},
-    language::Language,
+    language::{Language, text},
     pace::Pace,
     report::{ExerciseReport, Report, Result as CheckResult, State, forms::Form},
     stage::{Files, STAGE, Sandbox, Stage, tracked},
@@ -63,6 +63,13 @@ pub fn run(
     report.packed = Packed::new(&submission, &version(&workspace.root));
     let form = if arguments.json { Form::Json } else { arguments.format };
     report.print(form, folder, course, language)?;
+    if grader.own && form == Form::Text && !report.is_complete() {
+        let logs = grader.folder.join("logs");
+        let logs = logs.strip_prefix(&workspace.root).unwrap_or(&logs).display();
+        let said =
+            text!("the console of each boot: below {logs}", "每次启动的控制台输出：在 {logs} 下");
+        println!("{}", said.in_language(language));
+    }
     // Whoever reads a form takes the points from there, and another exit status for a failure of the grader.
     Ok(report.is_complete() || !matches!(form, Form::Text | Form::Json))
 }

@@ -177,7 +177,7 @@ impl Copy {
             })
             .collect();
         if let Some(finding) = self.compare(&expected, &seen) {
-            return Ok(Some(finding));
+            return Ok(Some(finding.ended(seen.end)));
         }
         // The disks as they should be now.
         let done = self.fails.map_or(all, |number| number * unit) as usize;

@@ -32,10 +32,10 @@ pub fn judge(stand: &Stand<'_>, place: &Place, mut random: fastrand::Rng) -> Res
     let boots =
         [text!("after one boot", "一次启动之后"), text!("after a second boot", "第二次启动之后")];
     for boot in &boots {
-        stand.run(machine.command(&guest), place)?;
+        let end = stand.run(machine.command(&guest), place)?.end;
         let found = image.contents()?;
         if found != expected {
-            let mut finding = difference(image.before(), &expected, &found, boot);
+            let mut finding = difference(image.before(), &expected, &found, boot).ended(end);
             let lines: Vec<String> = strings(place, &image)?.into_iter().take(MOST_LINES).collect();
             let printed = lines.join(", ");
             finding.seen.en += &format!("; {STRINGS} blk.img prints {printed:?}");

@@ -105,7 +105,7 @@ fn judge(expected: &[Expected], seen: &Seen<Recording>) -> Option<Finding> {
         // The driver links its chains well: what the device sees comes from the queue.
         _ => "chain-broken",
     };
-    Some(Finding { cause, ..finding })
+    Some(Finding { cause, ..finding }.ended(seen.end))
 }
 
 /// Looks for requests in flight at the same time that have a descriptor or memory in common.
