@@ -125,9 +125,9 @@ export: setup ## Write the student's tree to DIR=...; EXERCISES=1-4 opens only t
 	@$(COURSE) export $(or $(DIR),$(error where to? say DIR=../lab)) $(if $(EXERCISES),--exercises $(EXERCISES))
 
 .PHONY: grade-all
-grade-all: setup ## Grade a class: SUBMISSIONS=dir has a folder or file for each; OUT=grades.csv, ROSTER=csv, EARLIER=dir
+grade-all: setup ## Grade a class: SUBMISSIONS=dir has a folder or file for each; OUT=csv, EXERCISES=1-4, ROSTER=csv, EARLIER=dir
 	@tools/setup.sh bwrap
-	@$(COURSE) grade-all "$(or $(SUBMISSIONS),$(error where are they? say SUBMISSIONS=dir))" $(if $(OUT),--out "$(OUT)") $(if $(SEED),--seed $(SEED)) $(if $(ROSTER),--roster "$(ROSTER)") $(if $(EARLIER),--earlier "$(EARLIER)") $(GRADE)
+	@$(COURSE) grade-all "$(or $(SUBMISSIONS),$(error where are they? say SUBMISSIONS=dir))" $(if $(OUT),--out "$(OUT)") $(if $(SEED),--seed $(SEED)) $(if $(EXERCISES),--exercises $(EXERCISES)) $(if $(ROSTER),--roster "$(ROSTER)") $(if $(EARLIER),--earlier "$(EARLIER)") $(GRADE)
 
 .PHONY: grade-selftest
 grade-selftest: setup ## Grade all variants that are known to be wrong or right, and a class with attacks

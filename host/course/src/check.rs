@@ -20,7 +20,7 @@ use std::{
     path::Path,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use lab::{
     place::Place,
     process::{End, Finished},
@@ -101,8 +101,10 @@ fn disk_at(transport: Transport, socket: &Path, properties: &str) -> Machine {
 
 /// QEMU's traces, in the folder of a check.
 const QEMU_LOG: &str = "qemu.log";
-/// So many bytes of it are read.
+/// So many bytes of its end are read.
 const END: u64 = 4096;
+/// And of its beginning: more of the registers says nothing new.
+const MOST_TRACED: u64 = 4 << 20;
 /// The trace that tells the states of the machine, and the one of a machine that has come to its end in order.
 const STATES: &str = "runstate_set";
 const SHUTDOWN: &str = "(shutdown)";
@@ -187,4 +189,12 @@ fn end_of(path: &Path) -> String {
         file.take(END).read_to_end(&mut end)
     });
     String::from_utf8_lossy(&end).into_owned()
+}
+
+/// The beginning of QEMU's traces.
+fn beginning_of(path: &Path) -> Result<String> {
+    let mut text = Vec::new();
+    let file = File::open(path).context("QEMU writes no traces")?;
+    file.take(MOST_TRACED).read_to_end(&mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }

@@ -31,6 +31,12 @@ const TRACE_LENGTH: usize = 24;
 /// The folder is not empty and no earlier export, a file cannot be written, or a line of a solution is left.
 pub fn export(root: &Path, course: &Course, choice: Option<&Choice>, dir: &Path) -> Result<()> {
     let open = course.chosen(choice)?;
+    let new = git(root, &["ls-files", "--others", "--exclude-standard"])?;
+    ensure!(
+        new.is_empty(),
+        "git does not know these files; add them, or have them ignored, so that they are exported or not \
+         on purpose:\n{new}"
+    );
     let mut files = student_files(&tracked(root)?, course, &open)?;
     files.insert(VERSION.into(), format!("{}\n", version(root)).into_bytes());
     let repository = dir.join(".git");
@@ -55,8 +61,14 @@ pub fn export(root: &Path, course: &Course, choice: Option<&Choice>, dir: &Path)
             copy_mode(&root.join(path), &full)?;
         }
     }
-    git(dir, &["add", "--all", "--force", "."])?;
-    if git(dir, &["status", "--porcelain"])?.is_empty() {
+    // What was built in the folder stays out of the commit.
+    git(dir, &["add", "--update", "."])?;
+    for paths in files.keys().collect::<Vec<_>>().chunks(100) {
+        let mut add = Command::new("git");
+        add.current_dir(dir).args(["add", "--force", "--"]).args(paths);
+        ensure!(add.status().context("git cannot be started")?.success(), "git add failed");
+    }
+    if git(dir, &["diff", "--cached", "--name-only"])?.is_empty() {
         println!("nothing has changed since the last export to {}", dir.display());
         return Ok(());
     }

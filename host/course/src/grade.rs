@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use lab::{text::plain, workspace::Workspace};
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     language::{Language, text},
     pace::Pace,
     report::{ExerciseReport, Report, Result as CheckResult, State, forms::Form},
-    stage::{Files, STAGE, Sandbox, Stage, tracked},
+    stage::{Built, Files, STAGE, Sandbox, Stage, tracked, tracked_and_new},
     submission::Submission,
     submit::{Packed, version},
 };
@@ -45,7 +45,10 @@ pub fn run(
         true => Sandbox::Open,
         false => Sandbox::new()?,
     };
-    let base = tracked(&workspace.root)?;
+    let base = match arguments.submission {
+        Some(_) => tracked(&workspace.root)?,
+        None => tracked_and_new(&workspace.root)?,
+    };
     let folder = arguments.submission.as_deref().unwrap_or(&workspace.root);
     let submission = Submission::read(folder, course, &base)?;
     let grader = Grader {
@@ -177,15 +180,7 @@ impl Grader<'_> {
     fn grade_alone(&self, submission: &Submission, exercise: &Exercise) -> Result<State> {
         let overlay = match self.own {
             true => submission.files.clone(),
-            false => match submission.alone(exercise, self.course, self.base) {
-                Ok(overlay) => overlay,
-                Err(error) => {
-                    return Ok(State::NotTaken {
-                        file: exercise.files.first().cloned().unwrap_or_default(),
-                        reason: format!("{error:#}"),
-                    });
-                }
-            },
+            false => submission.alone(exercise, self.course, self.base),
         };
         match self.build(&overlay, &exercise.name())? {
             Ok(kernel) => Ok(State::Graded { checks: self.judge(exercise, &kernel)? }),
@@ -227,9 +222,23 @@ impl Grader<'_> {
     ) -> Result<Result<PathBuf, String>> {
         let stage = Stage::new(self.base, self.folder.join(STAGE), self.sandbox)?;
         let log = self.folder.join(format!("logs/build-{name}.log"));
-        let built = match stage.build(overlay, self.pace.build_limit(), &log)? {
-            Ok(built) => built,
-            Err(output) => return Ok(Err(output)),
+        let mut built = Built::TooLate;
+        for _ in 0..ATTEMPTS {
+            let limit = self.pace.build_limit();
+            built = stage.build(overlay, limit, &log)?;
+            if !matches!(built, Built::TooLate) {
+                break;
+            }
+            // The limit is longer when the host has become slower.
+            if self.pace.ensure_kept().is_ok() {
+                let seconds = limit.as_secs();
+                return Ok(Err(format!("error: the compiler had not ended after {seconds} s")));
+            }
+        }
+        let built = match built {
+            Built::Kernel(built) => built,
+            Built::Errors(output) => return Ok(Err(output)),
+            Built::TooLate => bail!("the host is too slow to compile the submission"),
         };
         let kernel = self.folder.join("kernel.elf");
         std::fs::copy(&built, &kernel)

@@ -142,8 +142,11 @@ struct GradeAll {
     /// The folder with a folder or a packed submission for each student
     submissions: PathBuf,
     /// The table to write, as CSV; others and a folder of pages stand beside it
-    #[arg(long, default_value = "grades.csv")]
+    #[arg(long, default_value = "target/grades.csv")]
     out: PathBuf,
+    /// The exercises that were exported; all if not given
+    #[arg(long)]
+    exercises: Option<Choice>,
     /// The same payloads and sectors for all; with the same seed, what was graded before is not graded again
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -164,7 +167,16 @@ struct GradeAll {
 impl GradeAll {
     /// The arguments of a run in the sandbox without anything to compare with.
     fn of(submissions: PathBuf, out: PathBuf, seed: u64) -> Self {
-        Self { submissions, out, seed, similar: 70, earlier: None, roster: None, no_sandbox: false }
+        Self {
+            submissions,
+            out,
+            exercises: None,
+            seed,
+            similar: 70,
+            earlier: None,
+            roster: None,
+            no_sandbox: false,
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use lab::{
 
 use crate::{
     grade::folder_of,
-    stage::{Files, STAGE, Sandbox, Stage},
+    stage::{Built, Files, STAGE, Sandbox, Stage},
 };
 
 /// A boot may take so many times as long as one of the grader's own tree.
@@ -29,6 +29,8 @@ const LONGEST_BOOT: Duration = Duration::from_secs(60);
 /// A submission may take so many times as long to compile as a kernel may take to boot; what was compiled
 /// before, all but the exercises' own crates, is kept.
 const BUILD: u32 = 8;
+/// A boot may take so many times as long as an answer.
+const ANSWER: u32 = 8;
 
 /// The time limits of this host.
 pub struct Pace<'a> {
@@ -58,27 +60,42 @@ impl<'a> Pace<'a> {
         let stage = Stage::new(base, folder.join(STAGE), &Sandbox::Open)?;
         let log = folder.join("logs/boot-base.log");
         let kernel = match stage.fetch_and_build(&folder.join("logs/build-base.log"))? {
-            Ok(built) => {
+            Built::Kernel(built) => {
                 let kernel = folder.join("base.elf");
                 std::fs::copy(built, &kernel)?;
                 Some(kernel)
             }
-            Err(_) if matches!(sandbox, Sandbox::Open) => None,
+            Built::Errors(_) if matches!(sandbox, Sandbox::Open) => None,
             // Whoever grades others has a tree that compiles: no submission is to blame.
-            Err(output) => bail!("the grader's own tree does not build:\n{output}"),
+            Built::Errors(output) => bail!("the grader's own tree does not build:\n{output}"),
+            Built::TooLate => bail!("the grader's own tree takes too long to build"),
         };
         for number in 1..stages {
-            let folder = folder_of(workspace, number).join(STAGE);
-            Stage::new(base, folder, sandbox)?.take_over(&stage)?;
+            let folder = folder_of(workspace, number);
+            let other = Stage::new(base, folder.join(STAGE), sandbox)?;
+            other.take_over(&stage)?;
+            other.build_base(&folder.join("logs/build-base.log"))?;
         }
-        let pace = Self { kernel, sandbox, log, boot: Mutex::new(SHORTEST_BOOT) };
-        pace.set(pace.boot()? * PATIENCE)?;
+        let mut pace = Self { kernel, sandbox, log, boot: Mutex::new(SHORTEST_BOOT) };
+        let boot = pace.boot()?;
+        if boot < LONGEST_BOOT {
+            pace.set(boot * PATIENCE)?;
+        } else if matches!(sandbox, Sandbox::Open) {
+            pace.kernel = None;
+        } else {
+            bail!("the grader's own kernel has not ended after {} s", LONGEST_BOOT.as_secs());
+        }
         Ok(pace)
     }
 
     /// The longest that a boot may take.
     pub fn boot_limit(&self) -> Duration {
         self.boot.lock().map_or(SHORTEST_BOOT, |boot| *boot)
+    }
+
+    /// The longest that a driver may wait for an answer of a disk.
+    pub fn answer_limit(&self) -> Duration {
+        self.boot_limit() / ANSWER
     }
 
     /// The longest that a submission may take to compile.
@@ -101,7 +118,7 @@ impl<'a> Pace<'a> {
         Ok(())
     }
 
-    /// The time of a boot; none without a kernel, or with one that hangs.
+    /// The time of a boot, no longer than the longest; none without a kernel.
     fn boot(&self) -> Result<Duration> {
         let Some(kernel) = &self.kernel else { return Ok(Duration::ZERO) };
         let machine = Machine::new(Transport::Modern);
@@ -109,8 +126,7 @@ impl<'a> Pace<'a> {
         let begin = Instant::now();
         // It fails for want of a device, having booted.
         process::run(self.sandbox.wrap(qemu, &[kernel], &[]), LONGEST_BOOT, &self.log)?;
-        let elapsed = begin.elapsed();
-        Ok(if elapsed < LONGEST_BOOT { elapsed } else { Duration::ZERO })
+        Ok(begin.elapsed().min(LONGEST_BOOT))
     }
 
     /// Sets the limit for boots, which is never shortened.

@@ -23,15 +23,29 @@ const FIRST_BUILD: Duration = Duration::from_secs(900);
 /// What the kernel is not made of stays away from what compiles a submission, and solutions above all.
 const KEPT_AWAY: [&str; 2] = ["docs", "exercises"];
 
-/// The files that git knows in the tree at `root`, as they are now, and new ones that it does not ignore.
+/// The files that git knows in the tree at `root`, as they are now.
 ///
 /// # Errors
 ///
 /// Git or a file is missing.
 pub fn tracked(root: &Path) -> Result<Files> {
+    listed(root, &["--cached"])
+}
+
+/// The same, and new ones that git does not ignore: for whoever tries what is not finished yet.
+///
+/// # Errors
+///
+/// As [`tracked`].
+pub fn tracked_and_new(root: &Path) -> Result<Files> {
+    listed(root, &["--cached", "--others", "--exclude-standard"])
+}
+
+fn listed(root: &Path, which: &[&str]) -> Result<Files> {
     let output = Command::new("git")
         .current_dir(root)
-        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .args(["ls-files", "-z"])
+        .args(which)
         .output()
         .context("git is needed to list the files of the tree")?;
     ensure!(
@@ -49,6 +63,16 @@ pub fn tracked(root: &Path) -> Result<Files> {
         }
     }
     Ok(files)
+}
+
+/// The end of a build.
+pub enum Built {
+    /// A kernel, in this file.
+    Kernel(PathBuf),
+    /// The compiler's words.
+    Errors(String),
+    /// The compiler was stopped when its time was over.
+    TooLate,
 }
 
 /// A tree of its own, with a target folder that is kept from build to build.
@@ -83,6 +107,9 @@ impl<'a> Stage<'a> {
         }
         // Under its name only when it is whole. The times of the files tell cargo what is up to date.
         let part = self.folder.join("target.part");
+        if part.is_dir() {
+            fs::remove_dir_all(&part)?;
+        }
         let mut copy = Command::new("cp");
         copy.args(["--archive", "--reflink=auto"]).arg(other.folder.join("target")).arg(&part);
         ensure!(copy.status()?.success(), "cannot copy {}", other.folder.display());
@@ -91,7 +118,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Builds the kernel with `overlay` in place of files of the same path, from what is on this machine
-    /// already. Returns its file, or the output of the compiler.
+    /// already.
     ///
     /// # Errors
     ///
@@ -101,22 +128,30 @@ impl<'a> Stage<'a> {
         overlay: &BTreeMap<PathBuf, String>,
         limit: Duration,
         log: &Path,
-    ) -> Result<Result<PathBuf, String>> {
+    ) -> Result<Built> {
         self.write(overlay)?;
         let mut cargo = self.cargo();
         cargo.env("CARGO_NET_OFFLINE", "true");
         self.run(self.sandbox.wrap(cargo, &[], &[&self.folder]), limit, log)
     }
 
-    /// Builds the kernel of the base and fetches what is missing. Returns its file, or the output of the
-    /// compiler.
+    /// Builds the kernel of the base and fetches what is missing.
     ///
     /// # Errors
     ///
     /// The host is to blame.
-    pub fn fetch_and_build(&self, log: &Path) -> Result<Result<PathBuf, String>> {
+    pub fn fetch_and_build(&self, log: &Path) -> Result<Built> {
         self.write(&BTreeMap::new())?;
         self.run(self.cargo(), FIRST_BUILD, log)
+    }
+
+    /// Builds the kernel of the base within the walls, so that later builds find all that does not change.
+    ///
+    /// # Errors
+    ///
+    /// The host is to blame.
+    pub fn build_base(&self, log: &Path) -> Result<Built> {
+        self.build(&BTreeMap::new(), FIRST_BUILD, log)
     }
 
     fn cargo(&self) -> Command {
@@ -127,7 +162,7 @@ impl<'a> Stage<'a> {
         cargo
     }
 
-    fn run(&self, cargo: Command, limit: Duration, log: &Path) -> Result<Result<PathBuf, String>> {
+    fn run(&self, cargo: Command, limit: Duration, log: &Path) -> Result<Built> {
         process::new_log(log)?;
         let finished = match process::run(cargo, limit, log) {
             Err(ProcessError::Start { .. }) => {
@@ -136,9 +171,11 @@ impl<'a> Stage<'a> {
             finished => finished?,
         };
         Ok(match finished.end {
-            End::Exited(0) => Ok(self.folder.join("target/osdk/kernel/kernel-osdk-bin.qemu_elf")),
-            End::Exited(_) => Err(finished.output),
-            end => Err(format!("error: the compiler was stopped: {end}")),
+            End::Exited(0) => {
+                Built::Kernel(self.folder.join("target/osdk/kernel/kernel-osdk-bin.qemu_elf"))
+            }
+            End::Exited(_) | End::TooMuchOutput => Built::Errors(finished.output),
+            End::TimedOut(_) => Built::TooLate,
         })
     }
 

@@ -16,9 +16,12 @@ use crate::{
     exercise::{Course, Exercise},
     place,
     stage::Files,
-    submit,
+    submit, untrusted,
 };
 
+/// What stands in the tree of any student and says nothing.
+const OF_EVERY_TREE: [&str; 6] =
+    [".git", "target", "blk.img", "qemu.log", submit::NOTE, submit::VERSION];
 /// Words with which a source file makes the compiler read other files or the environment. No exercise needs
 /// one of them; the walls around the compiler are the second line of defence.
 const REACHING: [&str; 6] =
@@ -113,15 +116,19 @@ impl Submission {
         let mut submission = Self::new(course, base, |path| read_file(folder, path));
         if let Ok(note) = read_file(folder, Path::new(submit::NOTE)) {
             submission.packed = submit::noted_version(&note);
+        } else if let Ok(version) = read_file(folder, Path::new(submit::VERSION)) {
+            submission.packed = Some(untrusted::line(version.trim()));
         }
-        for entry in WalkDir::new(folder).into_iter().flatten().take(MOST_FILES) {
+        let of_every_tree = |entry: &walkdir::DirEntry| {
+            let path = entry.path().strip_prefix(folder).unwrap_or(entry.path());
+            OF_EVERY_TREE.iter().any(|name| path == Path::new(name))
+        };
+        let entries = WalkDir::new(folder).into_iter().filter_entry(|entry| !of_every_tree(entry));
+        for entry in entries.flatten().take(MOST_FILES) {
             let Ok(path) = entry.path().strip_prefix(folder) else { continue };
-            let skipped = [".git", "target", "blk.img", submit::NOTE]
-                .iter()
-                .any(|name| path.starts_with(name));
             let taken =
                 submission.files.contains_key(path) || submission.refused.contains_key(path);
-            if entry.file_type().is_dir() || skipped || taken {
+            if entry.file_type().is_dir() || taken {
                 continue;
             }
             let same = base.get(path).is_some_and(|contents| {
@@ -139,17 +146,14 @@ impl Submission {
     }
 
     /// The files to lay over the grader's tree so that only `exercise` is the submission's: in the places of
-    /// all other exercises stands what `base` has there.
-    ///
-    /// # Errors
-    ///
-    /// The marks of a place are missing in a file; the error says which.
+    /// all other exercises stands what `base` has there. Where the marks of a place are gone, the submission's
+    /// text stays: an export leaves them out for exercises that are closed.
     pub fn alone(
         &self,
         exercise: &Exercise,
         course: &Course,
         base: &Files,
-    ) -> Result<BTreeMap<PathBuf, String>> {
+    ) -> BTreeMap<PathBuf, String> {
         let mut overlay = BTreeMap::new();
         for path in &exercise.files {
             let Some(text) = self.files.get(path) else { continue };
@@ -158,14 +162,14 @@ impl Submission {
             for other in course.exercises.iter().filter(|other| other.number != exercise.number) {
                 for place in other.places.iter().filter(|place| place.file == *path) {
                     let solved = solved.as_deref().unwrap_or_default();
-                    let content = place::content(solved, &place.anchor)?;
-                    text = place::replace(&text, &place.anchor, content)
-                        .with_context(|| format!("in {}", path.display()))?;
+                    let replaced = place::content(solved, &place.anchor)
+                        .and_then(|content| place::replace(&text, &place.anchor, content));
+                    text = replaced.unwrap_or(text);
                 }
             }
             overlay.insert(path.clone(), text);
         }
-        Ok(overlay)
+        overlay
     }
 
     /// Returns `true` if nothing in the places of the exercise is different from the stubs.
@@ -249,6 +253,7 @@ fn words(source: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::tests::course;
 
     #[test]
     fn words_that_reach_out_are_found_in_any_disguise() {
@@ -263,6 +268,27 @@ mod tests {
             (&format!("{} env!(\"HOME\")", "(".repeat(200_000)), "env"),
         ] {
             assert_eq!(reaching(source), Some(word), "{source}");
+        }
+    }
+
+    #[test]
+    fn an_exercise_is_graded_where_others_have_no_marks() {
+        let course = course();
+        let exercise = course.exercise(2).unwrap();
+        let root = exercise.folder.ancestors().nth(2).unwrap();
+        let read = |path: &Path| fs::read_to_string(root.join(path)).unwrap();
+        let files = course.exercises.iter().flat_map(|exercise| &exercise.files);
+        let base: Files = files.map(|path| (path.clone(), read(path).into_bytes())).collect();
+        // As in an export in which only this exercise is open.
+        let submission = Submission::new(&course, &base, |path| {
+            let others = course.exercises.iter().filter(|other| other.number != 2);
+            let places = others.flat_map(|other| &other.places).filter(|place| place.file == *path);
+            Ok(places.fold(read(path), |text, place| place::without_marks(&text, &place.anchor)))
+        });
+        let overlay = submission.alone(exercise, &course, &base);
+        assert_eq!(overlay.len(), exercise.files.len());
+        for place in &exercise.places {
+            assert!(place::find(&overlay[&place.file], &place.anchor).is_ok());
         }
     }
 

@@ -19,7 +19,7 @@ use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter, write::SimpleFileO
 use crate::{
     exercise::{Course, Exercise},
     language::{Language, text},
-    stage::{Files, tracked},
+    stage::{Files, tracked_and_new},
     submission::{self, MOST_BYTES, MOST_IGNORED, Refusal, Submission},
     untrusted,
 };
@@ -91,7 +91,7 @@ pub fn submit(
     name: Option<&str>,
     language: Language,
 ) -> Result<()> {
-    let base = tracked(&workspace.root)?;
+    let base = tracked_and_new(&workspace.root)?;
     let submission = Submission::read(&workspace.root, course, &base)?;
     if let Some((path, refusal)) = submission.refused.iter().next() {
         bail!("{}: {refusal}", path.display());
@@ -186,16 +186,22 @@ fn unpack_from(file: impl Read + Seek, course: &Course, base: &Files) -> Result<
     let wanted: Vec<&PathBuf> = course.exercises.iter().flat_map(|e| &e.files).collect();
     let (mut files, mut ignored, mut packed) = (BTreeMap::new(), Vec::new(), None);
     for number in 0..zip.len() {
+        let name = zip.name_for_index(number).and_then(|name| Some(name.ok()?.into_owned()));
+        let path = PathBuf::from(name.unwrap_or_else(|| format!("file {number}")));
+        let is_note = path == Path::new(NOTE);
+        if !is_note && !wanted.contains(&&path) {
+            // What is not wanted need not be in a form that can be read.
+            if !path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+                ignored.push(path);
+            }
+            continue;
+        }
         let mut entry = zip.by_index(number).context("it is a broken zip file")?;
-        let name = entry.name().map(|name| name.into_owned());
-        let path = PathBuf::from(name.unwrap_or_else(|_| format!("file {number}")));
-        if path == Path::new(NOTE) {
+        if is_note {
             packed = read(&mut entry).ok().and_then(|note| noted_version(&note));
-        } else if wanted.contains(&&path) {
+        } else {
             let is_file = !entry.is_symlink() && !entry.is_dir();
             files.insert(path, if is_file { read(&mut entry) } else { Err(Refusal::NotAFile) });
-        } else if !entry.is_dir() {
-            ignored.push(path);
         }
     }
     ensure!(!files.is_empty(), "it holds no file of an exercise; `make submit` packs them");

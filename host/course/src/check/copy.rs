@@ -135,9 +135,10 @@ impl Copy {
             Side::To => (1, 0),
         };
         let (count, options) = (self.count, &self.options);
+        let timeout = stand.pace.answer_limit().as_millis();
         let mut line = format!(
             "job=copy from={from} to={to} sector={source} at={target} count={count} bytes={unit} \
-             timeout_ms=1000 virtio.queue_size={QUEUE_SIZE} {options}"
+             timeout_ms={timeout} virtio.queue_size={QUEUE_SIZE} {options}"
         );
         if self.buffers > 0 {
             let side = match self.witness {

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The command that looks for texts on the disk.
-const STRINGS: &str = "strings -n 20";
+const STRINGS: &str = "strings -a -n 20";
 /// As many of the lines that strings prints are shown.
 const MOST_LINES: usize = 5;
 /// The sectors of the image.
@@ -26,7 +26,8 @@ pub fn judge(stand: &Stand<'_>, place: &Place, mut random: fastrand::Rng) -> Res
     put_sector(&mut disk, 0, GREETING)?;
     let image = place.image("blk", disk)?;
     let machine = Machine::new(Transport::Modern).options(Disk::new(&image).options(0));
-    let guest = Guest::new(&place.kernel, "job=demo timeout_ms=1000");
+    let timeout = stand.pace.answer_limit().as_millis();
+    let guest = Guest::new(&place.kernel, &format!("job=demo timeout_ms={timeout}"));
     let mut expected = image.before().to_vec();
     put_sector(&mut expected, 0, ANSWER)?;
     let boots =
@@ -59,7 +60,7 @@ pub fn judge(stand: &Stand<'_>, place: &Place, mut random: fastrand::Rng) -> Res
 /// The lines that `strings` prints of the image.
 fn strings(place: &Place, image: &Image) -> Result<Vec<String>> {
     let path = image.path().to_string_lossy().into_owned();
-    let finished = place.run("strings", &["-n", "20", &path])?;
+    let finished = place.run("strings", &["-a", "-n", "20", &path])?;
     finished.expect_success().context("strings of binutils is needed")?;
     Ok(finished.output.lines().map(str::to_owned).collect())
 }

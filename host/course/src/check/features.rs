@@ -4,9 +4,9 @@
 //! The device sees its features through QEMU, which takes away what it does not know. So the evidence is QEMU's
 //! own trace of the register window, which the kernel cannot write to.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use hostile::device::config::{Config, NEVER, VERSION_1};
 use lab::{
     image::noise,
@@ -16,7 +16,7 @@ use lab::{
 use serde::Deserialize;
 
 use super::{
-    QEMU_LOG, Stand, TransportName, Verdict, disk_at,
+    QEMU_LOG, Stand, TransportName, Verdict, beginning_of, disk_at,
     witness::{self, in_words, recorder},
 };
 use crate::{
@@ -108,8 +108,7 @@ impl Features {
             let machine = |socket: &Path| traced(disk_at(transport, socket, properties));
             witness::boot(stand, place, device, machine, &line, in_words)?.account
         };
-        let text = fs::read_to_string(place.file(QEMU_LOG))
-            .context("QEMU writes no trace of the registers")?;
+        let text = beginning_of(&place.file(QEMU_LOG))?;
         lab::process::append(&place.log, &format!("\n{text}"))?;
         let Some(attempt) = Attempt::first(&text) else {
             let wanted =

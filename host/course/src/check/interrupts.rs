@@ -4,9 +4,9 @@
 //! and QEMU's trace of the registers tells what the handler does; a wake-up that is lost shows by the requests
 //! that never come.
 
-use std::{fs::File, io::Read as _, path::Path};
+use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use hostile::device::config::Config;
 use lab::{
     image::{SECTOR, noise},
@@ -17,7 +17,7 @@ use lab::{
 use serde::Deserialize;
 
 use super::{
-    QEMU_LOG, SLOT_1, Stand, Verdict, disk_at,
+    QEMU_LOG, SLOT_1, Stand, Verdict, beginning_of, disk_at,
     witness::{self, Seen, in_words, recorder},
 };
 use crate::{
@@ -38,8 +38,6 @@ const RACES: usize = 300;
 const PAIR: usize = 2;
 /// The tasks where it does not.
 const TASKS: usize = 3;
-/// More of a trace than this says nothing new.
-const MOST_TRACED: u64 = 4 << 20;
 
 /// The way in which a driver is put to the test.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -115,7 +113,7 @@ impl Interrupts {
         };
         let device = recorder(manner, contents);
         let seen = witness::boot(stand, place, device, machine, &line, in_words)?;
-        let registers = Acknowledgements::read(&beginning(&place.file(QEMU_LOG))?);
+        let registers = Acknowledgements::read(&beginning_of(&place.file(QEMU_LOG))?);
         lab::process::append(&place.log, &format!("{registers:?}\n"))?;
         Ok(self.compare(&seen, wanted, registers))
     }
@@ -239,14 +237,6 @@ fn not_asked_for(entry: Option<i16>) -> Finding {
 /// Has QEMU write down the accesses to the registers.
 fn traced(machine: Machine) -> Machine {
     machine.option("-trace", "virtio_mmio_read").option("-trace", "virtio_mmio_write_offset")
-}
-
-/// The beginning of a trace.
-fn beginning(trace: &Path) -> Result<String> {
-    let mut text = Vec::new();
-    let file = File::open(trace).context("QEMU writes no trace of the registers")?;
-    file.take(MOST_TRACED).read_to_end(&mut text)?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 #[cfg(test)]

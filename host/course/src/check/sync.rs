@@ -48,7 +48,9 @@ impl Sync {
         let sector = random.usize(1..SECTORS - COUNT);
         let data = noise(1, random.u64(..));
 
-        let mut line = format!("job=write dma.coherent=off timeout_ms=1000 sector={sector} hex=");
+        let timeout = stand.pace.answer_limit().as_millis();
+        let mut line =
+            format!("job=write dma.coherent=off timeout_ms={timeout} sector={sector} hex=");
         for byte in &data {
             write!(line, "{byte:02x}")?;
         }
@@ -67,7 +69,7 @@ impl Sync {
 
         let target = place.image("target", noise(COUNT, random.u64(..)))?;
         let line = format!(
-            "job=copy dma.coherent=off timeout_ms=1000 from=0 to=1 sector={sector} at=0 count={COUNT}"
+            "job=copy dma.coherent=off timeout_ms={timeout} from=0 to=1 sector={sector} at=0 count={COUNT}"
         );
         let machine = |socket: &Path| {
             disk_at(Transport::Modern, socket, SLOT_1)

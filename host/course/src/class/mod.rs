@@ -38,7 +38,7 @@ use self::{
 };
 use crate::{
     GradeAll,
-    exercise::Course,
+    exercise::{Course, Exercise},
     grade::{Grader, folder_of, machines},
     language::Language,
     pace::Pace,
@@ -104,7 +104,19 @@ pub fn run(
         false => Sandbox::new()?,
     };
     let base = tracked(&workspace.root)?;
-    let students = students(&arguments.submissions, course, &base, arguments.seed)?;
+    for (folder, what) in [
+        (Some(&arguments.submissions), "submissions"),
+        (arguments.earlier.as_ref(), "earlier ones"),
+    ] {
+        let inside = folder.is_some_and(|folder| {
+            let parent = pages.parent().unwrap_or(Path::new(""));
+            let absolute = |path: &Path| fs::canonicalize(path).ok();
+            let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+            matches!((absolute(folder), absolute(parent)), (Some(f), Some(p)) if p.starts_with(&f))
+        });
+        ensure!(!inside, "{} lies among the {what}; give another OUT", arguments.out.display());
+    }
+    let students = students(&arguments.submissions, course, &base, arguments)?;
     let results = workspace.target.join("course/results");
     fs::create_dir_all(&results)?;
     let failures = grade_all(workspace, course, arguments, &base, &sandbox, &students, &results)?;
@@ -170,6 +182,7 @@ fn grade_all(
     if todo.is_empty() {
         return Ok(BTreeMap::new());
     }
+    let chosen = course.chosen(arguments.exercises.as_ref())?;
     let workers = machines();
     let pace = Pace::measure(workspace, base, sandbox, workers)?;
     let bar = ProgressBar::new(todo.len() as u64).with_style(
@@ -180,7 +193,7 @@ fn grade_all(
     let failures = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {
         for worker in 0..workers {
-            let (next, bar, failures, pace) = (&next, &bar, &failures, &pace);
+            let (next, bar, failures, pace, chosen) = (&next, &bar, &failures, &pace, &chosen);
             scope.spawn(move || {
                 let grader = Grader {
                     workspace,
@@ -197,7 +210,7 @@ fn grade_all(
                     let student = next.lock().ok().and_then(|mut next| next.next());
                     let Some(student) = student else { return };
                     bar.set_message(untrusted::line(&student.name));
-                    let end = isolated(|| grade(&grader, student, results));
+                    let end = isolated(|| grade(&grader, student, chosen, results));
                     if let (Err(error), Ok(mut failures)) = (end, failures.lock()) {
                         failures.insert(student.key.clone(), format!("{error:#}"));
                     }
@@ -219,10 +232,14 @@ fn isolated(work: impl FnOnce() -> Result<()>) -> Result<()> {
     })
 }
 
-fn grade(grader: &Grader<'_>, student: &Student, results: &Path) -> Result<()> {
+fn grade(
+    grader: &Grader<'_>,
+    student: &Student,
+    chosen: &[&Exercise],
+    results: &Path,
+) -> Result<()> {
     let Ok(submission) = &student.submission else { return Ok(()) };
-    let chosen: Vec<_> = grader.course.exercises.iter().collect();
-    let report = grader.grade(submission, &chosen)?;
+    let report = grader.grade(submission, chosen)?;
     ensure!(
         report.is_graded(),
         "the host stood in the way of a check; the next run tries it again"

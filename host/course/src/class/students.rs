@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-use crate::{exercise::Course, stage::Files, submission::Submission, submit, untrusted};
+use crate::{GradeAll, exercise::Course, stage::Files, submission::Submission, submit, untrusted};
 
 /// A submission of the class.
 pub struct Student {
@@ -30,7 +30,7 @@ pub struct Student {
 pub fn submissions(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     let entries = fs::read_dir(folder)
         .with_context(|| format!("cannot read the folder {}", folder.display()))?;
-    let mut found = BTreeMap::new();
+    let (mut found, mut packed) = (BTreeMap::new(), Vec::new());
     for entry in entries {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -40,12 +40,16 @@ pub fn submissions(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
             found.insert(name, entry.path());
         } else if let Some(stem) = name.strip_suffix(submit::ENDING).filter(|_| kind.is_file()) {
             let stem = stem.strip_prefix("submission-").unwrap_or(stem);
-            // A folder of the same name stands before it.
-            let name = if folder.join(stem).is_dir() { &*name } else { stem };
-            found.entry(name.to_owned()).or_insert(entry.path());
+            packed.push((stem.to_owned(), name, entry.path()));
         } else {
             println!("no submission, and not looked at: {}", untrusted::line(&name));
         }
+    }
+    packed.sort();
+    for (stem, name, path) in packed {
+        // Whoever has handed in twice is graded twice, the second time under the whole name.
+        let name = if found.contains_key(&stem) { name } else { stem };
+        found.insert(name, path);
     }
     Ok(found.into_iter().collect())
 }
@@ -55,7 +59,12 @@ pub fn submissions(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
 /// # Errors
 ///
 /// The folder cannot be read.
-pub fn students(folder: &Path, course: &Course, base: &Files, seed: u64) -> Result<Vec<Student>> {
+pub fn students(
+    folder: &Path,
+    course: &Course,
+    base: &Files,
+    arguments: &GradeAll,
+) -> Result<Vec<Student>> {
     let tree = fingerprint(base.iter().map(|(path, bytes)| (path, &bytes[..])));
     let mut students = Vec::new();
     for (name, path) in submissions(folder)? {
@@ -68,7 +77,8 @@ pub fn students(folder: &Path, course: &Course, base: &Files, seed: u64) -> Resu
                 format!("{}{:?}{:?}", fingerprint(files), submission.refused, submission.ignored)
             },
         );
-        let key = Sha256::digest(format!("{seed} {tree} {own}"));
+        let GradeAll { seed, exercises, .. } = arguments;
+        let key = Sha256::digest(format!("{seed} {exercises:?} {tree} {own}"));
         students.push(Student { name, submission, key: hexadecimal(&key) });
     }
     Ok(students)
@@ -112,12 +122,12 @@ mod tests {
         for name in ["li", "zhou"] {
             fs::create_dir(at(name)).unwrap();
         }
-        for name in ["submission-wang.zip", "zhou.zip", "notes.txt"] {
+        for name in ["submission-wang.zip", "wang.zip", "zhou.zip", "notes.txt"] {
             fs::write(at(name), "").unwrap();
         }
         std::os::unix::fs::symlink("/etc", at("link")).unwrap();
         let found = submissions(folder.path()).unwrap();
         let names: Vec<&str> = found.iter().map(|(name, _)| &**name).collect();
-        assert_eq!(names, ["li", "wang", "zhou", "zhou.zip"]);
+        assert_eq!(names, ["li", "wang", "wang.zip", "zhou", "zhou.zip"]);
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     exercise::{Course, Exercise},
     grade::{Grader, folder_of, machines},
     pace::Pace,
-    stage::{Sandbox, tracked},
+    stage::{Sandbox, tracked_and_new},
 };
 
 /// Of so many wrong variants, one is in the part that every test run grades.
@@ -34,7 +34,7 @@ pub fn run(
     filter: Option<&str>,
     part: bool,
 ) -> Result<bool> {
-    let base = tracked(&workspace.root)?;
+    let base = tracked_and_new(&workspace.root)?;
     let sandbox = Sandbox::Open;
     let grader = Grader {
         workspace,
