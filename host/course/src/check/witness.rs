@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use hostile::{
     session::{Served, Session},
     wire::Wire,
@@ -28,6 +28,26 @@ pub struct Seen<A> {
     pub account: A,
     /// The disk's contents afterwards.
     pub disk: Vec<u8>,
+}
+
+/// Makes sure that a driver which had not made all of `wanted` requests when its time was over had stopped to
+/// make them.
+///
+/// # Errors
+///
+/// Requests still came: the host is too slow. The limits are longer from now on.
+pub fn ensure_stopped(stand: &Stand<'_>, seen: &Seen<Recording>, wanted: usize) -> Result<()> {
+    let Seen { end, account, .. } = seen;
+    let End::TimedOut(limit) = end else { return Ok(()) };
+    let number = account.requests.len();
+    if number >= wanted || account.idle > *limit / 4 {
+        return Ok(());
+    }
+    stand.pace.lengthen()?;
+    let seconds = limit.as_secs();
+    bail!(
+        "the host is too slow: {number} of {wanted} requests had come in {seconds} s, and more came"
+    )
 }
 
 /// A disk that records, with these contents.

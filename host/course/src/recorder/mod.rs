@@ -55,6 +55,8 @@ pub struct Recorder {
     waiting: VecDeque<Waiting>,
     /// The requests that were to move data, so far.
     moves: u64,
+    /// The time of the last request.
+    last: Instant,
     recording: Recording,
 }
 
@@ -88,6 +90,7 @@ impl Recorder {
             vring: None,
             waiting: VecDeque::new(),
             moves: 0,
+            last: Instant::now(),
             recording: Recording::default(),
         }
     }
@@ -215,6 +218,7 @@ impl Recorder {
                 interrupts: false,
             });
         }
+        self.last = Instant::now();
         let place = recorded.then_some(place);
         self.waiting.push_back(Waiting { head, place, kind, sector, data, room });
         self.recording.most_waiting = self.recording.most_waiting.max(self.waiting.len());
@@ -255,6 +259,7 @@ impl Served for Recorder {
 
     fn finish(&mut self) -> (Recording, Vec<u8>) {
         self.look_at_the_rest();
+        self.recording.idle = self.last.elapsed();
         (mem::take(&mut self.recording), mem::take(&mut self.bytes))
     }
 }

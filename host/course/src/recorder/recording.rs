@@ -1,5 +1,7 @@
 //! The record that the disk keeps.
 
+use std::time::Duration;
+
 use crate::request::Request;
 
 /// Everything that the disk has seen.
@@ -23,6 +25,8 @@ pub struct Recording {
     pub acknowledged: u64,
     /// The most requests that waited at the same time.
     pub most_waiting: usize,
+    /// The time from the last request to the end.
+    pub idle: Duration,
     /// Chains that are broken, in words.
     pub complaints: Vec<String>,
 }
