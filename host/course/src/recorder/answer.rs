@@ -11,6 +11,7 @@ use hostile::{
         config::SERIAL_BYTES,
         disk::{IO_ERROR, OK, UNSUPPORTED},
     },
+    session::Served as _,
     wire::Wire,
 };
 use lab::image::SECTOR;
@@ -20,6 +21,8 @@ use vm_memory::{Address, Bytes, GuestMemoryError, GuestMemoryMmap};
 use super::{Recorder, Unwished, Waiting};
 use crate::request::Kind;
 
+/// The most bytes of data that a request may make the device write.
+const MOST_WRITTEN: usize = 16 << 20;
 /// The longest that a driver may take to ask for an interrupt, on the busiest host.
 const WISH_LIMIT: Duration = Duration::from_secs(2);
 
@@ -34,25 +37,31 @@ impl Recorder {
         let room: usize = request.room.iter().map(|span| span.length as usize).sum();
         // Without room for a status there is none for anything.
         if let Some(capacity) = room.checked_sub(1) {
-            let (status, data) = self.execute(request, capacity);
-            let mut bytes = data;
-            bytes.resize(capacity, 0);
-            bytes.push(status);
-            let keeps = status != OK;
-            let mut rest = &bytes[..];
-            for span in &request.room {
-                let (piece, behind) = rest.split_at(rest.len().min(span.length as usize));
-                rest = behind;
-                match (keeps, behind.is_empty()) {
-                    (false, _) => memory.write_slice(piece, span.address)?,
-                    // Of a request that failed, only the status is written.
-                    (true, _) if self.manner.nameless => memory.write_slice(piece, span.address)?,
-                    (true, true) if !piece.is_empty() => {
-                        let last = span.address.unchecked_add(piece.len() as u64 - 1);
-                        memory.write_obj(status, last)?;
-                    }
-                    (true, _) => {}
+            let fits = capacity <= MOST_WRITTEN;
+            let (status, mut bytes) = match fits {
+                true => self.execute(request, capacity),
+                false => {
+                    let head = request.head;
+                    self.complain(&format!(
+                        "chain {head} has room for more than {MOST_WRITTEN} bytes of data"
+                    ));
+                    (IO_ERROR, Vec::new())
                 }
+            };
+            if status == OK || fits && self.manner.nameless {
+                bytes.resize(capacity, 0);
+                bytes.push(status);
+                let mut rest = &bytes[..];
+                for span in &request.room {
+                    let (piece, behind) = rest.split_at(rest.len().min(span.length as usize));
+                    rest = behind;
+                    memory.write_slice(piece, span.address)?;
+                }
+            } else if let Some(span) = request.room.iter().rfind(|span| span.length > 0)
+                && let Some(last) = span.address.checked_add(u64::from(span.length) - 1)
+            {
+                // Of a request that failed, only the status is written.
+                memory.write_obj(status, last)?;
             }
             if let Some(place) = request.place {
                 self.recording.requests[place].status = Some(status);
@@ -141,6 +150,55 @@ impl Recorder {
             Kind::GetId => (OK, serial[..capacity.min(SERIAL_BYTES)].to_vec()),
             Kind::Other(_) => (UNSUPPORTED, Vec::new()),
             Kind::None => (IO_ERROR, Vec::new()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hostile::device::{config::Config, request::Span};
+    use vm_memory::{GuestAddress, GuestAddressSpace, GuestMemoryAtomic};
+
+    use super::*;
+    use crate::recorder::Manner;
+
+    const STATUS: GuestAddress = GuestAddress(0x2000);
+
+    fn memory() -> GuestMemoryAtomic<GuestMemoryMmap> {
+        let memory = GuestMemoryMmap::from_ranges(&[(GuestAddress(0), 0x10000)]).unwrap();
+        memory.write_obj(0xffu8, STATUS).unwrap();
+        GuestMemoryAtomic::new(memory)
+    }
+
+    /// A disk that has met no QEMU.
+    fn alone(manner: Manner, memory: &GuestMemoryAtomic<GuestMemoryMmap>) -> Recorder {
+        Recorder::new(manner, vec![7; 4 * SECTOR], memory.clone(), Wire::default())
+    }
+
+    #[test]
+    fn gigantic_room_gets_no_more_than_a_status() {
+        for kind in [Kind::In, Kind::Flush, Kind::GetId] {
+            for nameless in [false, true] {
+                let memory = memory();
+                let manner = Manner { nameless, ..Manner::prompt(Config::honest()) };
+                let mut disk = alone(manner, &memory);
+                let vring = VringRwLock::new(memory.clone(), 16).unwrap();
+                let room = [(0x1000, u32::MAX), (0x2000, 1), (0x3000, 0)]
+                    .map(|(address, length)| Span { address: GuestAddress(address), length });
+                let waiting = Waiting {
+                    head: 0,
+                    place: None,
+                    kind,
+                    sector: 0,
+                    data: Vec::new(),
+                    room: room.into(),
+                };
+                disk.answer(&waiting, &vring, &memory.memory()).unwrap();
+                let memory = memory.memory();
+                assert_eq!(memory.read_obj::<u8>(STATUS).unwrap(), IO_ERROR);
+                assert_eq!(memory.read_obj::<u8>(GuestAddress(0x1000)).unwrap(), 0);
+                assert_eq!(disk.recording.complaints.len(), 1);
+            }
         }
     }
 }
