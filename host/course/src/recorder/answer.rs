@@ -23,8 +23,6 @@ use crate::request::Kind;
 
 /// The most bytes of data that a request may make the device write.
 const MOST_WRITTEN: usize = 16 << 20;
-/// The longest that a driver may take to ask for an interrupt, on the busiest host.
-const WISH_LIMIT: Duration = Duration::from_secs(2);
 
 impl Recorder {
     /// Carries a request out, writes the answer, and interrupts if the driver wishes that.
@@ -94,7 +92,7 @@ impl Recorder {
         let Some(ring) = &self.ring else { return Ok(()) };
         let begin = Instant::now();
         while !ring.is_interrupt_wished(memory)? {
-            if begin.elapsed() > WISH_LIMIT {
+            if begin.elapsed() > self.manner.patience {
                 let entry = ring.wished_entry(memory)?;
                 self.recording.unwished = Some(Unwished { entry });
                 return Ok(());
@@ -106,7 +104,7 @@ impl Recorder {
         Ok(())
     }
 
-    /// Takes its later capacity on, and waits until QEMU knows.
+    /// Takes its later capacity on, and waits until QEMU knows, which is the host's affair alone.
     fn grow(&mut self) {
         let Some((_, capacity)) = self.manner.grows else { return };
         let asked = |wire: &Wire| wire.log().iter().filter(|name| *name == "GET_CONFIG").count();
@@ -114,7 +112,11 @@ impl Recorder {
         self.config.lock().unwrap_or_else(PoisonError::into_inner).capacity = capacity;
         self.wire.config_changed();
         let begin = Instant::now();
-        while asked(&self.wire) == before && begin.elapsed() < WISH_LIMIT {
+        while asked(&self.wire) == before {
+            if begin.elapsed() > self.manner.patience {
+                self.recording.untold = true;
+                return;
+            }
             thread::sleep(Duration::from_micros(200));
         }
     }
@@ -200,5 +202,17 @@ mod tests {
                 assert_eq!(disk.recording.complaints.len(), 1);
             }
         }
+    }
+
+    #[test]
+    fn a_change_that_qemu_does_not_see_is_told() {
+        let manner = Manner {
+            grows: Some((0, 8)),
+            patience: Duration::ZERO,
+            ..Manner::prompt(Config::honest())
+        };
+        let mut disk = alone(manner, &memory());
+        disk.grow();
+        assert!(disk.recording.untold);
     }
 }
