@@ -7,7 +7,7 @@
 use alloc::{format, string::String, vec::Vec};
 
 use block::{Error, SECTOR_SIZE};
-use dma::{DmaMemory, DmaObject, DmaSlice, DmaSliceAlloc, alloc_stream};
+use dma::{DmaError, DmaMemory, DmaObject, DmaSlice, DmaSliceAlloc, alloc_stream};
 use fastrand::Rng;
 use ostd::mm::dma::DmaStream;
 use plan::slices::{MOST, Part, WORDS, content};
@@ -53,7 +53,7 @@ impl Run for Slices {
             return self.run_with(&DmaSliceAlloc::coherent(self.slots).map_err(no_memory)?, disk);
         }
         let pages = DmaSliceAlloc::<Cell, DmaStream>::pages_for(self.slots);
-        let stream = alloc_stream(pages.unwrap_or(usize::MAX)).map_err(no_memory)?;
+        let stream = pages.ok_or(DmaError::NoMemory).and_then(alloc_stream).map_err(no_memory)?;
         self.run_with(&DmaSliceAlloc::new(stream), disk)
     }
 }

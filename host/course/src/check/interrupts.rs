@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use hostile::device::config::Config;
 use lab::{
     image::{SECTOR, noise},
@@ -98,6 +98,7 @@ impl Interrupts {
                 Scenario::Sleeps | Scenario::Flags => PAIR,
                 Scenario::Races | Scenario::Grows => 1,
             },
+            patience: stand.pace.boot_limit() / 4,
             until_wished: self.scenario != Scenario::Races,
             eager: self.scenario == Scenario::Races,
             grows: (self.scenario == Scenario::Grows).then_some((COUNT as u64 / 2, SECTORS)),
@@ -113,6 +114,7 @@ impl Interrupts {
         };
         let device = recorder(manner, contents);
         let seen = witness::boot(stand, place, device, machine, &line, in_words)?;
+        ensure!(!seen.account.untold, "QEMU has not seen in time that the disk has grown");
         let registers = Acknowledgements::read(&beginning_of(&place.file(QEMU_LOG))?);
         lab::process::append(&place.log, &format!("{registers:?}\n"))?;
         witness::ensure_stopped(stand, &seen, wanted)?;

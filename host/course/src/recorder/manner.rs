@@ -23,6 +23,8 @@ pub struct Manner {
     pub nameless: bool,
     /// It moves data only for a driver that has asked for an interrupt, unless that takes too long.
     pub until_wished: bool,
+    /// It waits so long for that, and for QEMU to see a change of the capacity.
+    pub patience: Duration,
     /// It looks for requests itself, without a notification, and so may answer before it is notified.
     pub eager: bool,
     /// It has this capacity, in sectors, as soon as so many requests have moved data, and tells the driver.
@@ -41,6 +43,7 @@ impl Manner {
             fails: None,
             nameless: false,
             until_wished: false,
+            patience: Duration::from_secs(2),
             eager: false,
             grows: None,
         }

@@ -37,6 +37,8 @@ use crate::request::{Kind, Request, Segment};
 const HEADER: usize = 16;
 /// A run with more requests is not recorded to its end.
 const MOST_RECORDED: usize = 50_000;
+/// The most bytes of data that are recorded, and the most that may wait.
+const MOST_KEPT: usize = 64 << 20;
 /// The most bytes that a request may make the device read.
 const MOST_READ: usize = 16 << 20;
 /// An eager disk looks for the next request for so long.
@@ -53,6 +55,8 @@ pub struct Recorder {
     /// The queue that runs, to look at when the machine has ended.
     vring: Option<VringRwLock>,
     waiting: VecDeque<Waiting>,
+    /// The bytes of data that were to be recorded, so far.
+    kept: usize,
     /// The requests that were to move data, so far.
     moves: u64,
     /// The time of the last request.
@@ -89,6 +93,7 @@ impl Recorder {
             ring: None,
             vring: None,
             waiting: VecDeque::new(),
+            kept: 0,
             moves: 0,
             last: Instant::now(),
             recording: Recording::default(),
@@ -173,6 +178,8 @@ impl Recorder {
             let head = chain.head_index();
             let mut segments = Vec::new();
             let (mut bytes, mut room) = (Vec::new(), Vec::new());
+            let waiting: usize = self.waiting.iter().map(|waiting| waiting.data.len()).sum();
+            let most = MOST_READ.min(MOST_KEPT.saturating_sub(waiting));
             for descriptor in chain {
                 let (address, length) = (descriptor.addr(), descriptor.len());
                 let device_writes = descriptor.is_write_only();
@@ -182,8 +189,8 @@ impl Recorder {
                     continue;
                 }
                 let start = bytes.len();
-                if start + length as usize > MOST_READ {
-                    self.complain(&format!("chain {head} has more than {MOST_READ} bytes to read"));
+                if start + length as usize > most {
+                    self.complain(&format!("chain {head} has more to read than {most} bytes"));
                     continue;
                 }
                 bytes.resize(start + length as usize, 0);
@@ -207,12 +214,20 @@ impl Recorder {
         let place = self.recording.requests.len();
         let recorded = place < MOST_RECORDED;
         if recorded {
+            let kept_before = self.kept;
+            self.kept += data.len();
+            let fits = self.kept <= MOST_KEPT;
+            if !fits && kept_before <= MOST_KEPT {
+                self.complain(&format!(
+                    "there are more than {MOST_KEPT} bytes of data: the rest is not recorded"
+                ));
+            }
             self.recording.requests.push(Request {
                 head,
                 kind,
                 sector,
                 segments,
-                data: data.clone(),
+                data: if fits { data.clone() } else { Vec::new() },
                 status: None,
                 others: self.waiting.iter().filter_map(|waiting| waiting.place).collect(),
                 interrupts: false,
@@ -277,5 +292,26 @@ impl Recorder {
             let unseen = available.0.wrapping_sub(queue.next_avail());
             self.recording.unseen = self.recording.unseen.max(unseen);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_record_has_a_limit() {
+        let manner = Manner::prompt(Config::honest());
+        let memory = GuestMemoryAtomic::new(GuestMemoryMmap::new());
+        let mut disk = Recorder::new(manner, Vec::new(), memory, Wire::default());
+        let fits = MOST_KEPT / MOST_READ;
+        for _ in 0..fits + 3 {
+            disk.record(0, Vec::new(), vec![0; HEADER + MOST_READ], Vec::new());
+            disk.waiting.clear();
+        }
+        let lengths = disk.recording.requests.iter().map(|request| request.data.len());
+        let expected = (0..fits + 3).map(|number| if number < fits { MOST_READ } else { 0 });
+        assert!(lengths.eq(expected));
+        assert_eq!(disk.recording.complaints.len(), 1);
     }
 }

@@ -19,6 +19,8 @@ pub struct Recording {
     pub interrupts: u64,
     /// An answer for which the disk has waited in vain for that.
     pub unwished: Option<Unwished>,
+    /// QEMU has not seen in time that the capacity has changed, for which no driver is to blame.
+    pub untold: bool,
     /// At the end, with nothing on its way, the driver asks for an interrupt for the next answer.
     pub still_wished: bool,
     /// The features that the driver acknowledged, as far as QEMU passes them on.

@@ -50,6 +50,9 @@ pub fn run(
     let (mut passed, mut failed) = (0u32, 0u32);
     let mut trees = vec![Tree::AllStubs, Tree::Solution];
     trees.extend(course.exercises.iter().map(Tree::OneStub));
+    if !part {
+        trees.extend(course.exercises.iter().flat_map(Tree::places));
+    }
     for tree in trees {
         let name = tree.to_string();
         if filter.is_some_and(|filter| !name.contains(filter)) {

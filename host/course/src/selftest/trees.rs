@@ -1,6 +1,6 @@
 //! Whole trees, and what must come of grading them.
 
-use std::{collections::BTreeMap, fmt, fs};
+use std::{collections::BTreeMap, fmt, fs, path::PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use lab::{
@@ -11,7 +11,7 @@ use lab::{
 };
 
 use crate::{
-    exercise::{Course, Exercise},
+    exercise::{Course, Exercise, Place as Marked},
     export::student_files,
     grade::Grader,
     place,
@@ -25,6 +25,8 @@ pub enum Tree<'a> {
     Solution,
     /// The solution but for one exercise.
     OneStub(&'a Exercise),
+    /// The solution but for one place of an exercise.
+    OnePlace(&'a Exercise, &'a Marked),
 }
 
 impl fmt::Display for Tree<'_> {
@@ -33,11 +35,21 @@ impl fmt::Display for Tree<'_> {
             Self::AllStubs => f.write_str("all-stubs"),
             Self::Solution => f.write_str("the-solution"),
             Self::OneStub(exercise) => write!(f, "{}/stub", exercise.name()),
+            Self::OnePlace(exercise, place) => {
+                write!(f, "{}/stub/{}", exercise.name(), place.anchor)
+            }
         }
     }
 }
 
-impl Tree<'_> {
+impl<'a> Tree<'a> {
+    /// The trees in which each place of the exercise alone is a stub; none where it has one place, as
+    /// [`Self::OneStub`] is the same then.
+    pub fn places(exercise: &'a Exercise) -> impl Iterator<Item = Self> {
+        let places = exercise.places.iter().filter(|_| exercise.places.len() > 1);
+        places.map(|place| Self::OnePlace(exercise, place))
+    }
+
     /// Builds it and makes sure that all is as it must be.
     ///
     /// # Errors
@@ -48,6 +60,7 @@ impl Tree<'_> {
             Self::AllStubs => all_stubs(grader, grader.course),
             Self::Solution => solution(grader, grader.course),
             Self::OneStub(exercise) => one_stub(grader, grader.course, exercise),
+            Self::OnePlace(exercise, place) => one_place(grader, exercise, place),
         }
     }
 }
@@ -90,16 +103,44 @@ fn all_stubs(grader: &Grader<'_>, course: &Course) -> Result<()> {
     Ok(())
 }
 
-/// The stub of an exercise fails checks of its own and of no other one.
-fn one_stub(grader: &Grader<'_>, course: &Course, exercise: &Exercise) -> Result<()> {
+/// The files of the solution with stubs in these places.
+fn with_stubs<'a>(
+    grader: &Grader<'_>,
+    exercise: &Exercise,
+    places: impl IntoIterator<Item = &'a Marked>,
+) -> Result<BTreeMap<PathBuf, String>> {
     let mut overlay = BTreeMap::new();
-    for place in &exercise.places {
+    for place in places {
         let base = grader.base.get(&place.file).context("a place in a file that is not there")?;
         let text = overlay
             .entry(place.file.clone())
             .or_insert_with(|| String::from_utf8_lossy(base).into_owned());
         *text = place::replace(text, &place.anchor, &exercise.stub(place)?)?;
     }
+    Ok(overlay)
+}
+
+/// The stub of one place alone fails a check of its exercise, or does not compile with the rest solved.
+///
+/// A stub may be the solution itself, in an exercise that is to find the one place that is not.
+fn one_place(grader: &Grader<'_>, exercise: &Exercise, place: &Marked) -> Result<()> {
+    let overlay = with_stubs(grader, exercise, [place])?;
+    let is_solution = |(path, text): (&PathBuf, &String)| {
+        grader.base.get(path).is_some_and(|base| base == text.as_bytes())
+    };
+    if overlay.iter().all(is_solution) {
+        return Ok(());
+    }
+    let Ok(kernel) = grader.build(&overlay, "stub")? else { return Ok(()) };
+    let results = grader.judge(exercise, &kernel)?;
+    let failed = results.iter().any(|result| result.cause().is_some());
+    ensure!(failed, "it passes all checks of its exercise");
+    Ok(())
+}
+
+/// The stub of an exercise fails checks of its own and of no other one.
+fn one_stub(grader: &Grader<'_>, course: &Course, exercise: &Exercise) -> Result<()> {
+    let overlay = with_stubs(grader, exercise, &exercise.places)?;
     let kernel = match grader.build(&overlay, "stub")? {
         Ok(kernel) => kernel,
         Err(output) => bail!("it does not compile:\n{output}"),

@@ -9,6 +9,7 @@ pub mod used;
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -40,6 +41,9 @@ use crate::{
 
 type Memory = GuestMemoryLoadGuard<GuestMemoryMmap>;
 
+/// More complaints than this say nothing new.
+const MOST_COMPLAINTS: usize = 100;
+
 /// The device's account of a run, for the judge.
 #[derive(Clone, Debug, Default)]
 pub struct Diary {
@@ -61,7 +65,7 @@ pub struct Diary {
     pub in_flight: u64,
     /// The features that the driver acknowledged, as far as QEMU passes them on.
     pub acknowledged: u64,
-    /// Acts of the driver that no correct driver does, in words.
+    /// Acts of the driver that no correct driver does, in words; the first hundred.
     pub complaints: Vec<String>,
 }
 
@@ -104,7 +108,9 @@ impl Served for Device {
     }
 
     fn complain(&mut self, complaint: &str) {
-        self.diary.complaints.push(complaint.into());
+        if self.diary.complaints.len() < MOST_COMPLAINTS {
+            self.diary.complaints.push(complaint.into());
+        }
     }
 
     fn stop(&mut self) {
@@ -116,9 +122,9 @@ impl Served for Device {
 
     fn finish(&mut self) -> (Diary, Vec<u8>) {
         self.ended.store(true, Ordering::Relaxed);
-        for thread in self.threads.drain(..) {
+        for thread in mem::take(&mut self.threads) {
             if thread.join().is_err() {
-                self.diary.complaints.push("a thread of the device panicked".into());
+                self.complain("a thread of the device panicked");
             }
         }
         (self.diary.clone(), self.disk.bytes().to_vec())
@@ -127,7 +133,7 @@ impl Served for Device {
     fn work(&mut self, vring: &VringRwLock) {
         let memory = self.memory.memory();
         if let Err(error) = self.try_work(vring, &memory) {
-            self.diary.complaints.push(format!("the driver's memory cannot be reached: {error}"));
+            self.complain(&format!("the driver's memory cannot be reached: {error}"));
         }
     }
 }
@@ -257,7 +263,7 @@ impl Device {
                     self.diary.taken += 1;
                     self.pending.push_back(request);
                 }
-                Err(complaint) => self.diary.complaints.push(complaint.to_string()),
+                Err(complaint) => self.complain(&complaint.to_string()),
             }
         }
     }
@@ -331,4 +337,18 @@ fn interrupt(vring: &VringRwLock) {
 /// Locks what a thread that panicked may have held: there is nothing in it that could be half done.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complaints_have_an_end() {
+        let (memory, wire) = (GuestMemoryAtomic::new(GuestMemoryMmap::new()), Wire::default());
+        let config = Config::honest();
+        let mut device = Device::scripted(BTreeMap::new(), config, Vec::new(), memory, wire);
+        (0..2 * MOST_COMPLAINTS).for_each(|_| device.complain("nonsense"));
+        assert_eq!(device.finish().0.complaints.len(), MOST_COMPLAINTS);
+    }
 }

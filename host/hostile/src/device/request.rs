@@ -12,6 +12,8 @@ use vm_memory::{Address, Bytes, GuestAddress, GuestMemory, GuestMemoryError};
 
 /// The bytes of a request header.
 const HEADER: usize = 16;
+/// The most bytes that a chain may make the device read, and the most that it may make it write.
+const MOST_BYTES: u64 = 16 << 20;
 
 /// A piece of guest memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +68,9 @@ pub enum RequestError {
     /// A descriptor points beyond the guest's memory.
     #[error("chain {0}: {1}")]
     Memory(u16, #[source] GuestMemoryError),
+    /// There is more than the device is ready to copy.
+    #[error("chain {0}: more than {MOST_BYTES} bytes to read or to write")]
+    Long(u16),
     /// There is less than a header.
     #[error("chain {0}: {1} bytes are no request header")]
     Header(u16, usize),
@@ -91,8 +96,14 @@ impl Request {
         let head = chain.head_index();
         let (mut readable, mut writable) = (Vec::new(), Vec::new());
         let mut bytes = Vec::new();
+        let (mut to_read, mut to_write) = (0, 0);
         for descriptor in chain.clone() {
             let span = Span { address: descriptor.addr(), length: descriptor.len() };
+            let total = if descriptor.is_write_only() { &mut to_write } else { &mut to_read };
+            *total += u64::from(span.length);
+            if *total > MOST_BYTES {
+                return Err(RequestError::Long(head));
+            }
             if descriptor.is_write_only() {
                 writable.push(span);
                 continue;
@@ -175,7 +186,53 @@ impl Request {
 
 #[cfg(test)]
 mod tests {
+    use virtio_bindings::virtio_ring::{VRING_DESC_F_NEXT, VRING_DESC_F_WRITE};
+    use virtio_queue::{Queue, QueueT};
+    use vm_memory::GuestMemoryMmap;
+
     use super::*;
+
+    /// Reads a chain of these lengths, first the readable ones.
+    fn read(readable: &[u32], writable: &[u32]) -> Result<Request, RequestError> {
+        let (available, used, data) = (0x1000u64, 0x2000, 0x10000u64);
+        let memory = GuestMemoryMmap::<()>::from_ranges(&[(GuestAddress(0), 32 << 20)]).unwrap();
+        let flags = readable.iter().map(|_| 0).chain(writable.iter().map(|_| VRING_DESC_F_WRITE));
+        let lengths = readable.iter().chain(writable);
+        for (number, (length, flags)) in (0..).zip(lengths.zip(flags)) {
+            let next = if number as usize + 1 < readable.len() + writable.len() {
+                VRING_DESC_F_NEXT
+            } else {
+                0
+            };
+            let descriptor = GuestAddress(u64::from(number) * 16);
+            let flags = u64::from(flags | next) | u64::from(number + 1u16) << 16;
+            memory.write_obj(data, descriptor).unwrap();
+            let rest = u64::from(*length) | flags << 32;
+            memory.write_obj(rest, descriptor.unchecked_add(8)).unwrap();
+        }
+        // One chain is available, the one that begins with descriptor 0.
+        memory.write_obj(1u16, GuestAddress(available + 2)).unwrap();
+        let mut queue = Queue::new(16).unwrap();
+        queue.set_desc_table_address(Some(0), Some(0));
+        queue.set_avail_ring_address(Some(available as u32), Some(0));
+        queue.set_used_ring_address(Some(used), Some(0));
+        queue.set_ready(true);
+        Request::read(queue.pop_descriptor_chain(&memory).unwrap())
+    }
+
+    #[test]
+    fn a_gigantic_chain_is_refused_before_it_is_copied() {
+        assert!(read(&[16], &[512, 1]).is_ok());
+        let gigantic: [(&[u32], &[u32]); 3] = [
+            (&[16, u32::MAX - 64], &[1]),
+            (&[16, 8 << 20, 8 << 20], &[1]),
+            (&[16], &[u32::MAX - 64, 1]),
+        ];
+        for (readable, writable) in gigantic {
+            let refused = read(readable, writable);
+            assert!(matches!(refused, Err(RequestError::Long(0))), "{refused:?}");
+        }
+    }
 
     fn span(address: u64, length: u32) -> Span {
         Span { address: GuestAddress(address), length }
