@@ -97,7 +97,8 @@ soak: setup ## Cut the power 200 times and make half a million requests to faili
 figures: setup ## Write the book's page of figures from what ktest, hostile, soak and bench have measured
 	@$(XTASK) figures
 
-COURSE := cargo run --quiet --package course --
+COURSE := $(if $(wildcard target/debug/course),,echo "building the programs of the course, once: some minutes" >&2;) \
+	cargo run --quiet --package course --
 
 .PHONY: grade
 grade: setup ## Grade the exercises in this tree; EX=1 only that one, SUBMISSION=dir or file another's, SEED= repeats
@@ -122,7 +123,7 @@ submit: setup ## Pack the exercise files for submission, in a file below target;
 
 .PHONY: export
 export: setup ## Write the student's tree to DIR=...; EXERCISES=1-4 opens only these
-	@$(COURSE) export $(or $(DIR),$(error where to? say DIR=../lab)) $(if $(EXERCISES),--exercises $(EXERCISES))
+	@$(COURSE) export "$(or $(DIR),$(error where to? say DIR=../lab))" $(if $(EXERCISES),--exercises $(EXERCISES))
 
 .PHONY: grade-all
 grade-all: setup ## Grade a class: SUBMISSIONS=dir has a folder or file for each; OUT=csv, EXERCISES=1-4, ROSTER=csv, EARLIER=dir

@@ -9,20 +9,20 @@ tools=$(dirname "${BASH_SOURCE[0]}")
 
 # In a student's tree each place of an exercise holds a line TODO(exercise N) until it is solved.
 name_open_exercises() {
-    local line number task title
-    grep -rhoE --include='*.rs' 'TODO\(exercise [0-9]+\): .*' "$tools/../crates" "$tools/../kernel" | sort -u |
-        while read -r line; do
-            number=${line#TODO(exercise }
-            number=${number%%)*}
+    local number task title folder
+    grep -rhoE --include='*.rs' 'TODO\(exercise [0-9]+\)' "$tools/../crates" "$tools/../kernel" |
+        grep -oE '[0-9]+' | sort -nu |
+        while read -r number; do
+            task=$(compgen -G "$tools/../exercises/$number-*/exercise.toml") || continue
+            folder=exercises/$(basename "$(dirname "$task")")
             if [[ ${LC_ALL:-${LC_MESSAGES:-${LANG-}}} == zh* ]]; then
-                # The source is in English; the title of the exercise is in both languages.
-                task=$(compgen -G "$tools/../exercises/$number-*/exercise.toml")
                 title=$(sed -nE '0,/^title/s/^title.* zh = "([^"]*)".*/\1/p' "$task")
-                echo "练习 $number（$title）尚未完成，见 exercises/$(basename "$(dirname "$task")")"
+                echo "练习 $number（$title）尚未完成，见 $folder"
             else
-                echo "exercise $number: ${line#*): }"
+                title=$(sed -nE '0,/^title/s/^title.* en = "([^"]*)".*/\1/p' "$task")
+                echo "exercise $number, $title: not done yet, see $folder"
             fi
-        done | uniq
+        done
 }
 name_open_exercises || true
 

@@ -17,6 +17,15 @@ use crate::{
     submit::{VERSION, version},
 };
 
+/// What a student must know before all else, behind the title of the README.
+const README_EN: &str = "> **This is a student's tree.** Some exercises are open: `make run` names them first, and ends with
+> `failed` as long as exercise 1 is open. Begin with `exercises/1-write-block/task.en.md` and the page
+> [Exercises](docs/en/src/exercises.md). This page and the book describe the finished driver.
+";
+/// The same in Chinese.
+const README_ZH: &str = "> **这是学生的代码树。** 有些练习尚未完成：`make run` 会先列出它们；只要练习 1 没有完成，它就以 `failed` 结束。请从
+> `exercises/1-write-block/task.zh.md` 和[练习](docs/zh/src/exercises.md)这一章开始。本页和书里描述的是完成后的驱动。
+";
 /// Folders of an exercise that stay with the instructor.
 const KEPT: [&str; 2] = ["wrong", "right"];
 /// A line of a solution shorter than this is no trace of it.
@@ -31,20 +40,35 @@ const TRACE_LENGTH: usize = 24;
 /// The folder is not empty and no earlier export, a file cannot be written, or a line of a solution is left.
 pub fn export(root: &Path, course: &Course, choice: Option<&Choice>, dir: &Path) -> Result<()> {
     let open = course.chosen(choice)?;
-    let new = git(root, &["ls-files", "--others", "--exclude-standard"])?;
     ensure!(
-        new.is_empty(),
-        "git does not know these files; add them, or have them ignored, so that they are exported or not \
-         on purpose:\n{new}"
+        !root.join(VERSION).is_file(),
+        "this is a student's tree; an export is made from the tree with the solution"
+    );
+    let changed = git(root, &["status", "--porcelain"])?;
+    ensure!(
+        changed.is_empty(),
+        "an export names the commit that it is made from, and these files are not as they were committed:\n\
+         {changed}"
     );
     let mut files = student_files(&tracked(root)?, course, &open)?;
     files.insert(VERSION.into(), format!("{}\n", version(root)).into_bytes());
     let repository = dir.join(".git");
-    if !repository.is_dir() {
+    let is_first = !repository.is_dir();
+    if is_first {
         let empty = fs::read_dir(dir).map_or(true, |mut entries| entries.next().is_none());
         ensure!(empty, "{} is not empty and no earlier export; give another folder", dir.display());
         fs::create_dir_all(dir)?;
         git(dir, &["init", "--quiet", "--initial-branch=main"])?;
+    }
+    for exercise in &course.exercises {
+        let was_open = dir.join(FOLDER).join(exercise.name()).is_dir();
+        ensure!(
+            !was_open || open.iter().any(|open| open.number == exercise.number),
+            "exercise {} is open in {}, and would be solved by this export; name it in EXERCISES=, or give \
+             another folder",
+            exercise.number,
+            dir.display()
+        );
     }
     for path in git(dir, &["ls-files", "-z"])?.split('\0').filter(|path| !path.is_empty()) {
         if !files.contains_key(Path::new(path)) {
@@ -73,7 +97,10 @@ pub fn export(root: &Path, course: &Course, choice: Option<&Choice>, dir: &Path)
         return Ok(());
     }
     let numbers: Vec<String> = open.iter().map(|exercise| exercise.number.to_string()).collect();
-    let message = format!("Open exercises {}", numbers.join(", "));
+    let message = match is_first {
+        true => format!("Open exercises {}", numbers.join(", ")),
+        false => format!("Follow version {}", version(root)),
+    };
     // The commit is the same wherever and whenever it is made.
     let date = git(root, &["log", "-1", "--format=%cI"])?;
     let mut commit = Command::new("git");
@@ -123,6 +150,13 @@ pub fn student_files(tree: &Files, course: &Course, open: &[&Exercise]) -> Resul
         }
     }
     ensure_no_trace(tree, &files, course, open, &traces)?;
+    for (readme, note) in [("README.md", README_EN), ("README.zh-CN.md", README_ZH)] {
+        if let Some(contents) = files.get_mut(Path::new(readme)) {
+            let text = String::from_utf8_lossy(contents).into_owned();
+            let (title, rest) = text.split_once('\n').unwrap_or((&text, ""));
+            *contents = format!("{title}\n\n{note}{rest}").into_bytes();
+        }
+    }
     Ok(files)
 }
 
@@ -182,17 +216,21 @@ fn ensure_no_trace(
 ///
 /// A file cannot be read or written, or the marks are gone.
 pub fn reset(root: &Path, exercise: &Exercise, language: Language) -> Result<()> {
-    for place in &exercise.places {
-        let path = root.join(&place.file);
+    let files: BTreeSet<&PathBuf> = exercise.places.iter().map(|place| &place.file).collect();
+    for file in files {
+        let path = root.join(file);
         let text = fs::read_to_string(&path)?;
-        let new = place::replace(&text, &place.anchor, &exercise.stub(place)?)?;
+        let mut new = text.clone();
+        for place in exercise.places.iter().filter(|place| place.file == *file) {
+            new = place::replace(&new, &place.anchor, &exercise.stub(place)?)?;
+        }
         if new == text {
-            let words = text!("{} is as it was", "{} 没有变化", place.file.display());
+            let words = text!("{} is as it was", "{} 没有变化", file.display());
             println!("{}", words.in_language(language));
             continue;
         }
         // What was written may be worth something yet.
-        let kept = root.join("target/course/before-reset").join(&place.file);
+        let kept = root.join("target/course/before-reset").join(file);
         if let Some(parent) = kept.parent() {
             fs::create_dir_all(parent)?;
         }
@@ -201,7 +239,7 @@ pub fn reset(root: &Path, exercise: &Exercise, language: Language) -> Result<()>
         let words = text!(
             "{} has the stub of exercise {} again; what was there is in {}",
             "{} 里又是练习 {} 的桩；原来的内容在 {}",
-            place.file.display(),
+            file.display(),
             exercise.number,
             kept.display()
         );

@@ -51,6 +51,12 @@ pub fn run(
     };
     let folder = arguments.submission.as_deref().unwrap_or(&workspace.root);
     let submission = Submission::read(folder, course, &base)?;
+    // A form may go to the standard output.
+    let begun = text!(
+        "building for the grader; the first time takes some minutes",
+        "正在为评分编译；第一次需要几分钟"
+    );
+    eprintln!("{}", begun.in_language(language));
     let grader = Grader {
         workspace,
         course,
@@ -169,7 +175,12 @@ impl Grader<'_> {
             .iter()
             .filter_map(|exercise| {
                 let state = states.remove(&exercise.number)?;
-                Some(ExerciseReport { number: exercise.number, points: exercise.points(), state })
+                let points = exercise.points();
+                let untouched = match &state {
+                    State::Graded { .. } => submission.untouched(exercise),
+                    _ => Vec::new(),
+                };
+                Some(ExerciseReport { number: exercise.number, points, untouched, state })
             })
             .collect();
         let ignored = submission.ignored.clone();

@@ -13,7 +13,7 @@ use ra_ap_rustc_lexer::{FrontmatterAllowed, TokenKind, tokenize};
 use walkdir::WalkDir;
 
 use crate::{
-    exercise::{Course, Exercise},
+    exercise::{Course, Exercise, Place},
     place,
     stage::Files,
     submit, untrusted,
@@ -174,11 +174,19 @@ impl Submission {
 
     /// Returns `true` if nothing in the places of the exercise is different from the stubs.
     pub fn is_open(&self, exercise: &Exercise) -> bool {
-        exercise.places.iter().all(|place| {
-            let Some(text) = self.files.get(&place.file) else { return true };
-            let stub = exercise.stub(place).unwrap_or_default();
-            place::content(text, &place.anchor).is_ok_and(|content| content == stub)
-        })
+        exercise.places.iter().all(|place| self.is_stub(exercise, place))
+    }
+
+    /// The places of an exercise that are still stubs, each as its file and the name of its marks.
+    pub fn untouched(&self, exercise: &Exercise) -> Vec<String> {
+        let stubs = exercise.places.iter().filter(|place| self.is_stub(exercise, place));
+        stubs.map(|place| format!("{} ({})", place.file.display(), place.anchor)).collect()
+    }
+
+    fn is_stub(&self, exercise: &Exercise, place: &Place) -> bool {
+        let Some(text) = self.files.get(&place.file) else { return true };
+        let stub = exercise.stub(place).unwrap_or_default();
+        place::content(text, &place.anchor).is_ok_and(|content| content == stub)
     }
 }
 

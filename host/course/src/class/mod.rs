@@ -184,16 +184,21 @@ fn grade_all(
     }
     let chosen = course.chosen(arguments.exercises.as_ref())?;
     let workers = machines();
+    println!("building the solution, and measuring how long it takes to boot");
     let pace = Pace::measure(workspace, base, sandbox, workers)?;
-    let bar = ProgressBar::new(todo.len() as u64).with_style(
-        ProgressStyle::with_template("{wide_bar} {pos}/{len}, {eta} left, {msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
+    let style = |template: &str| {
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    };
+    // Until something is done, nobody knows how long it takes.
+    let bar = ProgressBar::new(todo.len() as u64);
+    bar.set_style(style("{wide_bar} {pos}/{len}, {msg}"));
+    let timed = style("{wide_bar} {pos}/{len}, {eta} left, {msg}");
     let next = Mutex::new(todo.into_values());
     let failures = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {
         for worker in 0..workers {
             let (next, bar, failures, pace, chosen) = (&next, &bar, &failures, &pace, &chosen);
+            let timed = &timed;
             scope.spawn(move || {
                 let grader = Grader {
                     workspace,
@@ -215,6 +220,7 @@ fn grade_all(
                         failures.insert(student.key.clone(), format!("{error:#}"));
                     }
                     bar.inc(1);
+                    bar.set_style(timed.clone());
                 }
             });
         }

@@ -37,10 +37,12 @@ pub fn submissions(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
         let kind = entry.file_type()?;
         // A link could lead anywhere.
         if kind.is_dir() {
-            found.insert(name, entry.path());
-        } else if let Some(stem) = name.strip_suffix(submit::ENDING).filter(|_| kind.is_file()) {
-            let stem = stem.strip_prefix("submission-").unwrap_or(stem);
-            packed.push((stem.to_owned(), name, entry.path()));
+            match only_packed(&entry.path()) {
+                Some((stem, path)) => packed.push((stem, name, path)),
+                None => _ = found.insert(name, entry.path()),
+            }
+        } else if let Some(stem) = stem(&name).filter(|_| kind.is_file()) {
+            packed.push((stem, name, entry.path()));
         } else {
             println!("no submission, and not looked at: {}", untrusted::line(&name));
         }
@@ -52,6 +54,22 @@ pub fn submissions(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
         found.insert(name, path);
     }
     Ok(found.into_iter().collect())
+}
+
+/// The student's name in that of a packed submission, which a learning platform may have put something before.
+fn stem(name: &str) -> Option<String> {
+    let stem = name.strip_suffix(submit::ENDING)?;
+    Some(stem.rsplit_once("submission-").map_or(stem, |(_, name)| name).to_owned())
+}
+
+/// The packed submission of a folder in which nothing else stands: so Moodle gives them out.
+fn only_packed(folder: &Path) -> Option<(String, PathBuf)> {
+    let mut entries = fs::read_dir(folder).ok()?.flatten();
+    let (Some(entry), None) = (entries.next(), entries.next()) else { return None };
+    let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+    let name = entry.file_name().to_string_lossy().into_owned();
+    let stem = stem(&name)?;
+    is_file.then_some((stem, entry.path()))
 }
 
 /// The students with their submissions in a folder, in the order of their names.
@@ -126,8 +144,12 @@ mod tests {
             fs::write(at(name), "").unwrap();
         }
         std::os::unix::fs::symlink("/etc", at("link")).unwrap();
+        fs::create_dir(at("Lidia Rossi_42_assignsubmission_file")).unwrap();
+        let inside = "Lidia Rossi_42_assignsubmission_file/submission-lidia.zip";
+        fs::write(at(inside), "").unwrap();
+        fs::write(at("gao_101_98_submission-gao.zip"), "").unwrap();
         let found = submissions(folder.path()).unwrap();
         let names: Vec<&str> = found.iter().map(|(name, _)| &**name).collect();
-        assert_eq!(names, ["li", "wang", "wang.zip", "zhou", "zhou.zip"]);
+        assert_eq!(names, ["gao", "li", "lidia", "wang", "wang.zip", "zhou", "zhou.zip"]);
     }
 }

@@ -65,6 +65,9 @@ fn section(
         }
         @match &report.state {
             State::Graded { checks } => {
+                @for place in &report.untouched {
+                    p { (language.of("Not written yet", "尚未完成")) ": " code { (place) } }
+                }
                 @for result in checks { (check(result, exercise, course, language, unfolded)) }
                 @if checks.iter().any(|result| !result.passed()) { (hints(exercise, language)) }
             }

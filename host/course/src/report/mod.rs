@@ -48,6 +48,9 @@ pub struct ExerciseReport {
     pub number: u32,
     /// The points that can be had.
     pub points: u32,
+    /// The files and marks of its places that are still as they were given out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untouched: Vec<String>,
     /// Its state.
     #[serde(flatten)]
     pub state: State,
@@ -264,7 +267,8 @@ pub mod tests {
                 3 => State::Open,
                 _ => State::Needs { exercise: 1 },
             };
-            ExerciseReport { number: exercise.number, points: exercise.points(), state }
+            let untouched = Vec::new();
+            ExerciseReport { number: exercise.number, points: exercise.points(), untouched, state }
         });
         let packed = Packed { version: "0123456789ab".into(), grader: "ba9876543210".into() };
         Report {

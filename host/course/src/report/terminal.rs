@@ -32,6 +32,10 @@ impl Report {
             );
             match &report.state {
                 State::Graded { checks } => {
+                    for place in &report.untouched {
+                        let said = say("not written yet", "尚未完成");
+                        let _ = writeln!(text, "  {said}: {place}");
+                    }
                     for result in checks {
                         check(&mut text, result, exercise, course, language, &mut in_full);
                     }
