@@ -86,7 +86,7 @@ pub fn export(root: &Path, course: &Course, choice: Option<&Choice>, dir: &Path)
         }
     }
     // What was built in the folder stays out of the commit.
-    git(dir, &["add", "--update", "."])?;
+    git(dir, &["add", "--update"])?;
     for paths in files.keys().collect::<Vec<_>>().chunks(100) {
         let mut add = Command::new("git");
         add.current_dir(dir).args(["add", "--force", "--"]).args(paths);
@@ -261,4 +261,56 @@ fn git(folder: &Path, arguments: &[&str]) -> Result<String> {
 
 fn copy_mode(from: &Path, to: &Path) -> Result<()> {
     Ok(fs::set_permissions(to, fs::metadata(from)?.permissions())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Commits all of `folder`, as git's user of the tests.
+    fn commit(folder: &Path, message: &str) {
+        git(folder, &["add", "--all"]).unwrap();
+        let who = ["-c", "user.name=Tests", "-c", "user.email=tests@localhost"];
+        git(folder, &[&who[..], &["commit", "--quiet", "--message", message]].concat()).unwrap();
+    }
+
+    fn log(folder: &Path) -> Vec<String> {
+        let log = git(folder, &["log", "--format=%H %s"]).unwrap();
+        log.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn an_export_is_a_commit_of_its_own_files_alone() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let (tree, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for (path, contents) in tracked(&root).unwrap() {
+            let full = tree.path().join(path);
+            fs::create_dir_all(full.parent().unwrap()).unwrap();
+            fs::write(full, contents).unwrap();
+        }
+        git(tree.path(), &["init", "--quiet"]).unwrap();
+        commit(tree.path(), "a tree");
+        let course = Course::load(tree.path()).unwrap();
+        let (first, second) = (out.path().join("first"), out.path().join("second"));
+        export(tree.path(), &course, None, &first).unwrap();
+        export(tree.path(), &course, None, &second).unwrap();
+        // The same tree gives the same commit.
+        assert_eq!(log(&first), log(&second));
+        let readme = fs::read_to_string(first.join("README.md")).unwrap();
+        assert!(readme.contains("student's tree"));
+        assert!(!first.join("exercises/1-write-block/wrong").exists());
+
+        fs::write(first.join("blk.img"), "built here").unwrap();
+        fs::write(tree.path().join("CHANGELOG.md"), "news").unwrap();
+        let refusal = export(tree.path(), &course, None, &first).unwrap_err();
+        assert!(refusal.to_string().contains("CHANGELOG.md"), "{refusal}");
+        commit(tree.path(), "news");
+        export(tree.path(), &course, None, &first).unwrap();
+        assert_eq!(log(&first).len(), 2);
+        assert_eq!(git(&first, &["ls-files", "blk.img"]).unwrap(), "");
+        // What was open stays open, and a student's tree is no tree to export from.
+        let closing = "1-2".parse().unwrap();
+        assert!(export(tree.path(), &course, Some(&closing), &first).is_err());
+        assert!(export(&first, &course, None, &out.path().join("third")).is_err());
+    }
 }
