@@ -20,6 +20,8 @@ pub type Files = BTreeMap<PathBuf, Vec<u8>>;
 pub const STAGE: &str = "tree";
 /// The longest that the grader's own kernel may take to build; the first time, everything is.
 const FIRST_BUILD: Duration = Duration::from_secs(900);
+/// The beginning of the compiler's words about a linker that failed; safe code gives it no reason to.
+const LINKER: &str = "error: linking with";
 /// What the kernel is not made of stays away from what compiles a submission, and solutions above all.
 const KEPT_AWAY: [&str; 2] = ["docs", "exercises"];
 
@@ -129,10 +131,33 @@ impl<'a> Stage<'a> {
         limit: Duration,
         log: &Path,
     ) -> Result<Built> {
-        self.write(overlay)?;
-        let mut cargo = self.cargo();
-        cargo.env("CARGO_NET_OFFLINE", "true");
-        self.run(self.sandbox.wrap(cargo, &[], &[&self.folder]), limit, log)
+        let build = || {
+            self.write(overlay)?;
+            let mut cargo = self.cargo();
+            cargo.env("CARGO_NET_OFFLINE", "true");
+            self.run(self.sandbox.wrap(cargo, &[], &[&self.folder]), limit, log)
+        };
+        match build()? {
+            // What an interrupted compiler has left does not fit together: no fault of the source.
+            Built::Errors(output) if output.contains(LINKER) => {
+                self.forget()?;
+                build()
+            }
+            built => Ok(built),
+        }
+    }
+
+    /// Has the next build compile all crates of the tree anew.
+    fn forget(&self) -> Result<()> {
+        for folder in ["target/riscv64imac-unknown-none-elf/debug/incremental", "crates", "kernel"]
+        {
+            let folder = self.folder.join(folder);
+            if folder.is_dir() {
+                fs::remove_dir_all(&folder)
+                    .with_context(|| format!("cannot remove {}", folder.display()))?;
+            }
+        }
+        Ok(())
     }
 
     /// Builds the kernel of the base and fetches what is missing.
