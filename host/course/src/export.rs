@@ -17,7 +17,7 @@ use crate::{
     submit::{VERSION, version},
 };
 
-/// What a student must know before all else, behind the title of the README.
+/// The first things that a student must know, near the title of the README.
 const README_EN: &str = "> **This is a student's tree.** Some exercises are open: `make run` names them first, and ends with
 > `failed` as long as exercise 1 is open. Begin with `exercises/1-write-block/task.en.md` and the page
 > [Exercises](docs/en/src/exercises.md). This page and the book describe the finished driver.

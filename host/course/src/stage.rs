@@ -22,7 +22,7 @@ pub const STAGE: &str = "tree";
 const FIRST_BUILD: Duration = Duration::from_secs(900);
 /// The beginning of the compiler's words about a linker that failed; safe code gives it no reason to.
 const LINKER: &str = "error: linking with";
-/// What the kernel is not made of stays away from what compiles a submission, and solutions above all.
+/// Folders that the kernel is not made of stay away from what compiles a submission: solutions stand there.
 const KEPT_AWAY: [&str; 2] = ["docs", "exercises"];
 
 /// The files that git knows in the tree at `root`, as they are now.

@@ -19,7 +19,7 @@ use crate::{
     submit, untrusted,
 };
 
-/// What stands in the tree of any student and says nothing.
+/// Files and folders in the tree of any student, which say nothing.
 const OF_EVERY_TREE: [&str; 6] =
     [".git", "target", "blk.img", "qemu.log", submit::NOTE, submit::VERSION];
 /// Words with which a source file makes the compiler read other files or the environment. No exercise needs

@@ -19,7 +19,7 @@ use crate::{
     language::Language,
 };
 
-/// What an editor does within this time is one save.
+/// All that an editor does within this time is one save.
 const QUIET: Duration = Duration::from_millis(300);
 
 /// Grades the tree as `arguments` say, and again each time that a file of one of the exercises is saved, until

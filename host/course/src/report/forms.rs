@@ -1,6 +1,6 @@
 //! The report in the forms that other programs read.
 //!
-//! What each must hold is written down as a JSON schema in `host/course/forms`, from the documentation that
+//! The contents of each are written down as a JSON schema in `host/course/forms`, from the documentation that
 //! the schema names.
 
 use std::{collections::BTreeMap, env, fs::OpenOptions, io::Write, path::Path, process::Command};

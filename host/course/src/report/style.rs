@@ -1,4 +1,4 @@
-//! What all pages share: they need nothing but themselves, no script and no network.
+//! The frame of all pages: they need nothing but themselves, no script and no network.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 

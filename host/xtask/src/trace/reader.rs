@@ -32,7 +32,7 @@ const INTERRUPT_CONTROLLER: Range<u64> = 0x0c00_0000..0x1000_0000;
 /// From, to and kind of a step.
 type Found = Option<(Lane, Lane, Act)>;
 
-/// What is known while the events are read.
+/// The state while the events are read.
 pub struct Reader<'a> {
     pub marks: &'a Marks,
     pub chain: &'a Chain,

@@ -185,7 +185,7 @@ enum Access {
 struct Hold {
     monitor: Monitor,
     device: String,
-    /// How many reads, and how many writes, were let go.
+    /// The numbers of reads and of writes that were let go.
     released: [usize; 2],
 }
 

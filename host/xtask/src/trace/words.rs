@@ -52,7 +52,7 @@ pub fn queue(trace: &Trace, language: Language) -> [String; 2] {
     }
 }
 
-/// What a reader must know about the times.
+/// The note on the times.
 pub fn notes(language: Language) -> [&'static str; 3] {
     match language {
         Language::En => [

@@ -15,7 +15,7 @@ const PARTS: &[&str] = &[plugin::FRAMES, include_str!("watch.c")];
 pub struct Watch {
     /// Entering and leaving these is told.
     pub calls: Vec<Range<u64>>,
-    /// What these load and store is told, but for their own frames.
+    /// The loads and stores of these are told, but for those to their own frames.
     pub accesses: Vec<Range<u64>>,
 }
 
