@@ -58,7 +58,7 @@ pub fn run(
         if filter.is_some_and(|filter| !name.contains(filter)) {
             continue;
         }
-        match tree.check(&grader) {
+        match tree.check(&grader, part) {
             Ok(()) => {
                 passed += 1;
                 println!("{name} ... ok");

@@ -50,16 +50,16 @@ impl<'a> Tree<'a> {
         places.map(|place| Self::OnePlace(exercise, place))
     }
 
-    /// Builds it and makes sure that all is as it must be.
+    /// Builds it and makes sure that all is as it must be; with `part`, tries less.
     ///
     /// # Errors
     ///
     /// It is not, or the host is to blame.
-    pub fn check(&self, grader: &Grader<'_>) -> Result<()> {
+    pub fn check(&self, grader: &Grader<'_>, part: bool) -> Result<()> {
         match self {
             Self::AllStubs => all_stubs(grader, grader.course),
             Self::Solution => solution(grader, grader.course),
-            Self::OneStub(exercise) => one_stub(grader, grader.course, exercise),
+            Self::OneStub(exercise) => one_stub(grader, grader.course, exercise, part),
             Self::OnePlace(exercise, place) => one_place(grader, exercise, place),
         }
     }
@@ -139,13 +139,19 @@ fn one_place(grader: &Grader<'_>, exercise: &Exercise, place: &Marked) -> Result
 }
 
 /// The stub of an exercise fails checks of its own and of no other one.
-fn one_stub(grader: &Grader<'_>, course: &Course, exercise: &Exercise) -> Result<()> {
+///
+/// In the part, of the others only those that share a file with it are tried, and the first one.
+fn one_stub(grader: &Grader<'_>, course: &Course, exercise: &Exercise, part: bool) -> Result<()> {
     let overlay = with_stubs(grader, exercise, &exercise.places)?;
     let kernel = match grader.build(&overlay, "stub")? {
         Ok(kernel) => kernel,
         Err(output) => bail!("it does not compile:\n{output}"),
     };
     for other in &course.exercises {
+        let is_near = other.number == 1 || other.files.iter().any(|f| exercise.files.contains(f));
+        if part && !is_near {
+            continue;
+        }
         let results = grader.judge(other, &kernel)?;
         let failed = results.iter().find(|result| result.cause().is_some());
         match (failed, other.number == exercise.number) {
