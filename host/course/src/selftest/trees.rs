@@ -138,7 +138,7 @@ fn one_place(grader: &Grader<'_>, exercise: &Exercise, place: &Marked) -> Result
     Ok(())
 }
 
-/// The stub of an exercise fails checks of its own and of no other one.
+/// The stub of an exercise fails checks of its own, and of no other one that does not need it.
 ///
 /// In the part, of the others only those that share a file with it are tried, and the first one.
 fn one_stub(grader: &Grader<'_>, course: &Course, exercise: &Exercise, part: bool) -> Result<()> {
@@ -149,7 +149,8 @@ fn one_stub(grader: &Grader<'_>, course: &Course, exercise: &Exercise, part: boo
     };
     for other in &course.exercises {
         let is_near = other.number == 1 || other.files.iter().any(|f| exercise.files.contains(f));
-        if part && !is_near {
+        // Whoever needs this one cannot be judged without it.
+        if other.needs.contains(&exercise.number) || part && !is_near {
             continue;
         }
         let results = grader.judge(other, &kernel)?;
