@@ -118,15 +118,6 @@ impl<'a> Pace<'a> {
         Ok(())
     }
 
-    /// Makes the limits twice as long, up to a bound, for a boot that was under way when its time was over.
-    ///
-    /// # Errors
-    ///
-    /// Another thread has failed meanwhile.
-    pub fn lengthen(&self) -> Result<()> {
-        self.set((self.boot_limit() * 2).min(LONGEST_BOOT))
-    }
-
     /// The time of a boot, no longer than the longest; none without a kernel.
     fn boot(&self) -> Result<Duration> {
         let Some(kernel) = &self.kernel else { return Ok(Duration::ZERO) };

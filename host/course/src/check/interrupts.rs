@@ -117,7 +117,7 @@ impl Interrupts {
         ensure!(!seen.account.untold, "QEMU has not seen in time that the disk has grown");
         let registers = Acknowledgements::read(&beginning_of(&place.file(QEMU_LOG))?);
         lab::process::append(&place.log, &format!("{registers:?}\n"))?;
-        witness::ensure_stopped(stand, &seen, wanted)?;
+        witness::ensure_stopped(&seen, wanted)?;
         Ok(self.compare(&seen, wanted, registers))
     }
 

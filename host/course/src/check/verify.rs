@@ -67,7 +67,7 @@ impl Verify {
         let seen = witness::boot(stand, place, device, machine, &line, in_words)?;
         let plan = Plan::new(seed, *count, SECTORS, LONGEST)?;
         let expected: Vec<Expected> = plan.map(|operation| expected(seed, &operation)).collect();
-        witness::ensure_stopped(stand, &seen, expected.len())?;
+        witness::ensure_stopped(&seen, expected.len())?;
         Ok(judge(&expected, &seen))
     }
 }
