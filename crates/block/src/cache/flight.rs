@@ -40,6 +40,8 @@ pub(super) struct Flight {
     done: Arc<CompletionQueue>,
     /// Counts take-offs and landings: odd while it is in the air. Changed with the table locked.
     number: AtomicU64,
+    /// Its place in the order of take-offs of its kind.
+    order: AtomicU64,
     /// The slots of the blocks that it moves, in the order of the blocks, while it is in the air.
     slots: SpinLock<Vec<usize>>,
 }
@@ -86,12 +88,13 @@ pub(super) struct Kits {
     all: Vec<Arc<Flight>>,
     spare: Vec<Kit>,
     most: usize,
+    take_offs: u64,
 }
 
 impl Kits {
     /// Begins without kits, to make at most so many.
     pub fn new(kind: Kind, most: usize) -> Self {
-        Self { kind, all: Vec::new(), spare: Vec::new(), most }
+        Self { kind, all: Vec::new(), spare: Vec::new(), most, take_offs: 0 }
     }
 
     /// Makes all the kits at once, with `bytes` bytes of memory each.
@@ -113,6 +116,7 @@ impl Kits {
             kind: self.kind,
             done: CompletionQueue::new(1),
             number: AtomicU64::new(0),
+            order: AtomicU64::new(0),
             slots: SpinLock::new(Vec::new()),
         });
         self.all.push(flight.clone());
@@ -126,6 +130,8 @@ impl Kits {
             Some(kit) => kit,
             None => self.make()?,
         };
+        self.take_offs += 1;
+        kit.flight.order.store(self.take_offs, Ordering::Relaxed);
         kit.flight.number.fetch_add(1, Ordering::Release);
         Some(kit)
     }
@@ -139,6 +145,11 @@ impl Kits {
     /// Everything that is in the air now.
     pub fn in_the_air(&self) -> impl Iterator<Item = Due> {
         self.all.iter().filter_map(Flight::due)
+    }
+
+    /// What of that has been there for longest.
+    pub fn oldest_in_the_air(&self) -> Option<Due> {
+        self.in_the_air().min_by_key(|due| due.flight.order.load(Ordering::Relaxed))
     }
 }
 

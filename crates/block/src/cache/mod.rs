@@ -83,7 +83,7 @@ pub struct CacheStatistics {
     pub flushes: u64,
     /// Blocks in memory now.
     pub cached: u64,
-    /// The blocks of these that wait to be written.
+    /// The blocks of these whose changes have not been written.
     pub dirty: u64,
 }
 

@@ -70,8 +70,8 @@ pub(super) struct Table {
     eviction: Eviction,
     /// The dirty blocks, in the order of the disk.
     pub dirty: BTreeSet<u64>,
-    /// Blocks that are being written back.
-    pub being_written: usize,
+    /// Blocks that are being written back and have not been changed since.
+    being_written: usize,
     /// The most blocks that are dirty or being written back.
     pub dirty_limit: usize,
     /// The last error of writing that no flush has told.
@@ -156,15 +156,15 @@ impl Table {
         self.statistics.blocks_read += blocks as u64;
     }
 
-    /// Something that is in the air, whatever it is.
+    /// Something that is in the air, which has been there for long.
     pub fn in_the_air(&self) -> Option<Due> {
         let kits = [&self.writes, &self.loads, &self.ahead];
-        kits.into_iter().find_map(|kits| kits.in_the_air().next())
+        kits.into_iter().find_map(|kits| kits.oldest_in_the_air())
     }
 
     /// The counts so far.
     pub fn statistics(&self) -> CacheStatistics {
-        let (cached, dirty) = (self.index.len() as u64, self.dirty.len() as u64);
+        let (cached, dirty) = (self.index.len() as u64, self.unwritten() as u64);
         CacheStatistics { cached, dirty, ..self.statistics }
     }
 
@@ -245,12 +245,15 @@ impl Table {
 
     /// Notes that the block in `slot` is about to differ from the disk's. Returns `false` if too many do.
     pub fn soil(&mut self, slot: usize) -> bool {
-        if self.entries[slot].dirty {
+        let entry = &self.entries[slot];
+        if entry.dirty {
             return true;
         }
-        if !self.may_soil() {
+        let counts = entry.flight.is_some();
+        if !counts && !self.may_soil() {
             return false;
         }
+        self.being_written -= usize::from(counts);
         self.make_dirty(slot);
         true
     }
@@ -270,7 +273,12 @@ impl Table {
 
     /// Returns `true` if another block may become dirty.
     pub fn may_soil(&self) -> bool {
-        self.dirty.len() + self.being_written < self.dirty_limit
+        self.unwritten() < self.dirty_limit
+    }
+
+    /// The number of blocks that are dirty or being written back.
+    pub fn unwritten(&self) -> usize {
+        self.dirty.len() + self.being_written
     }
 
     fn make_dirty(&mut self, slot: usize) {
@@ -302,7 +310,7 @@ impl Table {
         let entry = &mut self.entries[slot];
         entry.flight = None;
         entry.written = self.next_flush;
-        self.being_written -= 1;
+        self.being_written -= usize::from(!entry.dirty);
         if let Err(error) = result {
             self.failure = Some(error);
             self.failed_blocks += 1;

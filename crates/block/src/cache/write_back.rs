@@ -37,7 +37,7 @@ impl Table {
             return Step::Wait(due);
         }
         let Some(mut kit) = self.writes.take() else {
-            return self.writes.in_the_air().next().map_or(Step::Nothing, Step::Wait);
+            return self.writes.oldest_in_the_air().map_or(Step::Nothing, Step::Wait);
         };
         kit.first = first;
         for block in (first..).take(MAX_RUN) {
@@ -119,9 +119,9 @@ impl Cache {
             if let Some(result) = attempt(&mut table) {
                 return Ok(result);
             }
-            let dirty = table.dirty.len() + table.being_written;
+            let unwritten = table.unwritten();
             if let Some(error) = table.failure
-                && table.failed_blocks - failed_before >= dirty
+                && table.failed_blocks - failed_before >= unwritten
             {
                 return Err(error);
             }

@@ -54,8 +54,8 @@ fn what_was_used_often_long_ago_goes_in_the_end() {
     (0..8).for_each(|slot| eviction.touched(slot));
     // Six of the eight may be proven, so the first two are back on trial.
     assert_eq!((eviction.victim(), eviction.victim()), (Some(0), Some(1)));
-    [0, 1].map(|slot| eviction.insert(slot));
-    [0, 1, 0, 1].map(|slot| eviction.touched(slot));
+    (0..2).for_each(|slot| eviction.insert(slot));
+    [0, 1, 0, 1].into_iter().for_each(|slot| eviction.touched(slot));
     assert_eq!((eviction.victim(), eviction.victim()), (Some(2), Some(3)));
 }
 
