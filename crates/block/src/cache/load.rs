@@ -44,40 +44,25 @@ impl Cache {
         Held { slot, number }
     }
 
-    /// Holds the slot of a block, which is read from the disk if it is not cached. Reads ahead for whoever
-    /// reads block after block.
+    /// Holds the slot of a block, which is read from the disk if it is not cached.
     pub(super) fn hold(&self, block: u64) -> Result<Held<'_>, Error> {
-        let mut seen = false;
+        let mut counted = false;
         loop {
             let mut table = self.table.lock();
             let found = table.find(block);
-            let first_look = !mem::replace(&mut seen, true);
-            if first_look {
+            if !mem::replace(&mut counted, true) {
                 table.count_use(&found);
             }
             match found {
                 Found::Here(slot) => {
-                    let held = self.hold_slot(slot, &table);
-                    let ahead = match table.used(slot) {
-                        true => table.read_ahead.used(block, false),
-                        false => None,
-                    };
-                    drop(table);
-                    self.read_range(ahead);
-                    return Ok(held);
+                    table.used(slot);
+                    return Ok(self.hold_slot(slot, &table));
                 }
                 Found::OnItsWay(due) => {
                     drop(table);
                     self.wait_for(&due);
                 }
                 Found::Absent => {
-                    let ahead = first_look.then(|| table.read_ahead.used(block, true)).flatten();
-                    if ahead.is_some() {
-                        // The block itself is among them.
-                        drop(table);
-                        self.read_range(ahead);
-                        continue;
-                    }
                     let begun = self.begin_load(&mut table, block);
                     drop(table);
                     match begun {
@@ -120,11 +105,11 @@ impl Cache {
         Ok(held)
     }
 
-    /// Begins to read those of the blocks that are not cached, by long requests, and does not wait for them.
-    /// Leaves out what there is no room for now.
-    pub(super) fn read_range(&self, blocks: Option<Range<u64>>) {
-        let Some(Range { start: mut at, end }) = blocks else { return };
-        let end = end.min(self.blocks());
+    /// Begins to read blocks that will be wanted soon, as far as they are not cached and there is room: by
+    /// requests of up to 128 KiB, several at once. Does not wait for them; who reads a block later waits, or
+    /// is told of the error.
+    pub fn prefetch(&self, first: u64, count: u64) {
+        let (mut at, end) = (first, first.saturating_add(count).min(self.blocks()));
         while at < end {
             let mut table = self.table.lock();
             while at < end && table.has(at) {
@@ -147,7 +132,7 @@ impl Cache {
     /// and one request reaches.
     fn begin_run(&self, table: &mut Table, blocks: Range<u64>) -> Option<Kit> {
         let mut kit = None;
-        for block in blocks.clone().take(self.longest_read) {
+        for block in blocks.clone().take(self.longest_run) {
             if table.has(block) {
                 break;
             }

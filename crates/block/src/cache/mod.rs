@@ -6,8 +6,8 @@
 //! - **Reading.** A block that is cached is copied out once. One that is not is read into the slot of a block
 //!   that was not used for long (`eviction.rs` decides). Of several tasks that want the same block, one has
 //!   it read; no block is ever in two slots.
-//! - **Reading ahead.** Who reads block after block finds the next ones on their way, by requests of up to
-//!   128 KiB, several at once (`read_ahead.rs`). [`Cache::prefetch`] is for those who know what comes.
+//! - **Reading ahead.** Who knows which blocks will be wanted says so by [`Cache::prefetch`], and finds them on
+//!   their way. Only a file system knows that: neighbours in a file need not be neighbours on the disk.
 //! - **Writing.** Changes stay in memory until there are many of them, or until [`Cache::flush`].
 //!   Neighbours go to the disk in one request (`write_back.rs`). Until a flush, writes may reach the disk in
 //!   any order.
@@ -24,7 +24,6 @@
 mod eviction;
 mod flight;
 mod load;
-mod read_ahead;
 mod table;
 mod write;
 mod write_back;
@@ -55,9 +54,6 @@ pub struct CacheOptions {
     pub blocks: usize,
     /// The most of them that may wait to be written; at least 1 and at most half of them.
     pub dirty_blocks: usize,
-    /// The most blocks that are read ahead of each sequential reader; at most a quarter of them. 0 switches
-    /// reading ahead off.
-    pub read_ahead: usize,
 }
 
 /// The work of a cache so far, and its state.
@@ -93,8 +89,8 @@ pub struct Cache {
     /// In bytes.
     capacity: u64,
     read_only: bool,
-    /// The most blocks that one request reads ahead.
-    longest_read: usize,
+    /// The most blocks that one request moves.
+    longest_run: usize,
     slots: Vec<Slot>,
     table: SpinLock<Table>,
     /// Held by the one who flushes.
@@ -127,11 +123,8 @@ impl Cache {
             return Err(Error::Misaligned { block_size: geometry.block_size });
         }
         let blocks = options.blocks.max(4);
-        let options = CacheOptions {
-            blocks,
-            dirty_blocks: options.dirty_blocks.clamp(1, blocks / 2),
-            read_ahead: options.read_ahead.min(blocks / 4),
-        };
+        let dirty_blocks = options.dirty_blocks.clamp(1, blocks / 2);
+        let longest_run = (blocks / 4).min(MAX_RUN);
         let slot = |_| {
             let content = RwLock::new(Buffer::alloc(BLOCK_SIZE)?);
             Ok(Slot { content, users: AtomicUsize::new(0) })
@@ -141,9 +134,9 @@ impl Cache {
             // Only whole blocks of the disk can be moved.
             capacity: capacity - capacity % block_size.max(1),
             read_only: geometry.read_only,
-            longest_read: (blocks / 4).min(MAX_RUN),
+            longest_run,
             slots: (0..blocks).map(slot).collect::<Result<_, Error>>()?,
-            table: SpinLock::new(Table::new(&options, MAX_RUN * BLOCK_SIZE)?),
+            table: SpinLock::new(Table::new(blocks, dirty_blocks, longest_run)?),
             flushing: Mutex::new(()),
             views: SpinLock::new(Vec::new()),
             disk,
@@ -231,12 +224,6 @@ impl Cache {
         }
         self.write_back_early();
         Ok(())
-    }
-
-    /// Begins to read blocks that will be wanted soon, as far as there is room. Does not wait for them; an
-    /// error is told to who reads them later.
-    pub fn prefetch(&self, first: u64, count: u64) {
-        self.read_range(Some(first..first.saturating_add(count)));
     }
 
     /// Drops a block whose content is not needed any more, changes included, unless somebody is busy with it.

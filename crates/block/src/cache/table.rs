@@ -13,21 +13,20 @@
 //! | failed to load | - | - | - | - |
 
 use alloc::{collections::BTreeSet, sync::Arc, vec::Vec};
-use core::sync::atomic::Ordering;
+use core::{mem, sync::atomic::Ordering};
 
 use hashbrown::HashMap;
 
 use super::{
     super::Error,
-    CacheOptions, CacheStatistics, Slot,
+    BLOCK_SIZE, CacheStatistics, Slot,
     eviction::Eviction,
     flight::{Due, Flight, Kind, Kits},
-    read_ahead::ReadAhead,
 };
 
 /// The number of requests that write at the same time.
 const WRITES: usize = 8;
-/// The number of requests that read ahead at the same time.
+/// The most requests that read ahead at the same time.
 const READS_AHEAD: usize = 16;
 /// The number of tries to find a slot that nobody holds.
 const TRIES: usize = 16;
@@ -78,6 +77,8 @@ pub(super) struct Table {
     pub failure: Option<Error>,
     /// Times that a block could not be written.
     pub failed_blocks: usize,
+    /// The most blocks that one request writes.
+    pub longest_run: usize,
     /// Write-back that nobody's flush asks for goes on from here.
     pub hand: u64,
     /// The number of the next flush, and of the last one that is known to have succeeded.
@@ -86,14 +87,14 @@ pub(super) struct Table {
     pub loads: Kits,
     pub ahead: Kits,
     pub writes: Kits,
-    pub read_ahead: ReadAhead,
     pub statistics: CacheStatistics,
 }
 
 impl Table {
     /// A table of free slots.
-    pub fn new(options: &CacheOptions, write_bytes: usize) -> Result<Self, Error> {
-        let slots = options.blocks;
+    pub fn new(slots: usize, dirty_limit: usize, longest_run: usize) -> Result<Self, Error> {
+        // At most half of the slots wait for what is read ahead.
+        let reads_ahead = (slots / 2 / longest_run).clamp(1, READS_AHEAD);
         let entry = |_| Entry {
             block: 0,
             state: State::Free,
@@ -110,16 +111,16 @@ impl Table {
             eviction: Eviction::new(slots),
             dirty: BTreeSet::new(),
             being_written: 0,
-            dirty_limit: options.dirty_blocks,
+            dirty_limit,
             failure: None,
             failed_blocks: 0,
+            longest_run,
             hand: 0,
             next_flush: 1,
             last_flush: 0,
             loads: Kits::new(Kind::Load, slots),
-            ahead: Kits::new(Kind::Ahead, READS_AHEAD),
-            writes: Kits::with_memory(Kind::WriteBack, WRITES, write_bytes)?,
-            read_ahead: ReadAhead::new(options.read_ahead),
+            ahead: Kits::new(Kind::Ahead, reads_ahead),
+            writes: Kits::with_memory(Kind::WriteBack, WRITES, longest_run * BLOCK_SIZE)?,
             statistics: CacheStatistics::default(),
         })
     }
@@ -173,14 +174,11 @@ impl Table {
         self.index.contains_key(&block)
     }
 
-    /// Notes a use of the block in `slot`. Returns `true` if it was read ahead and this is the first.
-    pub fn used(&mut self, slot: usize) -> bool {
-        let entry = &mut self.entries[slot];
-        let first = core::mem::replace(&mut entry.fresh, false);
-        if !first {
+    /// Notes a use of the block in `slot`. The first one after it was read ahead is no second use.
+    pub fn used(&mut self, slot: usize) {
+        if !mem::replace(&mut self.entries[slot].fresh, false) {
             self.eviction.touched(slot);
         }
-        first
     }
 
     /// Takes a slot that is free, or whose block can go. `None` if there is none at the moment.

@@ -13,7 +13,7 @@ use ostd::task::Task;
 
 use super::{
     super::{Error, IfFull},
-    BLOCK_SIZE, Cache, MAX_RUN,
+    BLOCK_SIZE, Cache,
     flight::{Due, Kit},
     table::Table,
 };
@@ -40,7 +40,7 @@ impl Table {
             return self.writes.oldest_in_the_air().map_or(Step::Nothing, Step::Wait);
         };
         kit.first = first;
-        for block in (first..).take(MAX_RUN) {
+        for block in (first..).take(self.longest_run) {
             if !self.dirty.contains(&block) || self.writes_back(block).is_some() {
                 break;
             }

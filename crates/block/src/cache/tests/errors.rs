@@ -89,7 +89,7 @@ fn a_failure_that_nobody_saw_is_told_by_the_next_flush_once() {
 
 #[ktest]
 fn who_writes_is_told_when_nothing_can_be_written_any_more() {
-    let (disk, cache) = rig(64, CacheOptions { blocks: 32, dirty_blocks: 8, read_ahead: 0 });
+    let (disk, cache) = rig(64, CacheOptions { blocks: 32, dirty_blocks: 8 });
     disk.break_sectors(Operation::Write, EVERYTHING);
     let taken = (0..20).take_while(|block| fill(&cache, block * 2, 7).is_ok()).count();
     assert_eq!((taken, cache.statistics().dirty), (8, 8));
@@ -110,7 +110,7 @@ fn who_writes_is_told_when_nothing_can_be_written_any_more() {
 
 #[ktest]
 fn one_bad_block_does_not_stop_those_who_write_others() {
-    let (disk, cache) = rig(64, CacheOptions { blocks: 32, dirty_blocks: 8, read_ahead: 0 });
+    let (disk, cache) = rig(64, CacheOptions { blocks: 32, dirty_blocks: 8 });
     disk.break_sectors(Operation::Write, 20 * 8..21 * 8);
     for round in 0..5 {
         (0..64).step_by(2).for_each(|block| fill(&cache, block, round).unwrap());
@@ -144,7 +144,7 @@ fn after_a_failed_flush_everything_since_the_last_one_is_written_again() {
 
 #[ktest]
 fn memory_that_the_device_keeps_is_replaced_and_no_change_is_lost_with_it() {
-    let (disk, cache) = rig(64, CacheOptions { blocks: 8, dirty_blocks: 4, read_ahead: 0 });
+    let (disk, cache) = rig(64, CacheOptions { blocks: 8, dirty_blocks: 4 });
     fill(&cache, 30, 7).unwrap();
     disk.keep_failed();
     disk.break_sectors(Operation::Read, EVERYTHING);

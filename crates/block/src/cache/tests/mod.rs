@@ -16,8 +16,8 @@ use self::disk::{TestDisk, sector_content};
 use super::*;
 use crate::Operation;
 
-/// A cache of 64 blocks, of which 16 may be dirty, that does not read ahead.
-const SMALL: CacheOptions = CacheOptions { blocks: 64, dirty_blocks: 16, read_ahead: 0 };
+/// A cache of 64 blocks, of which 16 may be dirty.
+const SMALL: CacheOptions = CacheOptions { blocks: 64, dirty_blocks: 16 };
 
 /// A disk of so many blocks, and a cache of it.
 fn rig(blocks: u64, options: CacheOptions) -> (Arc<TestDisk>, Arc<Cache>) {

@@ -106,20 +106,20 @@ fn run(options: CacheOptions, tasks: u64, fails: bool) {
 
 #[ktest]
 fn one_task_finds_what_it_wrote() {
-    run(CacheOptions { blocks: 16, dirty_blocks: 6, read_ahead: 4 }, 1, false);
+    run(CacheOptions { blocks: 16, dirty_blocks: 6 }, 1, false);
 }
 
 #[ktest]
 fn many_tasks_find_what_they_wrote() {
-    run(CacheOptions { blocks: 48, dirty_blocks: 16, read_ahead: 12 }, 8, false);
+    run(CacheOptions { blocks: 48, dirty_blocks: 16 }, 8, false);
 }
 
 #[ktest]
 fn more_tasks_than_slots_find_what_they_wrote() {
-    run(CacheOptions { blocks: 4, dirty_blocks: 2, read_ahead: 1 }, 9, false);
+    run(CacheOptions { blocks: 4, dirty_blocks: 2 }, 9, false);
 }
 
 #[ktest]
 fn on_a_failing_disk_many_tasks_find_what_was_taken() {
-    run(CacheOptions { blocks: 24, dirty_blocks: 12, read_ahead: 6 }, 6, true);
+    run(CacheOptions { blocks: 24, dirty_blocks: 12 }, 6, true);
 }

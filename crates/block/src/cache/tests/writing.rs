@@ -6,7 +6,7 @@ use super::*;
 
 #[ktest]
 fn writes_stay_in_memory_until_a_flush_and_neighbours_go_together() {
-    let (disk, cache) = rig(200, CacheOptions { blocks: 200, dirty_blocks: 100, read_ahead: 0 });
+    let (disk, cache) = rig(200, CacheOptions { blocks: 200, dirty_blocks: 100 });
     for block in [12, 30, 10, 11, 199, 0] {
         fill(&cache, block, block as u8).unwrap();
     }
@@ -51,7 +51,7 @@ fn a_part_of_a_block_is_written_into_what_the_disk_has() {
 
 #[ktest]
 fn dirty_blocks_survive_the_want_of_room() {
-    let (disk, cache) = rig(200, CacheOptions { blocks: 8, dirty_blocks: 4, read_ahead: 0 });
+    let (disk, cache) = rig(200, CacheOptions { blocks: 8, dirty_blocks: 4 });
     (0..50).for_each(|block| fill(&cache, block, block as u8 + 1).unwrap());
     for block in 0..200 {
         let expected = if block < 50 { vec![block as u8 + 1; BLOCK_SIZE] } else { content(block) };
@@ -64,7 +64,7 @@ fn dirty_blocks_survive_the_want_of_room() {
 
 #[ktest]
 fn no_more_blocks_than_allowed_are_dirty() {
-    let (disk, cache) = rig(64, CacheOptions { blocks: 32, dirty_blocks: 8, read_ahead: 0 });
+    let (disk, cache) = rig(64, CacheOptions { blocks: 32, dirty_blocks: 8 });
     disk.hold();
     let other = cache.clone();
     let writer = start(move || (0..30).for_each(|block| fill(&other, block, 7).unwrap()));
@@ -140,7 +140,7 @@ fn a_block_can_be_used_while_it_is_written() {
 
 #[ktest]
 fn the_early_write_back_of_a_changing_block_waits_for_the_one_before() {
-    let (disk, cache) = rig(64, CacheOptions { blocks: 8, dirty_blocks: 2, read_ahead: 0 });
+    let (disk, cache) = rig(64, CacheOptions { blocks: 8, dirty_blocks: 2 });
     disk.hold();
     for byte in 1..20 {
         fill(&cache, 5, byte).unwrap();
@@ -197,7 +197,7 @@ fn a_forgotten_block_is_neither_kept_nor_written() {
 
 #[ktest]
 fn limits_that_do_not_go_together_are_corrected() {
-    let (disk, cache) = rig(64, CacheOptions { blocks: 0, dirty_blocks: 1000, read_ahead: 1000 });
+    let (disk, cache) = rig(64, CacheOptions { blocks: 0, dirty_blocks: 1000 });
     (0..20).for_each(|block| fill(&cache, block, 1).unwrap());
     for block in 0..40 {
         let expected = if block < 20 { vec![1; BLOCK_SIZE] } else { content(block) };
@@ -205,7 +205,7 @@ fn limits_that_do_not_go_together_are_corrected() {
     }
     assert!(cache.statistics().cached <= 4 && cache.statistics().dirty <= 2);
     drop(disk);
-    let (disk, cache) = rig(64, CacheOptions { blocks: 16, dirty_blocks: 0, read_ahead: 0 });
+    let (disk, cache) = rig(64, CacheOptions { blocks: 16, dirty_blocks: 0 });
     (0..20).for_each(|block| fill(&cache, block, 1).unwrap());
     cache.flush().unwrap();
     assert_eq!(disk.durable(19 * 4096, 1), [1]);
