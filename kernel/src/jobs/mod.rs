@@ -15,6 +15,7 @@ mod ledger;
 mod needs;
 mod random;
 mod read;
+mod shell;
 mod slices;
 mod text;
 mod verify;

@@ -1,0 +1,6 @@
+//! `job=shell`.
+
+mod editor;
+mod keys;
+mod line;
+mod parse;
