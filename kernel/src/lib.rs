@@ -13,6 +13,7 @@ pub mod arch;
 pub mod cmdline;
 pub mod console;
 pub mod drivers;
+pub mod fs;
 pub mod jobs;
 pub mod logger;
 pub mod power;

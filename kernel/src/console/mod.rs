@@ -40,7 +40,7 @@ fn pieces(mut text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The most bytes that are printed at once.
-const PIECE: usize = 128;
+pub const PIECE: usize = 128;
 
 /// Prints bytes that should be UTF-8 and come in pieces, which may end inside a character.
 #[derive(Default)]
