@@ -29,7 +29,8 @@ pub type Error = sfs::Error<<Store as sfs::Storage>::Error>;
 /// There is none on the disk, it is damaged, or the disk fails.
 pub fn mount(disk: Arc<dyn BlockDevice>) -> Result<FileSystem, Error> {
     let read_only = disk.info().geometry.read_only;
-    FileSystem::mount(Store::new(disk), MountOptions { read_only, now })
+    let store = Store::new(disk).map_err(Error::Storage)?;
+    FileSystem::mount(store, MountOptions { read_only, now })
 }
 
 /// The time since the kernel has started: the kernel knows no clock that tells the date.

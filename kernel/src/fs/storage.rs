@@ -1,33 +1,38 @@
-//! A disk as the storage of a file system.
+//! A disk, with a cache above it, as the storage of a file system.
 
-use alloc::{sync::Arc, vec, vec::Vec};
+use alloc::sync::Arc;
 
-use block::{BlockDevice, Error, SECTOR_SIZE};
-use sfs::BLOCK_SIZE;
+use block::{
+    BlockDevice, Error,
+    cache::{self, Cache, CacheOptions, CacheStatistics},
+};
 
-/// A disk.
+/// The blocks that each mounted file system keeps in memory: 16 MiB.
+const BLOCKS: usize = 4096;
+/// The most of them that wait to be written.
+const DIRTY_BLOCKS: usize = 1024;
+
+const _: () = assert!(sfs::BLOCK_SIZE == cache::BLOCK_SIZE);
+
+/// A disk that is used through a cache, and by nobody else.
 pub struct Store {
-    disk: Arc<dyn BlockDevice>,
+    cache: Cache,
 }
 
 impl Store {
-    /// A disk without a cache above it.
-    pub fn new(disk: Arc<dyn BlockDevice>) -> Self {
-        Self { disk }
+    /// Makes the cache. To be called in a task, as everything else here.
+    ///
+    /// # Errors
+    ///
+    /// There is no memory for the cache, or the disk's blocks are larger than the file system's.
+    pub fn new(disk: Arc<dyn BlockDevice>) -> Result<Self, Error> {
+        let options = CacheOptions { blocks: BLOCKS, dirty_blocks: DIRTY_BLOCKS };
+        Cache::new(disk, options).map(|cache| Self { cache })
     }
 
-    fn load(&self, block: u32) -> Result<Vec<u8>, Error> {
-        let capacity = self.disk.info().geometry.capacity;
-        let sector = u64::from(block) * (BLOCK_SIZE / SECTOR_SIZE) as u64;
-        let sectors = (BLOCK_SIZE / SECTOR_SIZE) as u64;
-        let there = capacity.saturating_sub(sector).min(sectors);
-        let mut data = vec![0; BLOCK_SIZE];
-        if there == 0 {
-            return Err(Error::OutOfRange { sector, sectors, capacity });
-        }
-        let bytes = data.get_mut(..there as usize * SECTOR_SIZE).ok_or(Error::BufferRange)?;
-        self.disk.read_block(sector, bytes)?;
-        Ok(data)
+    /// The work of the cache so far.
+    pub fn statistics(&self) -> CacheStatistics {
+        self.cache.statistics()
     }
 }
 
@@ -35,42 +40,34 @@ impl sfs::Storage for Store {
     type Error = Error;
 
     fn capacity(&self) -> u64 {
-        self.disk.info().geometry.capacity * SECTOR_SIZE as u64
+        self.cache.capacity()
     }
 
     fn read_only(&self) -> bool {
-        self.disk.info().geometry.read_only
+        self.cache.read_only()
     }
 
     fn read(&self, block: u32, offset: usize, data: &mut [u8]) -> Result<(), Error> {
-        let found = self.load(block)?;
-        let found = found.get(offset..).and_then(|rest| rest.get(..data.len()));
-        data.copy_from_slice(found.ok_or(Error::BufferRange)?);
-        Ok(())
+        self.cache.read(block.into(), offset, data)
     }
 
     fn write(&self, block: u32, offset: usize, data: &[u8]) -> Result<(), Error> {
-        let mut content = self.load(block)?;
-        let place = content.get_mut(offset..).and_then(|rest| rest.get_mut(..data.len()));
-        place.ok_or(Error::BufferRange)?.copy_from_slice(data);
-        let first = offset / SECTOR_SIZE;
-        let end = (offset + data.len()).div_ceil(SECTOR_SIZE);
-        let sectors =
-            content.get(first * SECTOR_SIZE..end * SECTOR_SIZE).ok_or(Error::BufferRange)?;
-        let sector = u64::from(block) * (BLOCK_SIZE / SECTOR_SIZE) as u64 + first as u64;
-        self.disk.write_block(sector, sectors)
+        self.cache.write(block.into(), offset, data)
     }
 
     fn view(&self, block: u32, look: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
-        look(&self.load(block)?);
-        Ok(())
+        self.cache.view(block.into(), look)
     }
 
     fn flush(&self) -> Result<(), Error> {
-        match self.disk.flush() {
-            // Such a disk has nothing to flush.
-            Err(Error::Unsupported) => Ok(()),
-            result => result,
-        }
+        self.cache.flush()
+    }
+
+    fn prefetch(&self, first: u32, count: u32) {
+        self.cache.prefetch(first.into(), count.into());
+    }
+
+    fn forget(&self, block: u32) {
+        self.cache.forget(block.into());
     }
 }
