@@ -13,6 +13,7 @@ pub mod arch;
 pub mod cmdline;
 pub mod console;
 pub mod drivers;
+pub mod fs;
 pub mod jobs;
 pub mod logger;
 pub mod power;
@@ -44,7 +45,9 @@ fn kernel_main() {
     let setting_up = progress::begin("setting up the devices");
     drivers::probe(fdt, job.driver_options());
     drop(setting_up);
-    let started = task::init().and_then(|()| task::spawn(CpuId::bsp(), (), || job.run_and_exit()));
+    let started = task::init().and_then(|()| {
+        task::Builder::new(job.name()).on(CpuId::bsp()).spawn(|| job.run_and_exit())
+    });
     if let Err(error) = started {
         jobs::refuse(format!("{error}"));
     }

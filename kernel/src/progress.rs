@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 use core::{
     fmt,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 use ostd::{
@@ -70,6 +70,9 @@ impl Standstill {
         is_due.then_some(ticks / TIMER_FREQ)
     }
 }
+
+/// The waits for a person that are going on.
+static PAUSES: AtomicUsize = AtomicUsize::new(0);
 
 static STEPS: SpinLock<Steps, LocalIrqDisabled> = SpinLock::new(Steps::new());
 
@@ -140,6 +143,23 @@ impl Drop for OpenStep {
     }
 }
 
+/// Says that nobody is to be told of a standstill until what is returned is dropped: a person is waited for.
+pub fn pause() -> Pause {
+    PAUSES.fetch_add(1, Ordering::Relaxed);
+    Pause(())
+}
+
+/// A wait for a person.
+#[must_use]
+pub struct Pause(());
+
+impl Drop for Pause {
+    fn drop(&mut self) {
+        PAUSES.fetch_sub(1, Ordering::Relaxed);
+        made();
+    }
+}
+
 /// Says that there is progress within a step. A single store, for code that counts its instructions.
 pub fn made() {
     STANDSTILL.end();
@@ -151,11 +171,20 @@ pub fn made() {
 /// has not ended, and again each time that the wait has doubled.
 pub fn watch(job: &'static str) {
     register_callback_on_cpu(move || {
-        if let Some(seconds) = STANDSTILL.tick() {
+        if let Some(seconds) = tick() {
             let step = STEPS.lock().waited_for();
             println!("job {job}: waiting for {seconds} s: {step}");
         }
     });
+}
+
+/// Counts one tick. Returns the seconds of the standstill when they are to be told.
+fn tick() -> Option<u64> {
+    if PAUSES.load(Ordering::Relaxed) > 0 {
+        made();
+        return None;
+    }
+    STANDSTILL.tick()
 }
 
 #[cfg(ktest)]
@@ -188,6 +217,15 @@ mod tests {
             assert_eq!(lines(&standstill, 9), []);
             standstill.end();
         }
+    }
+
+    #[ktest]
+    fn a_wait_for_a_person_is_no_standstill() {
+        let pause = pause();
+        assert!((0..=FIRST_LINE).all(|_| tick().is_none()));
+        drop(pause);
+        assert_eq!((0..FIRST_LINE).filter_map(|_| tick()).count(), 1);
+        made();
     }
 
     #[ktest]

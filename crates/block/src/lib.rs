@@ -7,7 +7,9 @@
 //! returns; the answer arrives in a [`CompletionQueue`], from which a [`Reaper`] takes it.
 //! [`BlockDevice::read_block`], [`BlockDevice::write_block`] and [`BlockDevice::flush`] wait for the answer.
 //!
-//! A cache or a test disk implements two methods, [`BlockDevice::info`] and [`BlockDevice::submit`]; the
+//! [`cache::Cache`] keeps blocks of a disk in memory, for file systems.
+//!
+//! A test disk implements two methods, [`BlockDevice::info`] and [`BlockDevice::submit`]; the
 //! others are provided on top of them. A driver of a device that interrupts implements those that look at
 //! the device as well, and may have shorter ways for the waiting calls.
 
@@ -16,6 +18,7 @@
 
 extern crate alloc;
 
+pub mod cache;
 mod error;
 mod info;
 mod reaper;

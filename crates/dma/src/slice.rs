@@ -255,6 +255,24 @@ impl Buffer {
         // ANCHOR_END: exercise-8-read
     }
 
+    /// Copies the first `len` bytes of another buffer to byte `offset` of this one, and on to where the device
+    /// sees them.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError::OutOfRange`] if one of the two is too short.
+    pub fn copy_from(&self, offset: usize, source: &Self, len: usize) -> Result<(), DmaError> {
+        let (from, taken) = source.part(0, len)?;
+        let (to, bytes) = self.part(offset, len)?;
+        let copy = || {
+            from.sync_from_device(taken)?;
+            let (mut reader, mut writer) = (from.reader()?, to.writer()?);
+            writer.skip(offset).write(reader.limit(len));
+            to.sync_to_device(bytes)
+        };
+        copy().map_err(DmaError::of_access)
+    }
+
     /// Checks an access of `len` bytes from byte `offset` on. The pages may be longer than the buffer.
     fn part(&self, offset: usize, len: usize) -> Result<(&DmaStream, Range<usize>), DmaError> {
         match (&self.pages, offset.checked_add(len)) {

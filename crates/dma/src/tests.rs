@@ -190,6 +190,19 @@ fn buffers_hold_what_they_are_given() {
 }
 
 #[ktest]
+fn a_buffer_is_copied_into_another_as_far_as_both_reach() {
+    let (source, target) = (Buffer::alloc(600).unwrap(), Buffer::alloc(2 * PAGE_SIZE).unwrap());
+    source.write(0, &[7; 600]).unwrap();
+    target.copy_from(PAGE_SIZE - 1, &source, 600).unwrap();
+    let mut found = [9; 602];
+    target.read(PAGE_SIZE - 2, &mut found).unwrap();
+    assert_eq!((found[0], found[1], found[600], found[601]), (0, 7, 7, 0));
+    assert_eq!(target.copy_from(0, &source, 601), Err(DmaError::OutOfRange));
+    assert_eq!(target.copy_from(2 * PAGE_SIZE - 599, &source, 600), Err(DmaError::OutOfRange));
+    assert_eq!(target.copy_from(usize::MAX, &source, 2), Err(DmaError::OutOfRange));
+}
+
+#[ktest]
 fn a_buffer_is_filled_with_all_of_the_data_and_nothing_else() {
     let mut buffer = Buffer::EMPTY;
     for data in [&[7; 600][..], &[8; 3], &[9; PAGE_SIZE + 1]] {

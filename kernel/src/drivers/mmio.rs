@@ -132,9 +132,12 @@ fn connect_line(
 
 /// The reason for which a device's interrupt cannot be used.
 #[derive(Debug)]
-enum ConnectError {
+pub enum ConnectError {
+    /// The device tree does not tell it.
     Node(device_tree::InterruptError),
+    /// OSTD has no line left for it.
     Line(ostd::Error),
+    /// The interrupt controller does not take it.
     Map(irq::MapError),
 }
 

@@ -5,6 +5,7 @@
 //!   bind      device id -> driver, and the registry of those who use its kind
 //!   found     what the tree and its devices were like, for people who ask
 //!   options   the command line's choices for the drivers
+//!   serial    the serial port, for what is typed
 //! ```
 //!
 //! The drivers themselves are the crate [`virtio`]. A new kind of device is one arm in `bind`.
@@ -14,6 +15,7 @@ pub mod entropy;
 pub mod found;
 mod mmio;
 mod options;
+pub mod serial;
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
@@ -40,6 +42,7 @@ pub fn probe(fdt: &Fdt<'_>, options: &Options) {
     dma::set_cache_coherent(options.cache_coherent);
     found::record_tree(fdt);
     mmio::probe(fdt, options);
+    serial::find(fdt);
     ostd::timer::register_callback_on_cpu(tick);
 }
 

@@ -5,8 +5,11 @@ use core::{error, fmt};
 
 use block::Error;
 
+use super::text::Name;
 use crate::{
+    fs,
     progress::{self, Step},
+    task::{Interrupted, SpawnError},
     unusable::Unusable,
 };
 
@@ -32,6 +35,14 @@ pub(super) enum Failure {
     },
     /// The disk could not do something.
     Disk { doing: Step, error: Error },
+    /// There is no file system on the disk that can be used.
+    Mount { serial: String, error: fs::Error },
+    /// Something could not be done to a file, a directory or a symlink.
+    File { path: String, error: fs::Error },
+    /// No task could be started to do it in.
+    Spawn(SpawnError),
+    /// Somebody wanted it to stop.
+    Interrupted,
     /// The job's own words.
     Other(String),
 }
@@ -42,6 +53,23 @@ impl Failure {
         let doing = doing.into();
         move |error| Self::Disk { doing, error }
     }
+}
+
+impl From<Interrupted> for Failure {
+    fn from(_: Interrupted) -> Self {
+        Self::Interrupted
+    }
+}
+
+impl From<SpawnError> for Failure {
+    fn from(error: SpawnError) -> Self {
+        Self::Spawn(error)
+    }
+}
+
+/// For [`Result::map_err`]: an error of what this path leads to.
+pub(super) fn file(path: &str) -> impl FnOnce(fs::Error) -> Failure {
+    move |error| Failure::File { path: path.into(), error }
 }
 
 /// Does a step of a job that waits for the disk. The console names it if it takes long, and the failure
@@ -79,6 +107,12 @@ impl fmt::Display for Failure {
                 Ok(())
             }
             Self::Disk { doing, error } => write!(f, "{doing}: {error}"),
+            Self::Mount { serial, error } => {
+                write!(f, "the disk \"{}\" cannot be mounted: {error}", Name(serial))
+            }
+            Self::File { path, error } => write!(f, "{}: {error}", Name(path)),
+            Self::Spawn(error) => error.fmt(f),
+            Self::Interrupted => Interrupted.fmt(f),
             Self::Other(text) => f.write_str(text),
         }
     }

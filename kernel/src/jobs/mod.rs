@@ -5,18 +5,25 @@
 //! `job NAME: failed: ...`, and the exit status of QEMU agrees with it.
 
 mod bench;
+mod cat;
 mod copy;
 mod demo;
 mod devices;
 mod failure;
 mod flush;
+mod fs;
 mod info;
 mod ledger;
+mod ls;
 mod needs;
+mod output;
 mod random;
 mod read;
+mod shell;
 mod slices;
+mod stat;
 mod text;
+mod tree;
 mod verify;
 mod write;
 
@@ -35,7 +42,8 @@ use ostd::power::ExitCode;
 
 use self::{
     failure::{Failure, step},
-    needs::{Disk, Needs},
+    needs::{Disk, Files, Needs},
+    output::Output,
 };
 use crate::{
     cmdline::{CmdlineError, CommandLine},
@@ -87,6 +95,12 @@ const KINDS: &[Kind] = &[
     Kind::of::<slices::Slices>(),
     Kind::of::<bench::Bench>(),
     Kind::of::<random::Random>(),
+    Kind::of::<fs::Fs>(),
+    Kind::of::<ls::Ls>(),
+    Kind::of::<cat::Cat>(),
+    Kind::of::<stat::Stat>(),
+    Kind::of::<tree::Tree>(),
+    Kind::of::<shell::Shell>(),
 ];
 
 /// A type that implements `Run`, in a table with others.

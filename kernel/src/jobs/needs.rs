@@ -5,7 +5,11 @@ use alloc::sync::Arc;
 use block::{self, BlockDevice};
 
 use super::Failure;
-use crate::{cmdline::CommandLine, unusable};
+use crate::{
+    cmdline::CommandLine,
+    fs::{self, FileSystem},
+    progress, unusable,
+};
 
 /// A device that a job needs.
 pub(super) trait Needs: Sized {
@@ -37,6 +41,28 @@ impl Needs for Disk {
 
     fn find(line: &CommandLine) -> Result<Self, Failure> {
         disk(line.get("disk"))
+    }
+}
+
+/// A file system: that on the disk of `disk=`, or on the disk with the serial number [`FILES`], or on the first
+/// one.
+pub(super) type Files = FileSystem;
+
+/// The serial number of the disk that holds files, where none is named.
+const FILES: &str = "sfs";
+
+impl Needs for Files {
+    const PARAMETERS: &'static [&'static str] = Disk::PARAMETERS;
+
+    fn find(line: &CommandLine) -> Result<Self, Failure> {
+        let disk = match line.get("disk") {
+            None => disk(Some(FILES)).or_else(|_| disk(None)),
+            wanted => disk(wanted),
+        }?;
+        let mounting = progress::begin("mounting");
+        let mounted = fs::mount(disk.clone());
+        drop(mounting);
+        mounted.map_err(|error| Failure::Mount { serial: disk.info().serial, error })
     }
 }
 

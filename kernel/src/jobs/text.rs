@@ -1,6 +1,6 @@
 //! Bytes as people read them.
 
-use core::fmt;
+use core::fmt::{self, Write as _};
 
 /// The printable text at the start of a sector: up to the first zero byte, other bytes as escapes.
 pub struct Text<'a>(pub &'a [u8]);
@@ -57,6 +57,18 @@ impl fmt::Display for DumpLine<'_> {
             write!(f, "{}", char::from(shown))?;
         }
         f.write_str("|")
+    }
+}
+
+/// A name from a disk or a command line, with its control characters as escapes.
+pub struct Name<'a>(pub &'a str);
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|char| match char.is_control() {
+            true => write!(f, "{}", char.escape_default()),
+            false => f.write_char(char),
+        })
     }
 }
 

@@ -82,7 +82,7 @@ impl Run for Verify {
         self.plan(0, share, unit)?;
 
         let (job, disk) = (self.clone(), disk.clone());
-        let outcomes = task::run_in_tasks(self.tasks, move |task| {
+        let outcomes = task::run_in_tasks(Self::NAME, self.tasks, move |task| {
             job.run_share(&*disk, task as u64, share, unit)
         });
         let mut all = Outcome::default();

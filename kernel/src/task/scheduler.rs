@@ -1,11 +1,11 @@
 //! The scheduler: each CPU runs its own tasks in the order in which they became ready.
 //!
-//! A task stays on the CPU that [`spawn`](super::spawn) gave it; one that was spawned otherwise runs on
-//! the boot CPU. A CPU with nothing to do runs its idle task, which halts it until an interrupt, so that
+//! A task stays on the CPU that its [`Builder`] gave it; one that was started otherwise runs on the boot
+//! CPU. A CPU with nothing to do runs its idle task, which halts it until an interrupt, so that
 //! an emulator's host is not kept busy. OSTD's own scheduler uses the boot CPU only, and spins where this
 //! one halts.
 
-use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, format, sync::Arc, vec::Vec};
 
 use ostd::{
     boot::smp,
@@ -22,7 +22,7 @@ use ostd::{
     util::id_set::Id,
 };
 
-use super::{SpawnError, TaskData, start};
+use super::{Builder, SpawnError, TaskData};
 
 /// Tasks that one CPU can have ready without allocating memory, which waking a task from an
 /// interrupt should not have to do.
@@ -53,7 +53,7 @@ fn spawn_idle() -> Result<(), SpawnError> {
             halt_cpu();
         }
     };
-    start(Place::IdleOf(cpu), (), idle)
+    Builder::new(format!("idle {}", cpu.as_usize())).start(Place::IdleOf(cpu), idle)
 }
 
 /// The place of a task in the run queues.
@@ -191,7 +191,7 @@ mod tests {
     }
 
     fn task_at(place: Place) -> Arc<Task> {
-        let data = TaskData { place, own: Arc::new(()) };
+        let data = Builder::new("").into_data(place);
         Arc::new(TaskOptions::new(|| ()).data(data).build().unwrap())
     }
 

@@ -44,6 +44,14 @@ pub enum ProcessError {
         /// The last lines of its output.
         tail: String,
     },
+    /// It does not take what is typed.
+    #[error("it takes nothing more that is typed{tail}")]
+    Input {
+        /// The reason.
+        source: io::Error,
+        /// The last lines of its output.
+        tail: String,
+    },
     /// The time limit is over, and something has not been done.
     #[error("the time is over before {what}{tail}")]
     LateFor {

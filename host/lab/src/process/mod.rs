@@ -7,7 +7,7 @@ mod log;
 use std::{
     fmt,
     fs::File,
-    io::{self, Read as _},
+    io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     thread,
@@ -128,20 +128,57 @@ impl Process {
     /// # Errors
     ///
     /// The program cannot be started, or the log cannot be written.
-    pub fn start(mut command: Command, limit: Duration, log: &Path) -> Result<Self, ProcessError> {
+    pub fn start(command: Command, limit: Duration, log: &Path) -> Result<Self, ProcessError> {
+        Self::start_with(Stdio::null(), command, limit, log)
+    }
+
+    /// The same with a standard input, for [`Self::type_in`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::start`].
+    pub fn start_to_type(
+        command: Command,
+        limit: Duration,
+        log: &Path,
+    ) -> Result<Self, ProcessError> {
+        Self::start_with(Stdio::piped(), command, limit, log)
+    }
+
+    fn start_with(
+        input: Stdio,
+        mut command: Command,
+        limit: Duration,
+        log: &Path,
+    ) -> Result<Self, ProcessError> {
         // A file takes everything at once: what the program has printed is in it when the program dies.
         let (writer, output) = log::begin(log, &command)?;
         let errors = writer
             .try_clone()
             .map_err(|source| ProcessError::Log { path: log.to_owned(), source })?;
         let child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(writer)
             .stderr(errors)
             .spawn()
             .map_err(|source| cannot_start(&command, source))?;
         let deadline = Instant::now() + limit;
         Ok(Self { child, output, printed: Vec::new(), limit, deadline, log: log.to_owned() })
+    }
+
+    /// Writes to the program's standard input, and returns when it has been taken, by the program or by the pipe
+    /// to it.
+    ///
+    /// # Errors
+    ///
+    /// The program has ended, or was started without standard input.
+    pub fn type_in(&mut self, bytes: &[u8]) -> Result<(), ProcessError> {
+        let input = self.child.stdin.as_mut();
+        let written = input.ok_or(io::ErrorKind::BrokenPipe.into()).and_then(|input| {
+            input.write_all(bytes)?;
+            input.flush()
+        });
+        written.map_err(|source| ProcessError::Input { source, tail: self.tail() })
     }
 
     /// Waits until the complete lines printed so far satisfy `enough`; `what` says in a message what

@@ -49,6 +49,19 @@ fn output_and_status_come_back_and_are_logged() {
 }
 
 #[test]
+fn a_program_that_is_typed_to_reads_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let mut process =
+        Process::start_to_type(sh("read line; echo \"<$line>\""), LONG, &log).unwrap();
+    process.type_in(b"two words\n").unwrap();
+    assert_eq!(process.finish().unwrap().output, "<two words>\n");
+    start("true", LONG, |mut process| {
+        assert!(matches!(process.type_in(b"x").unwrap_err(), ProcessError::Input { .. }));
+    });
+}
+
+#[test]
 fn the_time_limit_ends_the_whole_family() {
     let (finished, _) = shell("sleep 1000 & echo $!; wait", Duration::from_millis(300));
     assert_eq!(finished.end, End::TimedOut(Duration::from_millis(300)));

@@ -49,7 +49,7 @@ impl Vm {
     ) -> Result<Self, ProcessError> {
         let mut qemu = machine.command(guest);
         qemu.arg("-qmp").arg(format!("unix:{},server=on,wait=off", socket.display()));
-        let process = Process::start(qemu, limit, log)?;
+        let process = Process::start_to_type(qemu, limit, log)?;
         Ok(Self { process, command_line: guest.command_line.clone(), socket })
     }
 
@@ -89,6 +89,15 @@ impl Vm {
         self.wait_until("the kernel had found its disk", |text| {
             text.lines().any(|line| line.starts_with("disk 0: "))
         })
+    }
+
+    /// Types on the machine's console. QEMU takes the byte 1 for itself.
+    ///
+    /// # Errors
+    ///
+    /// QEMU has ended.
+    pub fn type_in(&mut self, bytes: &[u8]) -> Result<(), ProcessError> {
+        self.process.type_in(bytes)
     }
 
     /// Cuts the power: kills QEMU with SIGKILL. Returns the complete lines that the kernel had

@@ -11,7 +11,7 @@ use lab::{
     outcome::Outcome,
     place::Place,
     process::{Finished, ProcessError},
-    qemu::{self, Disk, Guest, Transport},
+    qemu::{self, Disk, Guest, Transport, Vm},
     workspace::Workspace,
 };
 
@@ -126,6 +126,13 @@ impl Machine<'_> {
     pub fn boot_kernel(&self, kernel: &Path, command_line: &str) -> Result<Outcome, ProcessError> {
         let guest = Guest::new(kernel, command_line);
         self.machine.run(&guest, self.limit, &self.place.log)
+    }
+
+    /// Boots the kernel with this command line and does not wait, so that somebody can type.
+    pub fn start(&self, command_line: &str) -> Result<Vm, ProcessError> {
+        let guest = Guest::new(&self.place.kernel, command_line);
+        let socket = self.place.file("monitor");
+        Vm::boot(&self.machine, &guest, self.limit, &self.place.log, socket)
     }
 
     /// With another object of QEMU's, for a device to refer to.

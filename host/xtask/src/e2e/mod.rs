@@ -12,10 +12,12 @@ mod disks;
 mod entropy;
 mod faults;
 mod features;
+mod files;
 mod lab;
 mod limits;
 mod own_kernel;
 mod read_write;
+mod shell;
 mod slices;
 mod smp;
 mod verify;
@@ -70,6 +72,8 @@ const TABLES: &[&[Case]] = &[
     slices::CASES,
     waiting::CASES,
     own_kernel::CASES,
+    files::CASES,
+    shell::CASES,
     command_line::CASES,
 ];
 

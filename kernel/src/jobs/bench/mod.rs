@@ -145,7 +145,9 @@ impl Bench {
             return self.load.run(disk, 1);
         }
         let (disk, load) = (disk.clone(), self.load.clone());
-        let results = task::run_in_tasks(self.tasks, move |task| load.run(&disk, task as u64 + 1));
+        let results = task::run_in_tasks(Self::NAME, self.tasks, move |task| {
+            load.run(&disk, task as u64 + 1)
+        });
         let mut all = Measured::nothing();
         for result in results.map_err(|_| Error::NoMemory)? {
             all.add(&result?);

@@ -1,0 +1,248 @@
+//! What is typed on the console.
+//!
+//! The serial port interrupts when bytes have come. They wait in a queue until a task reads them. When the
+//! queue is full the port is not listened to for a while, so that the bytes that follow wait in front of it,
+//! and none is lost where whoever sends them can wait as well, as QEMU can.
+//!
+//! Ctrl-C is seen in the interrupt. While there is work in the foreground it asks that to stop, and what was
+//! typed before it is forgotten; otherwise it is a byte like any other.
+
+use alloc::{boxed::Box, collections::VecDeque};
+
+use ostd::sync::{LocalIrqDisabled, SpinLock, WaitQueue};
+
+use crate::{
+    drivers::serial::{self, OpenError},
+    progress,
+    task::Work,
+};
+
+/// The byte that Ctrl-C sends.
+pub const CTRL_C: u8 = 3;
+
+/// The most bytes that wait to be read.
+const CAPACITY: usize = 16 << 10;
+
+/// The most bytes that are taken from the port in one interrupt. It interrupts again if there are more.
+const MOST_AT_ONCE: usize = 256;
+
+static INPUT: SpinLock<Option<Input>, LocalIrqDisabled> = SpinLock::new(None);
+static ARRIVED: WaitQueue = WaitQueue::new();
+
+/// A device that bytes come from.
+pub trait Port: Send {
+    /// The next byte, if there is one.
+    fn receive(&mut self) -> Option<u8>;
+
+    /// Interrupts when there are bytes, or does not.
+    fn set_interrupts(&mut self, on: bool);
+}
+
+/// Begins to listen to the serial port. Calling it again changes nothing.
+///
+/// To be called in a task on the boot CPU, by one at a time.
+///
+/// # Errors
+///
+/// There is no serial port to listen to.
+pub fn open() -> Result<(), OpenError> {
+    if INPUT.lock().is_none() {
+        let port = serial::open(interrupt)?;
+        *INPUT.lock() = Some(Input::new(Box::new(port)));
+    }
+    Ok(())
+}
+
+fn interrupt() {
+    if let Some(input) = &mut *INPUT.lock() {
+        input.receive();
+    }
+    ARRIVED.wake_all();
+}
+
+/// Sleeps until something has been typed, and moves as much of it as there is room for into `bytes`. Returns
+/// how much that is: 0 only if there is no room. To be called after [`open`], in a task.
+pub fn read(bytes: &mut [u8]) -> usize {
+    let _pause = progress::pause();
+    ARRIVED.wait_until(|| Some(take(bytes)).filter(|count| *count > 0 || bytes.is_empty()))
+}
+
+/// The same without sleeping; returns 0 if nothing has been typed or the port was not opened.
+pub fn take(bytes: &mut [u8]) -> usize {
+    INPUT.lock().as_mut().map_or(0, |input| input.take(bytes))
+}
+
+/// Puts work into the foreground, where Ctrl-C stops it, until what is returned is dropped. Work that was
+/// there before is not in the foreground any more.
+pub fn foreground(work: &Work) -> Foreground {
+    set_foreground(Some(work.clone()));
+    Foreground(())
+}
+
+/// Work is in the foreground.
+#[must_use]
+pub struct Foreground(());
+
+impl Drop for Foreground {
+    fn drop(&mut self) {
+        set_foreground(None);
+    }
+}
+
+fn set_foreground(work: Option<Work>) {
+    if let Some(input) = &mut *INPUT.lock() {
+        input.foreground = work;
+    }
+}
+
+struct Input {
+    port: Box<dyn Port>,
+    bytes: VecDeque<u8>,
+    is_listening: bool,
+    foreground: Option<Work>,
+}
+
+impl Input {
+    fn new(port: Box<dyn Port>) -> Self {
+        // All of it: there is nothing to allocate in an interrupt.
+        let bytes = VecDeque::with_capacity(CAPACITY);
+        let mut input = Self { port, bytes, is_listening: false, foreground: None };
+        input.listen(true);
+        input
+    }
+
+    fn listen(&mut self, on: bool) {
+        self.port.set_interrupts(on);
+        self.is_listening = on;
+    }
+
+    fn receive(&mut self) {
+        for _ in 0..MOST_AT_ONCE {
+            if self.bytes.len() >= CAPACITY {
+                self.listen(false);
+                return;
+            }
+            let Some(byte) = self.port.receive() else {
+                return;
+            };
+            match &self.foreground {
+                Some(work) if byte == CTRL_C => {
+                    work.stop();
+                    self.bytes.clear();
+                }
+                _ => self.bytes.push_back(byte),
+            }
+        }
+    }
+
+    fn take(&mut self, bytes: &mut [u8]) -> usize {
+        let count = bytes.len().min(self.bytes.len());
+        for (to, from) in bytes.iter_mut().zip(self.bytes.drain(..count)) {
+            *to = from;
+        }
+        if !self.is_listening && self.bytes.len() <= CAPACITY / 2 {
+            self.listen(true);
+        }
+        count
+    }
+}
+
+#[cfg(ktest)]
+mod tests {
+    use alloc::{sync::Arc, vec, vec::Vec};
+
+    use ostd::prelude::ktest;
+
+    use super::*;
+    use crate::task::{Builder, checkpoint};
+
+    /// What is sent to a port, and what the port was told last.
+    #[derive(Default)]
+    struct Line {
+        sent: VecDeque<u8>,
+        interrupts: bool,
+    }
+
+    impl Port for Arc<SpinLock<Line>> {
+        fn receive(&mut self) -> Option<u8> {
+            self.lock().sent.pop_front()
+        }
+
+        fn set_interrupts(&mut self, on: bool) {
+            self.lock().interrupts = on;
+        }
+    }
+
+    fn open() -> (Arc<SpinLock<Line>>, Input) {
+        let line = Arc::new(SpinLock::new(Line::default()));
+        let input = Input::new(Box::new(line.clone()));
+        (line, input)
+    }
+
+    /// Interrupts as long as the port does.
+    fn deliver(line: &SpinLock<Line>, input: &mut Input) {
+        while line.lock().interrupts && !line.lock().sent.is_empty() {
+            input.receive();
+        }
+    }
+
+    fn take(input: &mut Input, most: usize) -> Vec<u8> {
+        let mut bytes = vec![0; most];
+        let count = input.take(&mut bytes);
+        bytes.truncate(count);
+        bytes
+    }
+
+    #[ktest]
+    fn what_is_typed_is_read_in_order() {
+        let (line, mut input) = open();
+        assert_eq!(take(&mut input, 9), b"");
+        line.lock().sent.extend(b"hello \xff\0");
+        deliver(&line, &mut input);
+        assert_eq!(take(&mut input, 5), b"hello");
+        assert_eq!(take(&mut input, 9), b" \xff\0");
+    }
+
+    #[ktest]
+    fn nothing_is_lost_of_more_than_fits() {
+        let (line, mut input) = open();
+        let sent: Vec<u8> = (0..5 * CAPACITY).map(|number| (number % 251) as u8).collect();
+        line.lock().sent.extend(&sent);
+        let mut found = Vec::new();
+        while found.len() < sent.len() {
+            deliver(&line, &mut input);
+            assert!(input.bytes.len() <= CAPACITY && input.bytes.capacity() < 2 * CAPACITY);
+            let more = take(&mut input, 1000);
+            assert!(!more.is_empty());
+            found.extend(more);
+        }
+        // Without work in the foreground, Ctrl-C is among them.
+        assert!(found == sent && sent.contains(&CTRL_C));
+    }
+
+    #[ktest]
+    fn one_interrupt_takes_a_bounded_number() {
+        let (line, mut input) = open();
+        line.lock().sent.extend([7; 3 * MOST_AT_ONCE]);
+        input.receive();
+        assert_eq!(input.bytes.len(), MOST_AT_ONCE);
+    }
+
+    #[ktest]
+    fn ctrl_c_stops_the_work_in_the_foreground_and_forgets_what_was_typed() {
+        let (line, mut input) = open();
+        let (work, other) = (Work::default(), Work::default());
+        input.foreground = Some(work.clone());
+        line.lock().sent.extend(b"ls\n\x03echo");
+        deliver(&line, &mut input);
+        assert_eq!(take(&mut input, 9), b"echo");
+        let is_stopped = |work| {
+            Builder::new("test").part_of(work).spawn(|| checkpoint().is_err()).unwrap().join()
+        };
+        assert!(is_stopped(&work) && !is_stopped(&other));
+        input.foreground = None;
+        line.lock().sent.extend(b"ls\n\x03echo");
+        deliver(&line, &mut input);
+        assert_eq!(take(&mut input, 9), b"ls\n\x03echo");
+    }
+}

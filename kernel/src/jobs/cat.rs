@@ -1,0 +1,58 @@
+//! `job=cat path=PATH`: shows what is in a file.
+
+use alloc::{borrow::ToOwned, format, string::String, vec};
+
+use super::{Failure, Files, Output, Run, failure, text::Count};
+use crate::{
+    cmdline::{CmdlineError, CommandLine},
+    fs::{FileSystem, Inode},
+};
+
+/// The bytes that are read at once.
+const AT_ONCE: usize = 16 << 10;
+
+pub(super) struct Cat {
+    path: String,
+}
+
+impl Run for Cat {
+    const NAME: &'static str = "cat";
+    const PARAMETERS: &'static [&'static str] = &["path=PATH"];
+    type Needs = Files;
+
+    fn parse(line: &CommandLine) -> Result<Self, CmdlineError> {
+        let path = line.get("path").ok_or(CmdlineError::missing("path=PATH"))?;
+        Ok(Self { path: path.to_owned() })
+    }
+
+    fn run(&self, files: &Files) -> Result<String, Failure> {
+        let mut out = Output::console();
+        let length = contents(files, &files.root(), &self.path, |bytes| out.bytes(bytes))?;
+        out.end();
+        Ok(format!("{}", Count(length, "byte")))
+    }
+}
+
+/// Shows the contents of a file to `take`, piece by piece. Returns their length in bytes.
+///
+/// # Errors
+///
+/// There is no file at the path, it cannot be read, or `take` has failed.
+pub(super) fn contents(
+    fs: &FileSystem,
+    from: &Inode,
+    path: &str,
+    mut take: impl FnMut(&[u8]) -> Result<(), Failure>,
+) -> Result<u64, Failure> {
+    let file = fs.resolve(from, path).map_err(failure::file(path))?;
+    let mut buffer = vec![0; AT_ONCE];
+    let mut position = 0;
+    loop {
+        let count = file.read_at(position, &mut buffer).map_err(failure::file(path))?;
+        match buffer.get(..count) {
+            Some(bytes) if count > 0 => take(bytes)?,
+            _ => return Ok(position),
+        }
+        position += count as u64;
+    }
+}
