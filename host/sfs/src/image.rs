@@ -83,6 +83,12 @@ impl Image {
         }
         // The size of a disk too, whose metadata does not tell it.
         let length = file.seek(SeekFrom::End(0)).context("cannot tell the size of the image")?;
+        if length < BLOCK_SIZE as u64 {
+            bail!(
+                "{} is no image: it has {length} bytes, and the first block alone has {BLOCK_SIZE}",
+                path.display()
+            );
+        }
         Ok(Self { file, length, read_only })
     }
 

@@ -67,27 +67,24 @@ pub fn pack(folder: &Path, image: &Path, size: Option<u64>) -> Result<()> {
 
 /// Refuses to replace anything but an image that nobody uses, or an empty file.
 fn may_replace(image: &Path) -> Result<()> {
+    let kept = || format!("{} is there already and is not replaced", image.display());
     match fs::symlink_metadata(image) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        metadata => {
-            let metadata = metadata.with_context(|| image.display().to_string())?;
-            if !metadata.is_file() {
-                bail!("{} is there and no file; choose another name", image.display());
-            }
-            if metadata.len() == 0 {
-                return Ok(());
-            }
-        }
+        Err(error) => return Err(error).with_context(kept),
+        Ok(metadata) if !metadata.is_file() => bail!("{}: it is no file", kept()),
+        Ok(metadata) if metadata.len() == 0 => return Ok(()),
+        Ok(_) => {}
     }
     let options = MountOptions { read_only: true, ..MountOptions::default() };
-    let old = FileSystem::<_, StdLocks>::mount(Image::for_writing(image)?, options);
-    if let Err(Error::WrongMagic { .. }) = old {
-        bail!(
-            "{} is there and holds something else than an image of this kind; remove it, or choose another name",
-            image.display()
-        );
+    let old = Image::for_writing(image).with_context(kept)?;
+    // A broken image may be replaced; what is none at all must not be lost.
+    match FileSystem::<_, StdLocks>::mount(old, options) {
+        Err(Error::WrongMagic { .. }) => bail!(
+            "{}: it holds something else than an image of this kind; remove it, or choose another name",
+            kept()
+        ),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Refuses an image inside of the folder that is packed into it: the next one would hold this one.

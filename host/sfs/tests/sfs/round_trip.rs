@@ -108,10 +108,14 @@ fn an_older_image_is_replaced_and_nothing_else() {
     work.good("pack old x.img");
     work.good("pack in x.img");
     assert!(work.good("ls x.img").contains("new"));
-    work.write("notes", "not to be lost");
-    assert!(work.bad("pack in notes").contains("holds something else"));
+    for (notes, reason) in [("not to be lost", "14 bytes"), (&*"x".repeat(5000), "something else")]
+    {
+        work.write("notes", notes);
+        let error = work.bad("pack in notes");
+        assert!(error.contains("notes is there already") && error.contains(reason), "{error}");
+        assert_eq!(work.read("notes"), notes.as_bytes());
+    }
     assert!(work.bad("pack in old").contains("no file"));
-    assert_eq!(work.read("notes"), b"not to be lost");
     // As `mktemp` makes it.
     work.write("empty", "");
     work.good("pack in empty");
