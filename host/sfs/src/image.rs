@@ -83,13 +83,17 @@ impl Image {
         }
         // The size of a disk too, whose metadata does not tell it.
         let length = file.seek(SeekFrom::End(0)).context("cannot tell the size of the image")?;
+        let image = Self { file, length, read_only };
         if length < BLOCK_SIZE as u64 {
+            let mut start = [0; 4];
+            image.read(0, 0, &mut start)?;
             bail!(
-                "{} is no image: it has {length} bytes, and the first block alone has {BLOCK_SIZE}",
-                path.display()
+                "{} is no image: it has {length} bytes, and the first block alone has {BLOCK_SIZE}; {}",
+                path.display(),
+                advice(start)
             );
         }
-        Ok(Self { file, length, read_only })
+        Ok(image)
     }
 
     /// Takes a file that was made just now, and gives it so many blocks, all 0.
@@ -183,13 +187,17 @@ pub fn explain(path: &Path, error: Error<HostError>) -> anyhow::Error {
     let Error::WrongMagic { found } = error else {
         return anyhow!(error).context(format!("cannot use the image {}", path.display()));
     };
-    let advice = match &found.to_le_bytes() {
+    anyhow!("{}: {error}; {}", path.display(), advice(found.to_le_bytes()))
+}
+
+/// What may be done with a file that is no image, and starts like this.
+fn advice(start: [u8; 4]) -> &'static str {
+    match &start {
         [0x1f, 0x8b, ..] => "it is compressed: unpack it with gunzip first",
         b"QFI\xfb" => "it is in QEMU's format qcow2: make it raw with `qemu-img convert -O raw`",
         [0, 0, 0, 0] => "it starts with zeros: was it ever packed? `sfs pack` makes an image",
         _ => "it may be the image of something else; `sfs pack` makes one of a folder",
-    };
-    anyhow!("{}: {error}; {advice}", path.display())
+    }
 }
 
 /// The host's time. What a wrong clock says from before 1970 counts as 1970.
