@@ -19,15 +19,14 @@ const SHOWN: usize = 40;
 ///
 /// The image cannot be read, or is none of this kind.
 pub fn check(path: &Path) -> Result<bool> {
-    let report =
-        sfs::check(&Image::for_reading(path)?).map_err(|error| image::explain(path, error))?;
+    let report = look(path, &Image::for_reading(path)?)?;
     show(&report);
     let verdict = if report.is_broken() {
-        "broken; `sfs repair` mends what can be mended, and `sfs unpack` takes out what can be read"
+        "broken; unpack it to save what is in it, then `sfs repair` mends what can be mended"
     } else if report.is_clean() {
         "nothing is wrong"
     } else {
-        "sound; a power cut has left something that takes up room, which `sfs repair` gives back"
+        "sound; a power cut has left something, which `sfs repair` clears away"
     };
     println!("{}: {}; {verdict}", path.display(), contents(&report));
     Ok(!report.is_broken())
@@ -39,18 +38,24 @@ pub fn check(path: &Path) -> Result<bool> {
 ///
 /// The image cannot be read or written, is in use, or is none of this kind.
 pub fn repair(path: &Path) -> Result<bool> {
-    let storage = Image::for_writing(path)?;
-    let before = sfs::repair(&storage).map_err(|error| image::explain(path, error))?;
+    let image = Image::for_writing(path)?;
+    image::refuse_other(path, &image)?;
+    let before = sfs::repair(&image).map_err(|error| image::explain(path, error))?;
+    let after = look(path, &image)?;
     show(&before);
-    let after = sfs::check(&storage).map_err(|error| image::explain(path, error))?;
     if after.is_clean() {
         let mended = words::count(before.problems.len(), "problem");
         println!("{}: {}; {mended} mended", path.display(), contents(&after));
     } else {
-        println!("{}: not all could be mended; what is left:", path.display());
+        println!("{}: not all of it could be mended; this is left:", path.display());
         show(&after);
     }
     Ok(after.is_clean())
+}
+
+fn look(path: &Path, image: &Image) -> Result<Report> {
+    image::refuse_other(path, image)?;
+    sfs::check(image).map_err(|error| image::explain(path, error))
 }
 
 fn show(report: &Report) {
@@ -70,6 +75,6 @@ fn contents(report: &Report) -> String {
     // The root is not counted elsewhere either.
     let folders = words::count(report.directories.saturating_sub(1) as usize, "folder");
     let files = words::count(report.files as usize, "file");
-    let symlinks = words::count(report.symlinks as usize, "symlink");
-    format!("{folders}, {files}, {symlinks}")
+    let others = words::count(report.others as usize, "other");
+    format!("{folders}, {files}, {others}, in {} blocks; {} unused", report.used, report.unused)
 }

@@ -182,7 +182,20 @@ fn mount(path: &Path, image: Image) -> Result<Fs> {
     FileSystem::mount(image, options).map_err(|error| explain(path, error))
 }
 
-/// Says what is wrong with an image that is none, and what it may be.
+/// Refuses what is no image of this kind at all, damaged or not.
+///
+/// # Errors
+///
+/// That it is none, and what it may be.
+pub fn refuse_other(path: &Path, image: &Image) -> Result<()> {
+    let options = MountOptions { read_only: true, ..MountOptions::default() };
+    match FileSystem::<_, StdLocks>::mount(image, options) {
+        Err(error @ Error::WrongMagic { .. }) => Err(explain(path, error)),
+        _ => Ok(()),
+    }
+}
+
+/// Says what is wrong with an image that cannot be used.
 pub fn explain(path: &Path, error: Error<HostError>) -> anyhow::Error {
     let Error::WrongMagic { found } = error else {
         return anyhow!(error).context(format!("cannot use the image {}", path.display()));

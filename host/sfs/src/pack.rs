@@ -11,12 +11,12 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use indicatif::ProgressBar;
-use sfs::{BLOCK_SIZE, Error, FileSystem, MountOptions, StdLocks};
+use sfs::{BLOCK_SIZE, FileSystem, MountOptions};
 use tempfile::NamedTempFile;
 
 use crate::{
     copy,
-    image::{Fs, Image, Inode},
+    image::{self, Fs, Image, Inode},
     source::{Item, Source, What},
     space, words,
 };
@@ -65,7 +65,7 @@ pub fn pack(folder: &Path, image: &Path, size: Option<u64>) -> Result<()> {
     Ok(())
 }
 
-/// Refuses to replace anything but an image that nobody uses, or an empty file.
+/// Refuses to replace anything but an image, damaged or not, that nobody uses, or an empty file.
 fn may_replace(image: &Path) -> Result<()> {
     let kept = || format!("{} is there already and is not replaced", image.display());
     match fs::symlink_metadata(image) {
@@ -75,16 +75,8 @@ fn may_replace(image: &Path) -> Result<()> {
         Ok(metadata) if metadata.len() == 0 => return Ok(()),
         Ok(_) => {}
     }
-    let options = MountOptions { read_only: true, ..MountOptions::default() };
     let old = Image::for_writing(image).with_context(kept)?;
-    // A broken image may be replaced; what is none at all must not be lost.
-    match FileSystem::<_, StdLocks>::mount(old, options) {
-        Err(Error::WrongMagic { .. }) => bail!(
-            "{}: it holds something else than an image of this kind; remove it, or choose another name",
-            kept()
-        ),
-        _ => Ok(()),
-    }
+    image::refuse_other(image, &old).with_context(kept)
 }
 
 /// Refuses an image inside of the folder that is packed into it: the next one would hold this one.

@@ -81,14 +81,20 @@ impl Iterator for Walk<'_> {
     }
 }
 
-/// The names in a folder, without "." and "..", in the order of their bytes, and the inodes that they name.
+/// The names in a folder, in the order of their bytes, and the inodes that they name; without the "." and ".." with
+/// which a folder starts, but with those that a broken one has elsewhere.
 ///
 /// # Errors
 ///
 /// The folder cannot be read.
 pub fn names(folder: &Inode) -> Result<Vec<(String, u32)>> {
-    let mut names = folder.entries().context("the folder cannot be read")?;
-    names.retain(|(name, _)| name != "." && name != "..");
+    let entries = folder.entries().context("the folder cannot be read")?;
+    let is_start = |place: usize, name: &str| [".", ".."].get(place) == Some(&name);
+    let mut names: Vec<_> = entries
+        .into_iter()
+        .enumerate()
+        .filter_map(|(place, entry)| (!is_start(place, &entry.0)).then_some(entry))
+        .collect();
     names.sort();
     Ok(names)
 }
