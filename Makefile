@@ -81,6 +81,10 @@ doctor: ## Check each requirement, install nothing
 reset-image: ## Make blk.img anew; what was on it is lost
 	@tools/mkimage.sh --reset
 
+.PHONY: image
+image: setup ## Pack the folder DIR=... into the disk image IMG=...; SIZE=64M, or what is needed and a reserve
+	@cargo run --quiet --package sfs-image -- pack "$(or $(DIR),$(error which folder? say DIR=folder))" "$(or $(IMG),$(error which image? say IMG=x.img))" $(if $(SIZE),--size "$(SIZE)")
+
 .PHONY: hostile
 hostile: setup ## Boot the kernel on a disk that lies, once for each way to lie
 	@cargo run --quiet --package hostile -- run
@@ -148,5 +152,5 @@ doc: setup ## Make the reference of all crates with rustdoc, below target
 	@$(XTASK) doc
 
 .PHONY: clean
-clean: ## Remove everything that was built; blk.img stays
+clean: ## Remove everything that was built; blk.img and sfs.img stay
 	@rm -rf target
