@@ -90,6 +90,7 @@ impl<S: Storage, L: Locks> Inode<S, L> {
             directory.modified(shared.now());
             let mut state = shared.edit(&target.node);
             state.inode.links = links.into();
+            state.added = state.added.saturating_add(1);
             state.changed(shared.now());
             shared.group.write().join(&order);
             Ok(())

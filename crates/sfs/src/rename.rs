@@ -155,6 +155,7 @@ impl<S: Storage, L: Locks> Inode<S, L> {
             let now = shared.now();
             from.modified(now);
             to.modified(now);
+            state.added = state.added.saturating_add(1);
             state.changed(now);
             shared.group.write().join(&order);
             Ok(())
