@@ -15,8 +15,9 @@ pub type Result<T, E> = core::result::Result<T, Error<E>>;
 pub enum Error<E> {
     /// The storage failed.
     Storage(E),
-    /// A write to a directory or to the bookkeeping failed earlier, so memory and disk may differ: nothing
-    /// can be changed until the file system is mounted again. Reading goes on.
+    /// A write failed earlier that must not stay half done, so nothing can be changed. If it was one of a commit,
+    /// [`FileSystem::sync`](crate::FileSystem::sync) may complete it; else the file system must be mounted again.
+    /// Reading goes on.
     Failed,
     /// No entry has this name.
     NotFound,
@@ -36,7 +37,7 @@ pub enum Error<E> {
     InvalidName(NameError),
     /// All space is in use.
     NoSpace,
-    /// The size would exceed [`FILE_MAX`].
+    /// The size would exceed [`FILE_MAX`], or the target of a symlink 4095 bytes.
     TooLarge,
     /// The file system is mounted read-only, or its storage cannot be written.
     ReadOnly,
@@ -111,7 +112,7 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
         match self {
             Self::Storage(error) => write!(f, "the storage failed: {error}"),
             Self::Failed => f.write_str(
-                "an earlier write to the file system failed, so it can only be read until it is mounted again",
+                "an earlier write failed, so the file system can only be read; try sync, else mount it again",
             ),
             Self::NotFound => f.write_str("there is no entry of this name"),
             Self::Exists => f.write_str("an entry of this name exists already"),
@@ -122,7 +123,11 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
             Self::NotEmpty => f.write_str("the directory is not empty"),
             Self::InvalidName(error) => write!(f, "{error}"),
             Self::NoSpace => f.write_str("there is no space left"),
-            Self::TooLarge => write!(f, "a file cannot have more than {FILE_MAX} bytes"),
+            Self::TooLarge => write!(
+                f,
+                "a file cannot have more than {FILE_MAX} bytes, the target of a symlink not more than {}",
+                super::layout::TARGET_MAX
+            ),
             Self::ReadOnly => f.write_str("the file system is read-only"),
             Self::IntoItself => {
                 f.write_str("a directory cannot be moved into itself or into one below it")

@@ -1,7 +1,7 @@
 //! What lies on the disk, byte for byte. All numbers are little-endian.
 
 use zerocopy::{
-    FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
+    FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned,
     little_endian::{I32, I64, U16, U32, U64},
 };
 
@@ -27,6 +27,8 @@ pub(crate) const POINTERS: u32 = 1024;
 pub(crate) const DOUBLE_START: u32 = DIRECT + POINTERS;
 /// The size of a directory entry in bytes.
 pub(crate) const ENTRY: u32 = 260;
+/// The longest target of a symlink in bytes, as long as a path may be elsewhere.
+pub(crate) const TARGET_MAX: usize = 4095;
 /// The device number of an inode that is no device.
 const NO_DEVICE: u64 = 100;
 
@@ -75,9 +77,6 @@ pub(crate) struct DiskInode {
     changed: DiskTime,
 }
 
-/// The size of an inode in bytes.
-pub(crate) const INODE: u32 = size_of::<DiskInode>() as u32;
-
 impl DiskInode {
     /// Makes an inode without content.
     pub(crate) fn new(kind: Kind, links: u16, times: Times) -> Self {
@@ -87,6 +86,11 @@ impl DiskInode {
         inode.device = NO_DEVICE.into();
         inode.set_times(times);
         inode
+    }
+
+    /// The same with another count of links.
+    pub(crate) fn with_links(self, links: u16) -> Self {
+        Self { links: links.into(), ..self }
     }
 
     pub(crate) fn times(&self) -> Times {
@@ -104,9 +108,10 @@ impl DiskInode {
     }
 }
 
+/// A point in time.
 #[derive(Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
-struct DiskTime {
+pub(crate) struct DiskTime {
     seconds: I64,
     nanoseconds: I32,
     padding: [u8; 4],

@@ -19,25 +19,35 @@ extern crate alloc;
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+mod blocks;
 mod check;
+mod commit;
+mod data;
+mod directory;
+mod disk;
+mod entries;
 mod error;
 mod file;
 mod format;
 mod inode;
 mod layout;
 mod locks;
+mod map;
 mod mount;
+mod names;
 mod path;
+mod rename;
 mod storage;
 
 #[cfg(any(test, feature = "std"))]
 pub use self::locks::StdLocks;
 pub use self::{
     check::{Fault, Problem, Report, Severity, check, repair},
+    directory::Entry,
     error::{Error, NameError, Result},
     file::File,
     format::format,
-    inode::{Entry, Inode, Stat},
+    inode::{Inode, Stat},
     layout::{Kind, Time, Times},
     locks::{Locks, RwLock},
     mount::{FileSystem, MountOptions, Statfs},

@@ -1,8 +1,16 @@
 //! A mounted file system.
 
 use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 
-use super::{Inode, Locks, Result, Storage, Time};
+use super::{
+    Error, Inode, Kind, Locks, Result, RwLock, Storage, Time,
+    commit::{Group, Health},
+    disk::{Disk, corrupt},
+    inode::{Node, Table},
+    layout::ROOT,
+    map::FreeMap,
+};
 
 /// The choices of whoever mounts.
 #[derive(Clone, Copy, Debug)]
@@ -26,63 +34,172 @@ pub struct Statfs {
     pub blocks: u32,
     /// The blocks that it says to have; more than it has if the storage ends before.
     pub claimed: u32,
-    /// The blocks that a new file may get.
+    /// The blocks that new files may get.
     pub unused: u32,
+}
+
+/// What all handles of one file system share.
+///
+/// Locks are taken in the order of the fields, and an inode's between `ops` and `table`. Only who has `names` holds
+/// the locks of several inodes. Readers take only the inode's.
+pub(crate) struct Shared<S: Storage, L: Locks> {
+    pub(crate) disk: Disk<S>,
+    read_only: bool,
+    now: fn() -> Time,
+    /// Whoever changes names of entries has it alone, so that what it has looked up stays true.
+    pub(crate) names: L::RwLock<()>,
+    /// Whoever changes anything reads it, a commit has it alone.
+    pub(crate) ops: L::RwLock<()>,
+    /// What has changed since the last commit.
+    pub(crate) group: L::RwLock<Group<L>>,
+    pub(crate) table: L::RwLock<Table<L>>,
+    pub(crate) space: L::RwLock<FreeMap>,
+    /// A [`Health`].
+    pub(crate) health: AtomicU8,
+    /// The commits that were started, and the last one that was completed.
+    pub(crate) started: AtomicU64,
+    pub(crate) completed: AtomicU64,
+    /// A commit has left writes for the next flush.
+    pub(crate) unflushed: AtomicBool,
+}
+
+impl<S: Storage, L: Locks> Shared<S, L> {
+    /// Says whether changes are possible.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ReadOnly`] and [`Error::Failed`].
+    pub(crate) fn writable(&self) -> Result<(), S::Error> {
+        if self.read_only {
+            Err(Error::ReadOnly)
+        } else if self.health.load(Relaxed) != Health::Good as u8 {
+            Err(Error::Failed)
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        (self.now)()
+    }
+
+    /// Lets `change` change something, between two commits. It must leave everything consistent when it fails. If
+    /// there is no space but the next commit brings some, that is done, and `change` called again.
+    pub(crate) fn change<T>(
+        &self,
+        mut change: impl FnMut() -> Result<T, S::Error>,
+    ) -> Result<T, S::Error> {
+        let mut change = || {
+            let _running = self.ops.read();
+            self.writable()?;
+            change()
+        };
+        if self.group.read().is_full() {
+            self.commit()?;
+        }
+        match change() {
+            Err(Error::NoSpace) if self.could_free() => {
+                self.commit()?;
+                change()
+            }
+            result => result,
+        }
+    }
+
+    fn could_free(&self) -> bool {
+        self.space.read().has_pending() || self.group.read().has_orphans()
+    }
 }
 
 /// A mounted file system. Clones stand for the same one.
 pub struct FileSystem<S: Storage, L: Locks> {
-    shared: Arc<(S, core::marker::PhantomData<L>)>,
+    pub(crate) shared: Arc<Shared<S, L>>,
+    root: Arc<Node<L>>,
 }
 
 impl<S: Storage, L: Locks> Clone for FileSystem<S, L> {
     fn clone(&self) -> Self {
-        Self { shared: self.shared.clone() }
+        Self { shared: self.shared.clone(), root: self.root.clone() }
     }
 }
 
 impl<S: Storage, L: Locks> FileSystem<S, L> {
-    /// Mounts what lies on `storage`.
+    /// Mounts what lies on `storage`. A file system that a power cut has left needs no check before.
+    ///
+    /// Nothing is written until the first [`Self::sync`] or [`Inode::fsync`] after a change, except for data.
     ///
     /// # Errors
     ///
-    /// [`Error::WrongMagic`](crate::Error::WrongMagic), [`Error::Corrupt`](crate::Error::Corrupt), and those of the storage.
+    /// [`Error::WrongMagic`], [`Error::Corrupt`], and those of the storage.
     pub fn mount(storage: S, options: MountOptions) -> Result<Self, S::Error> {
-        let _ = (storage, options);
-        todo!()
+        let read_only = options.read_only || storage.read_only();
+        let disk = Disk::open(storage)?;
+        let space = FreeMap::load(&disk)?;
+        let shared = Shared {
+            disk,
+            read_only,
+            now: options.now,
+            names: L::RwLock::new(()),
+            ops: L::RwLock::new(()),
+            group: L::RwLock::new(Group::new()),
+            table: L::RwLock::new(Table::new()),
+            space: L::RwLock::new(space),
+            health: AtomicU8::new(Health::Good as u8),
+            started: AtomicU64::new(0),
+            completed: AtomicU64::new(0),
+            unflushed: AtomicBool::new(false),
+        };
+        let root = shared.node(ROOT)?;
+        if root.kind() != Some(Kind::Directory) {
+            return Err(corrupt("the root is no directory", ROOT));
+        }
+        Ok(Self { shared: Arc::new(shared), root })
     }
 
     /// Returns the root directory.
     pub fn root(&self) -> Inode<S, L> {
-        todo!()
+        Inode::new(&self.shared, self.root.clone(), Kind::Directory)
     }
 
     /// Returns the inode of a number that an entry of a directory has.
     ///
     /// # Errors
     ///
-    /// [`Error::Corrupt`](crate::Error::Corrupt) if no inode lies there, and those of the storage.
+    /// [`Error::Corrupt`] if no inode lies there, [`Error::Removed`] if it has no name any more, and those of the storage.
     pub fn open(&self, number: u32) -> Result<Inode<S, L>, S::Error> {
-        let _ = number;
-        todo!()
+        let inode = Inode::open(&self.shared, number)?;
+        if inode.node.state.read().removed {
+            return Err(Error::Removed);
+        }
+        Ok(inode)
     }
 
-    /// Makes everything durable that has been done before.
+    /// Makes everything durable that has been done before, and leaves the disk such that a check finds
+    /// nothing. On a read-only mount it does nothing.
     ///
     /// # Errors
     ///
-    /// Those of the storage; it may be tried again.
+    /// Those of the storage, after which it may be tried again, and [`Error::Failed`].
     pub fn sync(&self) -> Result<(), S::Error> {
-        todo!()
+        self.shared.commit()?;
+        if self.shared.unflushed.swap(false, Relaxed) {
+            self.shared.disk.flush().inspect_err(|_| self.shared.unflushed.store(true, Relaxed))?;
+        }
+        Ok(())
     }
 
     /// Returns the space and its use.
     pub fn statfs(&self) -> Statfs {
-        todo!()
+        let disk = &self.shared.disk;
+        Statfs { blocks: disk.end, claimed: disk.blocks, unused: self.shared.space.read().unused() }
     }
 
     /// Returns the storage.
     pub fn storage(&self) -> &S {
-        &self.shared.0
+        &self.shared.disk.storage
     }
 }

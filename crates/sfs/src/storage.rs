@@ -49,7 +49,7 @@ pub trait Storage: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Those of the device; nothing is known about those writes then.
+    /// Those of the device; nothing is known about those writes then, and the next flush is for them too.
     fn flush(&self) -> Result<(), Self::Error>;
 
     /// Tells that `count` blocks from `first` on will be read soon. Does not wait.
@@ -60,5 +60,41 @@ pub trait Storage: Send + Sync {
     /// Tells that the content of a block is not needed any more.
     fn forget(&self, block: u32) {
         let _ = block;
+    }
+}
+
+impl<S: Storage> Storage for &S {
+    type Error = S::Error;
+
+    fn capacity(&self) -> u64 {
+        S::capacity(self)
+    }
+
+    fn read_only(&self) -> bool {
+        S::read_only(self)
+    }
+
+    fn read(&self, block: u32, offset: usize, data: &mut [u8]) -> Result<(), Self::Error> {
+        S::read(self, block, offset, data)
+    }
+
+    fn write(&self, block: u32, offset: usize, data: &[u8]) -> Result<(), Self::Error> {
+        S::write(self, block, offset, data)
+    }
+
+    fn view(&self, block: u32, look: &mut dyn FnMut(&[u8])) -> Result<(), Self::Error> {
+        S::view(self, block, look)
+    }
+
+    fn flush(&self) -> Result<(), Self::Error> {
+        S::flush(self)
+    }
+
+    fn prefetch(&self, first: u32, count: u32) {
+        S::prefetch(self, first, count);
+    }
+
+    fn forget(&self, block: u32) {
+        S::forget(self, block);
     }
 }

@@ -1,9 +1,21 @@
-//! Files, directories and symlinks.
+//! Files, directories and symlinks, as they are used.
 
-use alloc::{string::String, sync::Arc, vec::Vec};
-use core::{marker::PhantomData, ops::ControlFlow};
+mod node;
 
-use super::{Kind, Locks, Result, Storage, Times};
+use alloc::{
+    borrow::ToOwned,
+    string::{String, ToString},
+    sync::Arc,
+    vec,
+    vec::Vec,
+};
+use core::{fmt, ops::ControlFlow};
+
+pub(crate) use self::node::{Node, State, Table};
+use super::{
+    Error, Kind, Locks, Result, RwLock, Storage, Times, directory::Entry, disk::corrupt,
+    layout::TARGET_MAX, mount::Shared, names,
+};
 
 /// What is known about an inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,9 +24,9 @@ pub struct Stat {
     pub number: u32,
     /// What it is.
     pub kind: Kind,
-    /// The size of its content in bytes.
+    /// The size of its content in bytes; for a directory, 260 for each entry.
     pub size: u32,
-    /// Its names; for a directory, 2 and its subdirectories.
+    /// Its names; for a directory, 2 and its subdirectories. It may be higher after a power cut.
     pub links: u16,
     /// The blocks of its content, without those that hold pointers.
     pub blocks: u32,
@@ -22,87 +34,196 @@ pub struct Stat {
     pub times: Times,
 }
 
-/// One entry of a directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry<'a> {
-    /// The name.
-    pub name: &'a str,
-    /// The number of the inode that it names.
-    pub inode: u32,
-}
-
 /// A file, directory or symlink. Clones stand for the same one.
 ///
 /// A file that has lost its last name lives until its last handle is gone; its space is free after the
 /// next [`FileSystem::sync`](crate::FileSystem::sync) then.
+///
+/// Every method may be called from several threads at once, and may wait for the storage. Readers of an
+/// inode wait for nobody but its writers; changes of names wait for each other.
 pub struct Inode<S: Storage, L: Locks> {
-    shared: Arc<(S, PhantomData<L>)>,
+    pub(crate) shared: Arc<Shared<S, L>>,
+    pub(crate) node: Arc<Node<L>>,
+    kind: Kind,
 }
 
 impl<S: Storage, L: Locks> Clone for Inode<S, L> {
     fn clone(&self) -> Self {
-        Self { shared: self.shared.clone() }
+        Self { shared: self.shared.clone(), node: self.node.clone(), kind: self.kind }
     }
 }
 
-#[allow(missing_docs, unused_variables)]
+impl<S: Storage, L: Locks> fmt::Debug for Inode<S, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inode").field("number", &self.number()).field("kind", &self.kind).finish()
+    }
+}
+
 impl<S: Storage, L: Locks> Inode<S, L> {
+    pub(crate) fn new(shared: &Arc<Shared<S, L>>, node: Arc<Node<L>>, kind: Kind) -> Self {
+        Self { shared: shared.clone(), node, kind }
+    }
+
+    /// Finds the inode of a number.
+    pub(crate) fn open(shared: &Arc<Shared<S, L>>, number: u32) -> Result<Self, S::Error> {
+        let node = shared.node(number)?;
+        let kind = node.kind().ok_or(corrupt("no inode lies there", number))?;
+        Ok(Self::new(shared, node, kind))
+    }
+
+    /// Returns its number, which no other inode of the file system has as long as this handle lives.
     pub fn number(&self) -> u32 {
-        todo!()
+        self.node.number
     }
+
+    /// Returns what it is.
     pub fn kind(&self) -> Kind {
-        todo!()
+        self.kind
     }
+
+    /// Returns what is known about it.
     pub fn stat(&self) -> Stat {
-        todo!()
+        let state = self.node.state.read();
+        Stat {
+            number: self.number(),
+            kind: self.kind,
+            size: state.size(),
+            links: state.links(),
+            blocks: state.blocks(),
+            times: state.inode.times(),
+        }
     }
+
+    /// Reads the content of a file from byte `offset` on. Returns the number of bytes, which is smaller than the length of `data`
+    /// only at the end of the file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::IsDirectory`], [`Error::NotFile`], [`Error::Corrupt`], and those of the storage.
     pub fn read_at(&self, offset: u64, data: &mut [u8]) -> Result<usize, S::Error> {
-        todo!()
+        self.expect_file()?;
+        self.shared.read_content(&self.node, &self.node.state.read(), offset, data)
     }
+
+    /// Writes to a file from byte `offset` on. If that is behind its end, the gap is filled with zeros. Returns the number of
+    /// bytes, which is smaller than the length of `data` if something failed behind them.
+    ///
+    /// The data is durable after [`Self::fsync`]. Overwritten data may be so before, in part; the file's size is not.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::read_at`], [`Error::TooLarge`] if the file would end beyond
+    /// [`FILE_MAX`](crate::FILE_MAX), [`Error::NoSpace`], [`Error::ReadOnly`], [`Error::Failed`]. If the storage fails,
+    /// data that was overwritten may be old or new.
     pub fn write_at(&self, offset: u64, data: &[u8]) -> Result<usize, S::Error> {
-        todo!()
+        self.expect_file()?;
+        self.shared.change(|| {
+            let mut state = self.shared.edit(&self.node);
+            let written = self.shared.write_content(&mut state, self.number(), offset, data)?;
+            state.modified(self.shared.now());
+            Ok(written)
+        })
     }
+
+    /// Cuts a file to `size` bytes, or makes it so large with zeros.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::write_at`].
     pub fn truncate(&self, size: u64) -> Result<(), S::Error> {
-        todo!()
+        self.expect_file()?;
+        self.shared.change(|| {
+            let mut state = self.shared.edit(&self.node);
+            self.shared.resize(&mut state, self.number(), size)?;
+            state.modified(self.shared.now());
+            Ok(())
+        })
     }
+
+    /// Makes durable what has been done before, to this inode and to others. Space that was freed may
+    /// become so later.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`FileSystem::sync`](crate::FileSystem::sync).
     pub fn fsync(&self) -> Result<(), S::Error> {
-        todo!()
+        self.shared.commit()
     }
+
+    /// Returns what an entry of this directory names; "." and ".." are entries.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotDirectory`], [`Error::NotFound`], [`Error::InvalidName`], [`Error::Corrupt`], and those of
+    /// the storage.
     pub fn lookup(&self, name: &str) -> Result<Self, S::Error> {
-        todo!()
+        self.expect_directory()?;
+        names::check_lookup(name)?;
+        // Under the lock, as the inode could lose its name and its block before it is opened.
+        let state = self.node.state.read();
+        let found = self.shared.find(&state, name)?.ok_or(Error::NotFound)?;
+        Self::open(&self.shared, found.inode)
     }
-    pub fn create(&self, name: &str) -> Result<Self, S::Error> {
-        todo!()
-    }
-    pub fn mkdir(&self, name: &str) -> Result<Self, S::Error> {
-        todo!()
-    }
-    pub fn symlink(&self, name: &str, target: &str) -> Result<Self, S::Error> {
-        todo!()
-    }
-    pub fn link(&self, name: &str, target: &Self) -> Result<(), S::Error> {
-        todo!()
-    }
-    pub fn unlink(&self, name: &str) -> Result<(), S::Error> {
-        todo!()
-    }
-    pub fn rmdir(&self, name: &str) -> Result<(), S::Error> {
-        todo!()
-    }
-    pub fn rename(&self, name: &str, new_directory: &Self, new_name: &str) -> Result<(), S::Error> {
-        todo!()
-    }
-    pub fn read_link(&self) -> Result<String, S::Error> {
-        todo!()
-    }
-    /// Shows the entries one after another, "." and ".." first, until `look` says to stop; it must not use the file system.
+
+    /// Shows the entries of this directory one after another, "." and ".." first, until `look` breaks it off.
+    ///
+    /// The directory does not change meanwhile: whoever wants to change it waits. So `look` must
+    /// not use the file system; [`Self::entries`] is for that.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotDirectory`], [`Error::Corrupt`], and those of the storage, after the entries before.
     pub fn visit(
         &self,
         look: &mut dyn FnMut(Entry<'_>) -> ControlFlow<()>,
     ) -> Result<(), S::Error> {
-        todo!()
+        self.expect_directory()?;
+        self.shared.visit(&self.node.state.read(), self.number(), look)
     }
+
+    /// Returns the entries of this directory, "." and ".." first, as they were at one moment.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::visit`].
     pub fn entries(&self) -> Result<Vec<(String, u32)>, S::Error> {
-        todo!()
+        let mut entries = Vec::new();
+        self.visit(&mut |entry| {
+            entries.push((entry.name.to_owned(), entry.inode));
+            ControlFlow::Continue(())
+        })?;
+        Ok(entries)
+    }
+
+    /// Returns the path that a symlink stands for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotSymlink`], [`Error::Corrupt`] if it is no text or longer than any path, and those of the storage.
+    pub fn read_link(&self) -> Result<String, S::Error> {
+        if self.kind != Kind::Symlink {
+            return Err(Error::NotSymlink);
+        }
+        let state = self.node.state.read();
+        let length = state.size() as usize;
+        if length > TARGET_MAX {
+            return Err(corrupt("a symlink is longer than any path", self.number()));
+        }
+        let mut target = vec![0; length];
+        self.shared.read_content(&self.node, &state, 0, &mut target)?;
+        let target = core::str::from_utf8(&target);
+        target.map(str::to_string).map_err(|_| corrupt("a symlink is no text", self.number()))
+    }
+
+    pub(crate) fn expect_directory(&self) -> Result<(), S::Error> {
+        if self.kind == Kind::Directory { Ok(()) } else { Err(Error::NotDirectory) }
+    }
+
+    fn expect_file(&self) -> Result<(), S::Error> {
+        match self.kind {
+            Kind::File => Ok(()),
+            Kind::Directory => Err(Error::IsDirectory),
+            _ => Err(Error::NotFile),
+        }
     }
 }

@@ -1,0 +1,323 @@
+//! How changes become durable.
+//!
+//! Data, directories and pointers go to the storage as soon as they change, to places that nothing durable reaches. What
+//! does reach them, the inodes, stays in memory, and so does the free map. A commit writes them, in phases with a flush
+//! between: after a power cut in any of them the disk holds the state before or after each change, and at worst blocks
+//! that nobody uses and counts of links that are too high.
+//!
+//! The atom is the sector with an inode. A change within one directory is one such sector. What moves between
+//! directories must not get lost: the directories that *took* something come before those that *gave* something away, and
+//! no directory is both in one commit.
+
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    vec::Vec,
+};
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+
+use zerocopy::IntoBytes;
+
+use super::{
+    BLOCK_SIZE, Error, Kind, Locks, Result, RwLock, Storage,
+    inode::{Node, State},
+    layout::{DiskInode, SUPERBLOCK, Superblock},
+    mount::Shared,
+};
+
+/// With so many inodes a group is committed before the next change.
+const GROUP_MAX: usize = 4096;
+
+/// What may be done with a mounted file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Health {
+    /// All.
+    Good,
+    /// A commit has failed when some inodes were on their way. It must be completed before anything else changes.
+    Halfway,
+    /// Memory and storage may differ. Nothing may be changed or committed any more.
+    Lost,
+}
+
+/// What has changed since the last commit.
+pub(crate) struct Group<L: Locks> {
+    /// Inodes that differ from the disk.
+    changed: BTreeMap<u32, Arc<Node<L>>>,
+    /// Inodes without a name, whose blocks are in use until their last handle is gone.
+    orphans: Vec<Arc<Node<L>>>,
+    /// Directories that have got a name for an inode that has a durable name elsewhere.
+    took: BTreeSet<u32>,
+    /// Directories that have lost a name of an inode that has a new name elsewhere.
+    gave: BTreeSet<u32>,
+    /// A directory that has moved to another one. It is the only one then that moved between directories.
+    moved: Option<u32>,
+}
+
+impl<L: Locks> Group<L> {
+    pub(crate) fn new() -> Self {
+        Self {
+            changed: BTreeMap::new(),
+            orphans: Vec::new(),
+            took: BTreeSet::new(),
+            gave: BTreeSet::new(),
+            moved: None,
+        }
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.changed.len() + self.orphans.len() >= GROUP_MAX
+    }
+
+    pub(crate) fn has_orphans(&self) -> bool {
+        !self.orphans.is_empty()
+    }
+
+    /// Keeps an inode that has lost its last name.
+    pub(crate) fn orphan(&mut self, node: &Arc<Node<L>>) {
+        self.changed.remove(&node.number);
+        self.orphans.push(node.clone());
+    }
+
+    pub(crate) fn gave(&self, directory: u32) -> bool {
+        self.gave.contains(&directory)
+    }
+
+    /// Returns `true` if changes of this order may join the group.
+    pub(crate) fn admits(&self, order: &Order) -> bool {
+        let ordered = !self.took.is_empty() || !self.gave.is_empty();
+        let none = order.takes.is_none() && order.gives.is_none();
+        none || !(self.moved.is_some()
+            || (order.alone || order.moves.is_some()) && ordered
+            || order.takes.is_some_and(|directory| self.gave.contains(&directory))
+            || order.gives.is_some_and(|directory| self.took.contains(&directory)))
+    }
+
+    pub(crate) fn join(&mut self, order: &Order) {
+        self.took.extend(order.takes);
+        self.gave.extend(order.gives);
+        self.moved = self.moved.or(order.moves);
+    }
+}
+
+/// The order in which directories must become durable for the sake of one change.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Order {
+    /// This directory first.
+    pub(crate) takes: Option<u32>,
+    /// This one last.
+    pub(crate) gives: Option<u32>,
+    /// This one, a directory that moved, between them.
+    pub(crate) moves: Option<u32>,
+    /// The first one gives something away as well, which must not depend on others.
+    pub(crate) alone: bool,
+}
+
+impl<S: Storage, L: Locks> Shared<S, L> {
+    /// Takes an inode's lock in order to change it, and lets the next commit look at it. Only within [`Self::change`].
+    pub(crate) fn edit<'n>(
+        &self,
+        node: &'n Arc<Node<L>>,
+    ) -> <L::RwLock<State> as RwLock<State>>::Write<'n> {
+        let mut state = node.state.write();
+        if !state.in_group && !state.removed {
+            state.in_group = true;
+            self.group.write().changed.insert(node.number, node.clone());
+        }
+        state
+    }
+
+    /// Lets nothing be changed any more: a write has failed that may have left half a change.
+    pub(crate) fn give_up(&self) {
+        self.health.store(Health::Lost as u8, SeqCst);
+    }
+
+    /// Makes everything durable that has been done before. Callers that come while a commit runs share the next one.
+    pub(crate) fn commit(&self) -> Result<(), S::Error> {
+        if self.is_read_only() {
+            return Ok(());
+        }
+        let ticket = self.started.load(SeqCst) + 1;
+        let _alone = self.ops.write();
+        if self.completed.load(SeqCst) >= ticket {
+            return Ok(());
+        }
+        let number = self.started.fetch_add(1, SeqCst) + 1;
+        self.run_phases()?;
+        self.completed.store(number, SeqCst);
+        Ok(())
+    }
+
+    /// The phases of a commit. The caller has `ops` alone.
+    fn run_phases(&self) -> Result<(), S::Error> {
+        if self.health.load(SeqCst) == Health::Lost as u8 {
+            return Err(Error::Failed);
+        }
+        let mut group = self.group.write();
+        let again = self.health.load(SeqCst) == Health::Halfway as u8;
+
+        // Phase 1: what the inodes will refer to. Nothing durable refers to it yet.
+        let mut flushed = false;
+        if !again {
+            self.release_orphans(&mut group);
+            if self.write_ahead(&group)? {
+                self.flush()?;
+                flushed = true;
+            }
+        }
+
+        // Phase 2: the inodes. From here on, both the old and the new inodes may be durable.
+        self.health.store(Health::Halfway as u8, SeqCst);
+        let ranks: [fn(&Group<L>, u32) -> bool; 3] = [
+            |group, number| !group.gave.contains(&number) && group.moved != Some(number),
+            |group, number| group.moved == Some(number),
+            |group, number| group.gave.contains(&number),
+        ];
+        for rank in ranks {
+            if self.write_changed(&group, |number| rank(&group, number))? {
+                self.flush()?;
+                flushed = true;
+            }
+        }
+        if !flushed {
+            self.flush()?;
+        }
+        self.health.store(Health::Good as u8, SeqCst);
+
+        // Phase 3: what only frees something. The flush of the next commit may carry it.
+        self.finish(&mut group)
+    }
+
+    fn flush(&self) -> Result<(), S::Error> {
+        self.disk.flush()?;
+        self.unflushed.store(false, Relaxed);
+        Ok(())
+    }
+
+    /// Gives back what inodes have that nobody can reach any more.
+    fn release_orphans(&self, group: &mut Group<L>) {
+        group.orphans.retain(|node| {
+            if !self.table.write().remove_unused(node) {
+                return true;
+            }
+            // A table that cannot be read costs its blocks until the next repair.
+            if let Ok(surplus) = self.list_surplus(&node.state.read(), 0) {
+                self.release(surplus.into_iter().flat_map(|(first, count)| first..first + count));
+            }
+            self.release([node.number]);
+            false
+        });
+    }
+
+    /// Writes the free map, new inodes and raised counts. Returns `true` if they, or what has been written since
+    /// the last commit, must be durable before the inodes.
+    fn write_ahead(&self, group: &Group<L>) -> Result<bool, S::Error> {
+        let mut needed = self.write_map()?;
+        for node in group.changed.values() {
+            let state = node.state.read();
+            let Some(saved) = &state.saved else {
+                let mut block = alloc::vec![0; BLOCK_SIZE];
+                if let Some(start) = block.first_chunk_mut::<{ size_of::<DiskInode>() }>() {
+                    start.copy_from_slice(state.inode.as_bytes());
+                }
+                self.disk.write(node.number, 0, &block)?;
+                needed = true;
+                continue;
+            };
+            let links = ahead(group, node, &state);
+            if links > saved.links.get() {
+                self.write_inode(node, saved.with_links(links))?;
+                needed = true;
+            }
+            needed |= state.size() > saved.size.get();
+        }
+        Ok(needed)
+    }
+
+    /// Writes those changed inodes that `chosen` picks. Returns `true` if there are any.
+    fn write_changed(
+        &self,
+        group: &Group<L>,
+        chosen: impl Fn(u32) -> bool,
+    ) -> Result<bool, S::Error> {
+        let mut any = false;
+        for node in group.changed.values().filter(|node| chosen(node.number)) {
+            let state = node.state.read();
+            let links = ahead(group, node, &state).max(lower_bound(node, &state));
+            let inode = state.inode.with_links(links);
+            if state.saved.is_some_and(|saved| saved.as_bytes() != state.inode.as_bytes()) {
+                self.write_inode(node, inode)?;
+                any = true;
+            }
+        }
+        Ok(any)
+    }
+
+    /// Lowers counts of links, frees what was waiting for that, and starts a new group.
+    fn finish(&self, group: &mut Group<L>) -> Result<(), S::Error> {
+        let mut result = Ok(());
+        let mut late = BTreeMap::new();
+        for (number, node) in core::mem::take(&mut group.changed) {
+            let mut state = node.state.write();
+            let links = ahead(group, &node, &state).max(lower_bound(&node, &state));
+            let durable = state.inode.with_links(links);
+            if state.saved.is_some() && links != state.links() {
+                self.unflushed.store(true, Relaxed);
+                let inode = state.inode;
+                if let Err(error) = self.write_inode(&node, inode) {
+                    // The next commit tries again.
+                    state.saved = Some(durable);
+                    drop(state);
+                    late.insert(number, node);
+                    result = Err(error);
+                    continue;
+                }
+            }
+            state.saved = Some(state.inode);
+            state.in_group = false;
+        }
+        let orphans = core::mem::take(&mut group.orphans);
+        *group = Group { changed: late, orphans, ..Group::new() };
+        self.space.write().settle(|block| self.disk.storage.forget(block));
+        self.write_map().and(result)
+    }
+
+    /// Writes what has changed of the free map, and the count of unused blocks. Returns `true` if something was written.
+    fn write_map(&self) -> Result<bool, S::Error> {
+        let mut space = self.space.write();
+        if !space.is_changed() {
+            return Ok(false);
+        }
+        self.unflushed.store(true, Relaxed);
+        // The count first: if it fails, the map is still known to differ.
+        let superblock = Superblock::new(self.disk.blocks, space.unused_on_disk());
+        self.disk.write(SUPERBLOCK, 0, superblock.as_bytes())?;
+        space.write(&self.disk)?;
+        Ok(true)
+    }
+
+    fn write_inode(&self, node: &Node<L>, inode: DiskInode) -> Result<(), S::Error> {
+        self.disk.write(node.number, 0, inode.as_bytes())
+    }
+}
+
+/// The count of links that an inode must have before the names change: all that it has and will have.
+fn ahead<L: Locks>(group: &Group<L>, node: &Node<L>, state: &State) -> u16 {
+    match node.kind() {
+        // Its parents count its subdirectories in the same sector as they name them; but while it moves it has two names.
+        Some(Kind::Directory) => {
+            let moves = group.moved == Some(node.number) && !state.removed;
+            let saved = state.saved.map_or(0, |saved| saved.links.get());
+            if moves { saved.max(state.links()).saturating_add(1) } else { 0 }
+        }
+        _ => state.links(),
+    }
+}
+
+/// The count of links below which an inode must not be as long as the old names may be there.
+fn lower_bound<L: Locks>(node: &Node<L>, state: &State) -> u16 {
+    match node.kind() {
+        Some(Kind::Directory) => state.links(),
+        _ => state.saved.map_or(0, |saved| saved.links.get()).max(state.links()),
+    }
+}
