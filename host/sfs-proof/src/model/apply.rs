@@ -59,6 +59,8 @@ pub type Expected = Result<Done, Vec<Refusal>>;
 
 /// The largest size of a file.
 const LARGEST: u64 = u32::MAX as u64;
+/// The longest target of a symlink: what a path may have elsewhere, too.
+const LONGEST_TARGET: usize = 4095;
 /// The longest name.
 const LONGEST: usize = 255;
 
@@ -222,6 +224,9 @@ impl State {
         if matches!(&body, Body::Symlink(target) if target.is_empty()) {
             why.push(Refusal::InvalidName);
         }
+        if matches!(&body, Body::Symlink(target) if target.len() > LONGEST_TARGET) {
+            why.push(Refusal::TooLarge);
+        }
         if !why.is_empty() {
             return Err(why);
         }
@@ -290,11 +295,14 @@ impl State {
             why.push(Refusal::IntoItself);
         }
         if let Some(replaced) = replaced {
-            match (is_directory, self.names(replaced)) {
+            let names = self.names(replaced);
+            match (is_directory, names) {
                 (false, Some(_)) => why.push(Refusal::IsDirectory),
                 (true, None) => why.push(Refusal::NotDirectory),
-                (_, Some(names)) if !names.is_empty() => why.push(Refusal::NotEmpty),
                 _ => (),
+            }
+            if names.is_some_and(|names| !names.is_empty()) {
+                why.push(Refusal::NotEmpty);
             }
         }
         if !why.is_empty() {

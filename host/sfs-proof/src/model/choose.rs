@@ -100,7 +100,7 @@ impl<'a> Chooser<'a> {
     }
 
     fn target_length(&mut self) -> usize {
-        if self.rng.u8(..8) == 0 { self.rng.usize(4000..5000) } else { self.rng.usize(1..60) }
+        if self.rng.u8(..8) == 0 { self.rng.usize(3900..4200) } else { self.rng.usize(1..60) }
     }
 
     fn offset(&mut self) -> u64 {
