@@ -274,6 +274,7 @@ impl<S: Storage, L: Locks> Shared<S, L> {
                 }
             }
             state.saved = Some(state.inode);
+            state.gained = 0;
             state.in_group = false;
         }
         let orphans = core::mem::take(&mut group.orphans);
@@ -310,7 +311,10 @@ fn ahead<L: Locks>(group: &Group<L>, node: &Node<L>, state: &State) -> u16 {
             let saved = state.saved.map_or(0, |saved| saved.links.get());
             if moves { saved.max(state.links()).saturating_add(1) } else { 0 }
         }
-        _ => state.links(),
+        _ => {
+            let saved = state.saved.map_or(state.links(), |saved| saved.links.get());
+            saved.saturating_add(state.gained).max(state.links())
+        }
     }
 }
 

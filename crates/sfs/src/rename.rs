@@ -156,6 +156,7 @@ impl<S: Storage, L: Locks> Inode<S, L> {
             from.modified(now);
             to.modified(now);
             state.changed(now);
+            state.gained = state.gained.saturating_add(1);
             shared.group.write().join(&order);
             Ok(())
         })

@@ -48,11 +48,13 @@ pub(crate) struct State {
     pub(crate) in_group: bool,
     /// It has lost its last name.
     pub(crate) removed: bool,
+    /// The names that it has got since the last commit, whatever became of them.
+    pub(crate) gained: u16,
 }
 
 impl State {
     fn new(inode: DiskInode, saved: Option<DiskInode>) -> Self {
-        Self { inode, saved, in_group: false, removed: false }
+        Self { inode, saved, in_group: false, removed: false, gained: 0 }
     }
 
     pub(crate) fn size(&self) -> u32 {
