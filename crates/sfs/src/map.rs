@@ -62,6 +62,11 @@ impl Bits {
         None
     }
 
+    /// The number of bits that are 1.
+    pub(crate) fn count(&self) -> u32 {
+        self.words.iter().map(|word| word.count_ones()).sum()
+    }
+
     /// Calls `each` for every bit that is 1, and clears them all.
     pub(crate) fn drain(&mut self, mut each: impl FnMut(u32)) {
         let mut next = self.next(0);
@@ -74,6 +79,23 @@ impl Bits {
         }
         self.used = 0..0;
     }
+}
+
+/// Shows the map on the disk, as far as the storage has it: the number of a block, and the bits of the 64 blocks from there
+/// on.
+pub(crate) fn each_word<S: Storage>(
+    disk: &Disk<S>,
+    mut look: impl FnMut(u32, u64),
+) -> Result<(), S::Error> {
+    for index in (0..disk.map_blocks()).take_while(|index| disk.has(FREE_MAP + index, 1)) {
+        disk.view(FREE_MAP + index, |bytes| {
+            let (words, _) = bytes.as_chunks();
+            for (number, word) in words.iter().enumerate() {
+                look(index * BITS + number as u32 * WORD, u64::from_le_bytes(*word));
+            }
+        })?;
+    }
+    Ok(())
 }
 
 /// The free map in memory, and what is on its way from used to free and back.
@@ -104,26 +126,16 @@ impl FreeMap {
     pub(crate) fn load<S: Storage>(disk: &Disk<S>) -> Result<Self, S::Error> {
         let end = disk.end;
         let (mut free, mut unused, mut beyond) = (Bits::new(end), 0_u32, 0_u32);
-        for index in 0..disk.map_blocks() {
-            let block = FREE_MAP + index;
-            if !disk.has(block, 1) {
-                break;
+        each_word(disk, |first, word| {
+            // Only one word has blocks on both sides of the end.
+            let here = end.saturating_sub(first);
+            let mask = if here >= WORD { u64::MAX } else { (1 << here) - 1 };
+            if let Some(to) = free.words.get_mut((first / WORD) as usize) {
+                *to = word & mask;
             }
-            disk.view(block, |bytes| {
-                let (words, _) = bytes.as_chunks();
-                for (number, word) in (index as usize * WORDS_PER_BLOCK..).zip(words) {
-                    let word = u64::from_le_bytes(*word);
-                    // Only one word has blocks on both sides of the end.
-                    let here = end.saturating_sub(number as u32 * WORD);
-                    let mask = if here >= WORD { u64::MAX } else { (1 << here) - 1 };
-                    if let Some(to) = free.words.get_mut(number) {
-                        *to = word & mask;
-                    }
-                    unused += (word & mask).count_ones();
-                    beyond += (word & !mask).count_ones();
-                }
-            })?;
-        }
+            unused += (word & mask).count_ones();
+            beyond = beyond.saturating_add((word & !mask).count_ones());
+        })?;
         free.used = 0..free.words.len();
         let mut map = Self {
             free,
@@ -239,6 +251,11 @@ impl FreeMap {
             self.changed.remove(&index);
         }
         Ok(())
+    }
+
+    /// Lets the next commit write the count of unused blocks.
+    pub(crate) fn recount(&mut self) {
+        self.changed.insert(0);
     }
 
     /// Returns `true` if the map differs from the disk.

@@ -11,7 +11,7 @@ use alloc::{
 };
 use core::{fmt, ops::ControlFlow};
 
-pub(crate) use self::node::{Node, State, Table};
+pub(crate) use self::node::{Node, State, Table, read_inode};
 use super::{
     Error, Kind, Locks, Result, RwLock, Storage, Times, directory::Entry, disk::corrupt,
     layout::TARGET_MAX, mount::Shared, names,

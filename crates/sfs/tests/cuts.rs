@@ -1,0 +1,184 @@
+//! The power is cut at every write, and sectors since the last flush are lost at random.
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::{Event, Memory, Node, SectorWrite, check, content, mount, pattern};
+use fastrand::Rng;
+use sfs::{Error, Kind};
+
+/// The files by their paths, and what is in them; nothing for a directory.
+type Tree = BTreeMap<String, Option<Vec<u8>>>;
+
+fn tree(directory: &Node<'_>, path: &str, tree: &mut Tree) {
+    assert!(path.len() < 200, "endless: {path}");
+    for (name, _) in directory.entries().unwrap().into_iter().skip(2) {
+        let node = directory.lookup(&name).unwrap();
+        let path = format!("{path}/{name}");
+        let data = match node.kind() {
+            Kind::Directory => {
+                self::tree(&node, &path, tree);
+                None
+            }
+            Kind::Symlink => Some(node.read_link().unwrap().into_bytes()),
+            _ => Some(content(&node)),
+        };
+        tree.insert(path, data);
+    }
+}
+
+fn live(system: &common::System<'_>) -> Tree {
+    let mut all = Tree::new();
+    tree(&system.root(), "", &mut all);
+    all
+}
+
+fn tree_of(memory: &Memory) -> Tree {
+    live(&mount(memory))
+}
+
+/// Any operation on a handful of names in three directories. Errors are results like others.
+fn operate(system: &common::System<'_>, random: &mut Rng, number: u64) {
+    let directories = ["/", "/a", "/b", "/a/d"];
+    let mut directory = || {
+        let path = directories[random.usize(..directories.len())];
+        system.resolve(&system.root(), path).ok().filter(|node| node.kind() == Kind::Directory)
+    };
+    let (Some(from), Some(to)) = (directory(), directory()) else {
+        return;
+    };
+    let letters = ["a", "b", "c", "d", "e", "f"];
+    let (name, other) = (letters[random.usize(..6)], letters[random.usize(..6)]);
+    let result = match random.u32(..12) {
+        0 | 1 => from.create(name).map(drop),
+        2 => from.mkdir(name).map(drop),
+        3 => from.unlink(name),
+        4 => from.rmdir(name),
+        5 | 6 => from.rename(name, &to, other),
+        7 => from.symlink(name, other).map(drop),
+        8 => from.lookup(name).and_then(|target| to.link(other, &target)),
+        9 | 10 => from.lookup(name).and_then(|file| {
+            let offset = random.u64(..30_000);
+            file.write_at(offset, &pattern(number, random.usize(1..20_000))).map(drop)
+        }),
+        _ => from.lookup(name).and_then(|file| file.truncate(random.u64(..60_000))),
+    };
+    match result {
+        Ok(())
+        | Err(
+            Error::NotFound
+            | Error::Exists
+            | Error::IsDirectory
+            | Error::NotDirectory
+            | Error::NotEmpty
+            | Error::NotFile
+            | Error::IntoItself
+            | Error::NoSpace,
+        ) => (),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Looks at what a cut has left, then uses and mends it.
+fn judge(memory: &Memory, what: &str, random: &mut Rng) -> Tree {
+    let report = check(memory);
+    assert!(!report.is_broken(), "{what}: {:#?}", report.problems);
+    let found = tree_of(memory);
+    if random.u32(..4) == 0 {
+        let used = memory.copy();
+        let system = mount(&used);
+        for number in 0..6 {
+            operate(&system, random, number);
+        }
+        system.sync().unwrap();
+        let report = check(&used);
+        assert!(!report.is_broken(), "{what}, then used: {:#?}", report.problems);
+        drop(system);
+        sfs::repair(&&used).unwrap();
+        common::assert_clean(&used);
+    }
+    found
+}
+
+#[test]
+fn a_cut_leaves_nothing_broken() {
+    let sequences = std::env::var("SFS_SEQUENCES").map_or(40, |count| count.parse().unwrap());
+    let mut cuts = 0;
+    for seed in 0..sequences {
+        let mut random = Rng::with_seed(seed);
+        let memory = Memory::formatted(160);
+        let system = mount(&memory);
+        for number in 0..random.u64(..30) {
+            operate(&system, &mut random, number);
+        }
+        for directory in ["a", "b"] {
+            let _ = system.root().mkdir(directory);
+        }
+        system.sync().unwrap();
+        common::assert_clean(&memory);
+        let base = memory.copy();
+        memory.record();
+        // What was there in all states since the last commit that was complete at so many events is there after a cut.
+        let (mut kept, mut lasting) = (live(&system), Vec::new());
+        for number in 0..random.u64(1..12) {
+            operate(&system, &mut random, 100 + number);
+            let now = live(&system);
+            kept.retain(|path, data| now.get(path) == Some(data));
+            if random.u32(..3) == 0 {
+                system.root().fsync().unwrap();
+                lasting.push((memory.log().len(), std::mem::replace(&mut kept, now)));
+            }
+        }
+        let now = live(&system);
+        system.sync().unwrap();
+        let log = memory.log();
+        lasting.push((log.len(), kept));
+        assert_eq!(tree_of(&memory), now);
+        common::assert_clean(&memory);
+        let expect = |index: usize, found: &Tree, what: &str| {
+            let lasting = lasting.iter().find(|(events, _)| index < *events);
+            for (path, data) in lasting.map(|(_, tree)| tree).into_iter().flatten() {
+                assert!(found.get(path) == Some(data), "{what}: {path} is lost or differs");
+            }
+        };
+
+        let (durable, mut since) = (base, Vec::<SectorWrite>::new());
+        for (index, event) in log.iter().enumerate() {
+            match event {
+                Event::Flush => {
+                    since.drain(..).for_each(|write| durable.apply(&write));
+                    let what = format!("seed {seed}, flush at {index}");
+                    let found = judge(&durable, &what, &mut random);
+                    expect(index, &found, &what);
+                    if index + 1 == log.len() {
+                        assert_eq!(found, now, "{what}");
+                    }
+                }
+                Event::Write(writes) => {
+                    for (sector, write) in writes.iter().enumerate() {
+                        since.push(write.clone());
+                        let cut = durable.copy();
+                        since.iter().for_each(|write| cut.apply(write));
+                        let what = format!("seed {seed}, cut at {index}.{sector}");
+                        expect(index, &judge(&cut, &what, &mut random), &what);
+                        cuts += 1;
+                    }
+                    for round in 0..4 {
+                        let cut = durable.copy();
+                        let share = random.f32();
+                        since
+                            .iter()
+                            .filter(|_| random.f32() < share)
+                            .for_each(|write| cut.apply(write));
+                        let what = format!("seed {seed}, subset {round} at {index}");
+                        expect(index, &judge(&cut, &what, &mut random), &what);
+                        cuts += 1;
+                    }
+                }
+            }
+        }
+    }
+    println!("{cuts} cuts");
+    assert!(cuts > 100 * sequences);
+}
