@@ -224,8 +224,8 @@ impl<S: Storage, L: Locks> Shared<S, L> {
                 needed = true;
                 continue;
             };
-            let links = ahead(group, node, &state);
-            if links > saved.links.get() {
+            let links = links_meanwhile(node, &state);
+            if state.added > 0 && links > saved.links.get() {
                 self.write_inode(node, saved.with_links(links))?;
                 needed = true;
             }
@@ -243,7 +243,7 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         let mut any = false;
         for node in group.changed.values().filter(|node| chosen(node.number)) {
             let state = node.state.read();
-            let links = ahead(group, node, &state).max(lower_bound(node, &state));
+            let links = links_meanwhile(node, &state);
             let inode = state.inode.with_links(links);
             if state.saved.is_some_and(|saved| saved.as_bytes() != state.inode.as_bytes()) {
                 self.write_inode(node, inode)?;
@@ -259,7 +259,8 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         let mut late = BTreeMap::new();
         for (number, node) in core::mem::take(&mut group.changed) {
             let mut state = node.state.write();
-            let links = ahead(group, &node, &state).max(lower_bound(&node, &state));
+            let links = links_meanwhile(&node, &state);
+            state.added = 0;
             let durable = state.inode.with_links(links);
             if state.saved.is_some() && links != state.links() {
                 self.unflushed.store(true, Relaxed);
@@ -274,7 +275,6 @@ impl<S: Storage, L: Locks> Shared<S, L> {
                 }
             }
             state.saved = Some(state.inode);
-            state.gained = 0;
             state.in_group = false;
         }
         let orphans = core::mem::take(&mut group.orphans);
@@ -302,26 +302,15 @@ impl<S: Storage, L: Locks> Shared<S, L> {
     }
 }
 
-/// The count of links that an inode must have before the names change: all that it has and will have.
-fn ahead<L: Locks>(group: &Group<L>, node: &Node<L>, state: &State) -> u16 {
-    match node.kind() {
-        // Its parents count its subdirectories in the same sector as they name them; but while it moves it has two names.
-        Some(Kind::Directory) => {
-            let moves = group.moved == Some(node.number) && !state.removed;
-            let saved = state.saved.map_or(0, |saved| saved.links.get());
-            if moves { saved.max(state.links()).saturating_add(1) } else { 0 }
-        }
-        _ => {
-            let saved = state.saved.map_or(state.links(), |saved| saved.links.get());
-            saved.saturating_add(state.gained).max(state.links())
-        }
-    }
-}
-
-/// The count of links below which an inode must not be as long as the old names may be there.
-fn lower_bound<L: Locks>(node: &Node<L>, state: &State) -> u16 {
-    match node.kind() {
-        Some(Kind::Directory) => state.links(),
-        _ => state.saved.map_or(0, |saved| saved.links.get()).max(state.links()),
+/// The least count of links of an inode as long as its old names may be there, and its new ones too.
+fn links_meanwhile<L: Locks>(node: &Node<L>, state: &State) -> u16 {
+    let saved = state.saved.map_or(0, |saved| saved.links.get());
+    if node.kind() != Some(Kind::Directory) {
+        saved.saturating_add(state.added).max(state.links())
+    } else if state.added == 0 {
+        // It lists its subdirectories in the same sector as it counts them.
+        state.links()
+    } else {
+        saved.max(state.links()).saturating_add(state.added)
     }
 }

@@ -155,8 +155,8 @@ impl<S: Storage, L: Locks> Inode<S, L> {
             let now = shared.now();
             from.modified(now);
             to.modified(now);
+            state.added = state.added.saturating_add(1);
             state.changed(now);
-            state.gained = state.gained.saturating_add(1);
             shared.group.write().join(&order);
             Ok(())
         })

@@ -48,8 +48,9 @@ fn operate(system: &common::System<'_>, random: &mut Rng, number: u64) {
     let (Some(from), Some(to)) = (directory(), directory()) else {
         return;
     };
-    let letters = ["a", "b", "c", "d", "e", "f"];
-    let (name, other) = (letters[random.usize(..6)], letters[random.usize(..6)]);
+    // More than fit into one block, so that entries straddle two.
+    let mut name = || format!("{}", char::from(b'a' + random.u8(..24)));
+    let (name, other) = (&name(), &name());
     let result = match random.u32(..12) {
         0 | 1 => from.create(name).map(drop),
         2 => from.mkdir(name).map(drop),
@@ -107,9 +108,9 @@ fn a_cut_leaves_nothing_broken() {
     let mut cuts = 0;
     for seed in 0..sequences {
         let mut random = Rng::with_seed(seed);
-        let memory = Memory::formatted(160);
+        let memory = Memory::formatted([90, 250][random.usize(..2)]);
         let system = mount(&memory);
-        for number in 0..random.u64(..30) {
+        for number in 0..random.u64(..120) {
             operate(&system, &mut random, number);
         }
         for directory in ["a", "b"] {
@@ -121,7 +122,7 @@ fn a_cut_leaves_nothing_broken() {
         memory.record();
         // What was there in all states since the last commit that was complete at so many events is there after a cut.
         let (mut kept, mut lasting) = (live(&system), Vec::new());
-        for number in 0..random.u64(1..12) {
+        for number in 0..random.u64(1..40) {
             operate(&system, &mut random, 100 + number);
             let now = live(&system);
             kept.retain(|path, data| now.get(path) == Some(data));

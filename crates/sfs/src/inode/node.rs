@@ -44,17 +44,17 @@ pub(crate) struct State {
     pub(crate) inode: DiskInode,
     /// The inode as the last commit has left it on the disk; nothing if no commit has seen it.
     pub(crate) saved: Option<DiskInode>,
+    /// The names that it has got since the last commit, while old ones may still be durable.
+    pub(crate) added: u16,
     /// It is one of those that the next commit looks at.
     pub(crate) in_group: bool,
     /// It has lost its last name.
     pub(crate) removed: bool,
-    /// The names that it has got since the last commit, whatever became of them.
-    pub(crate) gained: u16,
 }
 
 impl State {
     fn new(inode: DiskInode, saved: Option<DiskInode>) -> Self {
-        Self { inode, saved, in_group: false, removed: false, gained: 0 }
+        Self { inode, saved, added: 0, in_group: false, removed: false }
     }
 
     pub(crate) fn size(&self) -> u32 {
