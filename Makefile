@@ -97,6 +97,10 @@ bench: setup ## Measure this kernel, virtio-drivers, Linux and the bare host; BE
 soak: setup ## Cut the power 200 times and make half a million requests to failing disks
 	@$(XTASK) soak
 
+.PHONY: files-proof
+files-proof: setup ## Try to break the file system on the host: power cuts, errors, damaged images, races; long
+	@$(XTASK) files-proof
+
 .PHONY: figures
 figures: setup ## Write the book's page of figures from what ktest, hostile, soak and bench have measured
 	@$(XTASK) figures

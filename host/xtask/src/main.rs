@@ -11,6 +11,7 @@ mod course;
 mod e2e;
 mod figures;
 mod files;
+mod files_proof;
 mod flamegraph;
 mod host;
 mod hostile;
@@ -47,7 +48,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Task {
     /// Run every suite: lint, host, ktest, selftest, counts, road, trace, e2e, hostile,
-    /// course, power-cuts, failing.
+    /// course, power-cuts, failing, files-proof.
     Test,
     /// Check formatting, clippy's and rustdoc's warnings, the absence of `unsafe` in the kernel, and the books.
     Lint,
@@ -106,6 +107,12 @@ enum Task {
     Failing,
     /// Run the long versions of the last two, and keep the figures.
     Soak(soak::Extent),
+    /// Try to break the file system on the host.
+    FilesProof {
+        /// Only the part that `test` runs.
+        #[arg(long)]
+        part: bool,
+    },
     /// Change the driver core in one place after the other, and see whether the unit tests notice.
     Mutants(mutants::Options),
     /// Measure this kernel, the crate virtio-drivers, Linux and the bare host under the same loads.
@@ -142,6 +149,7 @@ fn run(cli: &Cli) -> Result<bool> {
         &|suite| soak::power_cuts(&workspace, suite, soak::SHORT).map(|_totals| ());
     let failing: Run =
         &|suite| soak::failing_disks(&workspace, suite, soak::SHORT).map(|_figures| ());
+    let files_proof: Run = &|suite| files_proof::run(&workspace, suite, files_proof::Extent::Part);
     let report = match &cli.task {
         Task::Check => return lint::check(&workspace),
         Task::Mutants(options) => return mutants::run(&workspace, options),
@@ -160,6 +168,7 @@ fn run(cli: &Cli) -> Result<bool> {
             ("course", course),
             ("power-cuts", power_cuts),
             ("failing", failing),
+            ("files-proof", files_proof),
         ]),
         Task::Lint => Report::of(&[("lint", lint)]),
         Task::Doc => Report::of(&[("doc", &|suite| lint::doc(&workspace, suite))]),
@@ -181,6 +190,10 @@ fn run(cli: &Cli) -> Result<bool> {
         }
         Task::PowerCuts => Report::of(&[("power-cuts", power_cuts)]),
         Task::Failing => Report::of(&[("failing", failing)]),
+        Task::FilesProof { part: true } => Report::of(&[("files-proof", files_proof)]),
+        Task::FilesProof { part: false } => Report::of(&[("files-proof", &|suite| {
+            files_proof::run(&workspace, suite, files_proof::Extent::Whole)
+        })]),
         Task::Soak(extent) => return soak::run(&workspace, *extent),
         Task::E2e { list: true, filter, .. } => {
             e2e::list(filter.as_deref());

@@ -1,0 +1,20 @@
+//! What a tree of files must look like after some operations: in memory, without blocks, after POSIX.
+//!
+//! ```text
+//!   op      an operation, in words that a person can repeat
+//!   state   the tree
+//!   apply   what an operation does to it, or the reasons for which it must be refused
+//!   choose  random operations that make sense
+//! ```
+
+mod apply;
+mod choose;
+mod op;
+mod state;
+
+pub use self::{
+    apply::{Answer, Done, Expected, Refusal},
+    choose::{Chooser, Taste},
+    op::{Base, Op, Path, bytes},
+    state::{Body, Id, Node, ROOT, SLOTS, State},
+};

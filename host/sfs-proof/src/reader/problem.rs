@@ -1,0 +1,48 @@
+//! What can be wrong with an image.
+
+use std::fmt;
+
+/// Something wrong.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Problem {
+    /// A block is marked as in use and is not.
+    Leaked(u32),
+    /// An inode's count of links is higher than the number of its names.
+    HighCount { inode: u32, count: u32, names: u32 },
+    /// The superblock's number of free blocks is not that of the map.
+    StaleUnused { said: u32, free: u32 },
+    /// A directory that was being moved is named by both its old and its new parent.
+    SeenTwice { directory: u32, parents: Vec<u32> },
+    /// The ".." of a directory names another directory than the one that names it.
+    WrongParent { directory: u32, named: u32, parents: Vec<u32> },
+    /// Anything that a power cut must not leave.
+    Broken(String),
+}
+
+impl Problem {
+    /// True for what a power cut must not leave.
+    pub fn is_broken(&self) -> bool {
+        matches!(self, Self::Broken(_))
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Leaked(block) => write!(f, "block {block} is marked as in use and is not"),
+            Self::HighCount { inode, count, names } => {
+                write!(f, "inode {inode} counts {count} links and has {names}")
+            }
+            Self::StaleUnused { said, free } => {
+                write!(f, "the superblock counts {said} free blocks, the map has {free}")
+            }
+            Self::SeenTwice { directory, parents } => {
+                write!(f, "directory {directory} is in the directories {parents:?}")
+            }
+            Self::WrongParent { directory, named, parents } => {
+                write!(f, "\"..\" of directory {directory}, which is in {parents:?}, names {named}")
+            }
+            Self::Broken(what) => write!(f, "broken: {what}"),
+        }
+    }
+}

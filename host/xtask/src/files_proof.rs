@@ -1,0 +1,67 @@
+//! The file system on the host: the program `sfs-proof` tries to break it. This suite runs its commands and enters what
+//! came of them.
+
+use anyhow::{Context, Result};
+use lab::{process, text, workspace::Workspace};
+
+use crate::report::Suite;
+
+/// A command of the program.
+struct Command {
+    name: &'static str,
+    /// The cases of a part, which is what `xtask test` has time for. Those of `pairs` and `errors` are numbers of
+    /// sequences; the first one is chosen so that the sequences are not all of one kind.
+    part: [&'static str; 2],
+    /// The most seconds that all cases may take.
+    limit: u64,
+}
+
+const COMMANDS: [Command; 6] = [
+    Command { name: "cuts", part: ["--seed=1", "--count=20"], limit: 7200 },
+    Command { name: "pairs", part: ["--seed=5000", "--count=60"], limit: 7200 },
+    Command { name: "errors", part: ["--seed=7000", "--count=20"], limit: 7200 },
+    Command { name: "mutate", part: ["--seed=1", "--count=10000"], limit: 7200 },
+    Command { name: "model", part: ["--seed=1", "--count=20"], limit: 7200 },
+    Command { name: "threads", part: ["--seed=1", "--count=2"], limit: 1200 },
+];
+
+/// How much is tried.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Extent {
+    /// A part, always the same.
+    Part,
+    /// All that the book's figures tell of.
+    Whole,
+}
+
+/// Runs every command of the program.
+pub fn run(workspace: &Workspace, suite: &mut Suite, extent: Extent) -> Result<()> {
+    let mut figures = Vec::new();
+    for Command { name, part, limit } in COMMANDS {
+        let log = workspace.log("files-proof", name);
+        process::new_log(&log)?;
+        suite.check(name, Some(&log), || {
+            let mut cargo = workspace.cargo();
+            cargo.args([
+                "run",
+                "--quiet",
+                "--profile",
+                "proof",
+                "--package",
+                "sfs-proof",
+                "--",
+                name,
+            ]);
+            if extent == Extent::Part {
+                cargo.args(part);
+            }
+            let finished = process::run(cargo, workspace.limit(limit), &log)?;
+            let output = text::plain(&finished.output);
+            finished.expect_success().context(output.clone())?;
+            figures.extend(output.lines().last().map(str::to_owned));
+            Ok(())
+        });
+    }
+    println!("{}", figures.join("\n"));
+    Ok(())
+}
