@@ -167,7 +167,8 @@ impl<S: Storage, L: Locks> FileSystem<S, L> {
         Inode::new(&self.shared, self.root.clone(), Kind::Directory)
     }
 
-    /// Returns the inode of a number that an entry of a directory has.
+    /// Returns the inode of a number that an entry of a directory has. What lies under another number is taken for an
+    /// inode if it looks like one.
     ///
     /// # Errors
     ///
