@@ -150,7 +150,6 @@ impl<S: Storage, L: Locks> Inode<S, L> {
     ) -> Result<<L::RwLock<()> as RwLock<()>>::Write<'_>, S::Error> {
         self.expect_directory()?;
         names::check(name)?;
-        self.shared.writable()?;
         let guard = self.shared.names.write();
         if self.node.state.read().removed {
             return Err(Error::Removed);
@@ -291,6 +290,7 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         }
         if !self.stays(state, node) {
             state.removed = true;
+            state.inode.links = 0.into();
             state.in_group = false;
             self.group.write().orphan(node);
         } else if !is_directory {
