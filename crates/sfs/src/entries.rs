@@ -246,10 +246,9 @@ impl<S: Storage, L: Locks> Shared<S, L> {
     /// Says whether a directory that loses a name of this inode gives something away: what the inode is or had is
     /// elsewhere then.
     pub(crate) fn gives(&self, victim: &Node<L>) -> bool {
-        let state = victim.state.read();
         match victim.kind() {
             Some(Kind::Directory) => self.group.read().gave(victim.number),
-            _ => state.links() > 1,
+            _ => victim.state.read().links() > 1,
         }
     }
 
