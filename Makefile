@@ -156,5 +156,5 @@ doc: setup ## Make the reference of all crates with rustdoc, below target
 	@$(XTASK) doc
 
 .PHONY: clean
-clean: ## Remove everything that was built; blk.img stays
+clean: ## Remove everything that was built; blk.img and sfs.img stay
 	@rm -rf target

@@ -22,5 +22,5 @@ rm -f "$socket"
     done
     echo "the kernel waits for gdb at $socket"
 ) &
-# Standard input is the kernel's console, which has no use for it.
+# Standard input would be the kernel's keyboard, and the terminal is gdb's.
 exec cargo osdk run --target-arch=riscv64 --qemu-args="$arguments" </dev/null

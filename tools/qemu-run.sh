@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Stands in for QEMU in `cargo osdk run` (OSDK.toml, [run.qemu]) and adds what OSDK cannot say:
-# the lab disk exists before QEMU opens it, JOB='read sector=3' in the environment puts
-# `job=read sector=3` on the kernel command line, and exercises that are open are named.
+# the lab disk exists before QEMU opens it, a second disk has the files of the folder rootfs, JOB='read sector=3'
+# in the environment puts `job=read sector=3` on the kernel command line, and exercises that are open are named.
 set -euo pipefail
 
 tools=$(dirname "${BASH_SOURCE[0]}")
@@ -34,6 +34,13 @@ if [[ -n ${JOB-} ]]; then
             args[i]="job=${JOB#job=} ${args[i]}"
         fi
     done
+fi
+
+# The jobs on the lab disk do without this one.
+if "$tools/mkfiles.sh"; then
+    args+=(-drive "if=none,id=sfs,format=raw,file=sfs.img" -device "virtio-blk-device,drive=sfs,serial=sfs")
+else
+    echo "the machine gets no disk with files: sfs.img could not be made; the lines above say why" >&2
 fi
 
 exec qemu-system-riscv64 "${args[@]}"

@@ -20,8 +20,8 @@ use crate::{
 };
 
 /// Files and folders in the tree of any student, which say nothing.
-const OF_EVERY_TREE: [&str; 6] =
-    [".git", "target", "blk.img", "qemu.log", submit::NOTE, submit::VERSION];
+const OF_EVERY_TREE: [&str; 7] =
+    [".git", "target", "blk.img", "sfs.img", "qemu.log", submit::NOTE, submit::VERSION];
 /// Words with which a source file makes the compiler read other files or the environment. No exercise needs
 /// one of them; the walls around the compiler are the second line of defence.
 const REACHING: [&str; 6] =
