@@ -120,6 +120,7 @@ impl<S: Storage> Disk<S> {
 impl<S: Storage, L: Locks> Shared<S, L> {
     /// Looks an entry up by its name.
     pub(crate) fn find(&self, state: &State, name: &str) -> Result<Option<Found>, S::Error> {
+        // ANCHOR: exercise-9-find
         let mut found = None;
         self.disk.scan(&state.inode, |slot, entry| {
             let Some((inode, rest)) = entry.split_first_chunk() else {
@@ -133,6 +134,7 @@ impl<S: Storage, L: Locks> Shared<S, L> {
             ControlFlow::Continue(())
         })?;
         Ok(found)
+        // ANCHOR_END: exercise-9-find
     }
 
     /// Shows the entries of the directory of this number.

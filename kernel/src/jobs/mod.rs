@@ -5,6 +5,7 @@
 //! `job NAME: failed: ...`, and the exit status of QEMU agrees with it.
 
 mod bench;
+mod cached;
 mod cat;
 mod copy;
 mod demo;
@@ -14,6 +15,7 @@ mod flush;
 mod fs;
 mod info;
 mod ledger;
+mod lookup;
 mod ls;
 mod needs;
 mod output;
@@ -93,6 +95,8 @@ const KINDS: &[Kind] = &[
     Kind::of::<verify::Verify>(),
     Kind::of::<ledger::Ledger>(),
     Kind::of::<slices::Slices>(),
+    Kind::of::<lookup::Lookup>(),
+    Kind::of::<cached::Cached>(),
     Kind::of::<bench::Bench>(),
     Kind::of::<random::Random>(),
     Kind::of::<fs::Fs>(),
