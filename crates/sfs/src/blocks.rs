@@ -34,6 +34,7 @@ enum Place {
     Double(u32, u32),
 }
 
+// ANCHOR: place
 fn place(index: u32) -> Place {
     if index < DIRECT {
         Place::Direct(index as usize)
@@ -44,6 +45,7 @@ fn place(index: u32) -> Place {
         Place::Double(index / POINTERS, index % POINTERS)
     }
 }
+// ANCHOR_END: place
 
 /// The number of blocks from `index` on whose numbers are in the same place.
 fn room(index: u32) -> u32 {

@@ -60,6 +60,7 @@ impl Superblock {
 }
 
 /// The first bytes of an inode's block.
+// ANCHOR: inode
 #[derive(Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub(crate) struct DiskInode {
@@ -76,6 +77,7 @@ pub(crate) struct DiskInode {
     modified: DiskTime,
     changed: DiskTime,
 }
+// ANCHOR_END: inode
 
 impl DiskInode {
     /// Makes an inode without content.
@@ -130,12 +132,14 @@ impl From<Time> for DiskTime {
 }
 
 /// One entry of a directory. Entries are packed, so that one may straddle two blocks.
+// ANCHOR: entry
 #[derive(Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub(crate) struct DiskEntry {
     pub inode: U32,
     pub name: [u8; 256],
 }
+// ANCHOR_END: entry
 
 impl DiskEntry {
     /// Makes an entry for a name of at most 255 bytes; more are cut off.

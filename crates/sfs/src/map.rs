@@ -209,6 +209,7 @@ impl FreeMap {
 
     /// Gives a block back: at once if nothing durable can refer to it, else with the next commit. A block
     /// that is free already stays so.
+    // ANCHOR: release
     pub(crate) fn release(&mut self, block: u32) {
         if block >= self.end || self.free.get(block) {
         } else if self.fresh.set(block, false) {
@@ -217,6 +218,7 @@ impl FreeMap {
             self.pending_count += 1;
         }
     }
+    // ANCHOR_END: release
 
     /// Ends a group: the pending blocks are free, and nothing is fresh. Calls `each` for the pending blocks.
     pub(crate) fn settle(&mut self, mut each: impl FnMut(u32)) {

@@ -110,7 +110,10 @@ impl<'a> Pace<'a> {
     ///
     /// It is slower; the limits are longer from now on.
     pub fn ensure_kept(&self) -> Result<()> {
-        let boot = self.boot()?;
+        self.ensure_fair(self.boot()?)
+    }
+
+    fn ensure_fair(&self, boot: Duration) -> Result<()> {
         if boot * FAIR > self.boot_limit() {
             self.set(boot * PATIENCE)?;
             bail!("the host has become slow: its own kernel takes {} ms to boot", boot.as_millis());
@@ -134,5 +137,34 @@ impl<'a> Pace<'a> {
         let mut boot = self.boot.lock().map_err(|_| anyhow!("another boot has failed"))?;
         *boot = limit.max(*boot);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pace() -> Pace<'static> {
+        let boot = Mutex::new(SHORTEST_BOOT);
+        Pace { kernel: None, sandbox: &Sandbox::Open, log: PathBuf::new(), boot }
+    }
+
+    #[test]
+    fn a_slow_submission_on_a_quick_host_lengthens_no_limit() {
+        let pace = pace();
+        pace.ensure_fair(SHORTEST_BOOT / FAIR).unwrap();
+        assert_eq!(pace.boot_limit(), SHORTEST_BOOT);
+    }
+
+    #[test]
+    fn a_host_that_has_become_slow_is_to_blame_and_gets_more_time() {
+        let pace = pace();
+        let boot = SHORTEST_BOOT / 2;
+        assert!(pace.ensure_fair(boot).is_err());
+        assert_eq!(pace.boot_limit(), boot * PATIENCE);
+        // Which is enough, and stays so.
+        pace.ensure_fair(boot).unwrap();
+        pace.ensure_fair(Duration::ZERO).unwrap();
+        assert_eq!(pace.boot_limit(), boot * PATIENCE);
     }
 }

@@ -20,6 +20,10 @@ pub type Files = BTreeMap<PathBuf, Vec<u8>>;
 pub const STAGE: &str = "tree";
 /// The longest that the grader's own kernel may take to build; the first time, everything is.
 const FIRST_BUILD: Duration = Duration::from_secs(900);
+/// A compiler may compute for such a part of the time that a build may take: it waits for others, too.
+const COMPUTES: u32 = 4;
+/// The words about a compiler that has computed for longer.
+const COMPUTED: &str = "SIGXCPU";
 /// The beginning of the compiler's words about a linker that failed; safe code gives it no reason to.
 const LINKER: &str = "error: linking with";
 /// Folders that the kernel is not made of stay away from what compiles a submission: solutions stand there.
@@ -82,6 +86,7 @@ pub struct Stage<'a> {
     base: &'a Files,
     folder: PathBuf,
     sandbox: &'a Sandbox,
+    cargo: OsString,
 }
 
 impl<'a> Stage<'a> {
@@ -93,7 +98,7 @@ impl<'a> Stage<'a> {
     pub fn new(base: &'a Files, folder: PathBuf, sandbox: &'a Sandbox) -> Result<Self> {
         fs::create_dir_all(&folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-        Ok(Self { base, folder, sandbox })
+        Ok(Self { base, folder, sandbox, cargo: OsString::from("cargo") })
     }
 
     /// Takes over what another stage has compiled, if nothing has been compiled here yet. Nothing may be
@@ -135,6 +140,9 @@ impl<'a> Stage<'a> {
             self.write(overlay)?;
             let mut cargo = self.cargo();
             cargo.env("CARGO_NET_OFFLINE", "true");
+            if matches!(self.sandbox, Sandbox::Walls(_)) {
+                cargo = at_most(limit / COMPUTES, cargo);
+            }
             self.run(self.sandbox.wrap(cargo, &[], &[&self.folder]), limit, log)
         };
         match build()? {
@@ -143,6 +151,7 @@ impl<'a> Stage<'a> {
                 self.forget()?;
                 build()
             }
+            Built::Errors(output) if output.contains(COMPUTED) => Ok(Built::TooLate),
             built => Ok(built),
         }
     }
@@ -180,7 +189,7 @@ impl<'a> Stage<'a> {
     }
 
     fn cargo(&self) -> Command {
-        let mut cargo = Command::new("cargo");
+        let mut cargo = Command::new(&self.cargo);
         cargo.current_dir(&self.folder).args(["osdk", "build", "--target-arch=riscv64"]);
         cargo.env("CARGO_TARGET_DIR", self.folder.join("target"));
         cargo.env_remove("RUSTUP_TOOLCHAIN");
@@ -252,6 +261,23 @@ impl<'a> Stage<'a> {
         }
         Ok(())
     }
+}
+
+/// `command`, none of whose processes computes for longer.
+fn at_most(limit: Duration, command: Command) -> Command {
+    let mut limited = Command::new("prlimit");
+    limited.arg(format!("--cpu={}", limit.as_secs())).arg("--").arg(command.get_program());
+    limited.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        limited.current_dir(folder);
+    }
+    limited
 }
 
 fn make_executable(path: &Path) -> io::Result<()> {
@@ -350,5 +376,50 @@ impl Sandbox {
         walls.arg("prlimit").args(LIMITS).arg("--").arg(command.get_program());
         walls.args(command.get_args().map(OsStr::to_owned).collect::<Vec<OsString>>());
         walls
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A stage whose compiler is this shell script.
+    fn built_by(script: &str, folder: &TempDir) -> (Built, String) {
+        let cargo = folder.path().join("cargo");
+        fs::write(&cargo, format!("#!/bin/sh\n{script}\n")).unwrap();
+        make_executable(&cargo).unwrap();
+        let base = Files::from([(PathBuf::from("kernel/src/lib.rs"), b"// A kernel.".to_vec())]);
+        let tree = folder.path().join(STAGE);
+        let mut stage = Stage::new(&base, tree.clone(), &Sandbox::Open).unwrap();
+        stage.cargo = cargo.into();
+        let left = tree.join("target/riscv64imac-unknown-none-elf/debug/incremental/half-written");
+        fs::create_dir_all(&left).unwrap();
+        let log = folder.path().join("log");
+        let built = stage.build(&BTreeMap::new(), FIRST_BUILD, &log).unwrap();
+        (built, fs::read_to_string(log).unwrap())
+    }
+
+    #[test]
+    fn what_a_stopped_compiler_left_is_removed_when_the_linker_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = "ls kernel/src
+            [ ! -d target/riscv64imac-unknown-none-elf/debug/incremental ] ||
+                { echo 'error: linking with `rust-lld` failed: exit status: 1'; exit 101; }";
+        let (built, log) = built_by(script, &folder);
+        assert!(matches!(built, Built::Kernel(_)), "{log}");
+        // The source is there again.
+        assert!(log.contains("lib.rs"), "{log}");
+    }
+
+    #[test]
+    fn other_errors_are_told_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let count = folder.path().join("count");
+        let script = format!("echo once >> {}; echo 'error[E0308]'; exit 101", count.display());
+        let (built, _) = built_by(&script, &folder);
+        assert!(matches!(built, Built::Errors(output) if output.contains("E0308")));
+        assert_eq!(fs::read_to_string(count).unwrap(), "once\n");
     }
 }

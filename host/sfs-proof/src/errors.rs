@@ -10,7 +10,7 @@ use crate::{
     counts::Counts,
     disk::{Disk, Fault, Image, Log},
     judge::{judge, possible},
-    model::{Answer, Done, Op, Refusal, State},
+    model::{Answer, Done, Expected, Op, Refusal, State},
     pairs::{Pair, pair},
     reader::{self, Problem},
     run::Mounted,
@@ -64,15 +64,18 @@ fn fail_at(pair: &Pair, fault: Fault, rng: &mut Rng, counts: &mut Counts) -> Res
     let start = disk.record();
     let mut mounted = Mounted::mount(&disk).map_err(|error| error.to_string())?;
     disk.fail(Some(fault));
-    // An operation that has failed may have been done or not; all trees are kept that are possible so.
-    let mut ends = vec![pair.state.clone()];
-    let mut ever = ends.clone();
+    // An operation that has failed may have been done or not; all trees are kept that are possible so. A write may have been
+    // done in part, so its trees stay together.
+    let mut ends = vec![vec![pair.state.clone()]];
+    let mut ever = vec![pair.state.clone()];
     let mut told = false;
     for op in &pair.ops {
         let answer = mounted.run(op);
-        told |= matches!(answer, Err(Refusal::Disk));
+        // A write that failed in the middle says how much it has done.
+        let short = matches!((op, &answer), (Op::Write(_, _, count, _), Ok(Done::Count(done))) if done < count);
+        told |= short || answer == Err(Refusal::Disk);
         ends = advance(&ends, op, &answer)?;
-        ever.extend(ends.iter().cloned());
+        ever.extend(ends.iter().flatten().cloned());
     }
     if disk.failed() == 0 {
         return Err("another run makes fewer accesses to the disk".into());
@@ -91,7 +94,7 @@ fn fail_at(pair: &Pair, fault: Fault, rng: &mut Rng, counts: &mut Counts) -> Res
     match synced {
         Ok(_) => {
             counts.add("syncs that worked after the error");
-            let wrong = ends.iter().map(|end| judge(std::slice::from_ref(end), &reading, &image));
+            let wrong = ends.iter().map(|end| judge(end, &reading, &image));
             let wrong: Vec<String> = wrong.filter_map(Result::err).collect();
             if wrong.len() == ends.len() {
                 return Err(format!("a sync worked after the error, but: {}", wrong.join("; or ")));
@@ -118,22 +121,28 @@ fn fail_at(pair: &Pair, fault: Fault, rng: &mut Rng, counts: &mut Counts) -> Res
 }
 
 /// The trees after an operation with this answer.
-fn advance(ends: &[State], op: &Op, answer: &Answer) -> Result<Vec<State>, String> {
+fn advance(ends: &[Vec<State>], op: &Op, answer: &Answer) -> Result<Vec<Vec<State>>, String> {
+    let failed = matches!(answer, Err(Refusal::Disk | Refusal::Failed));
     let mut after = Vec::new();
     let mut wrong = String::new();
-    for state in ends {
-        let mut done = state.clone();
-        if matches!(answer, Err(Refusal::Disk | Refusal::Failed)) {
-            after.push(state.clone());
-            if done.apply(op, &Ok(Done::Nothing)).is_ok() {
+    for states in ends {
+        let mut done = states.clone();
+        let expected: Vec<Expected> = match failed {
+            true => done.iter_mut().map(|state| state.apply(op, &Ok(Done::Nothing))).collect(),
+            false => done.iter_mut().map(|state| state.apply(op, answer)).collect(),
+        };
+        if !failed {
+            match expected.iter().find_map(|expected| difference(expected, answer)) {
+                None => after.push(done),
+                Some(what) => wrong = what,
+            }
+        } else if matches!(op, Op::Write(..)) {
+            after.push([&states[..], &done[..]].concat());
+        } else {
+            after.push(states.clone());
+            if expected.iter().all(Expected::is_ok) {
                 after.push(done);
             }
-            continue;
-        }
-        let expected = done.apply(op, answer);
-        match difference(&expected, answer) {
-            None => after.push(done),
-            Some(what) => wrong = what,
         }
     }
     if after.is_empty() { Err(format!("{op}: {wrong}")) } else { Ok(after) }

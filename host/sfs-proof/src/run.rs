@@ -44,11 +44,6 @@ impl Mounted {
         self.files.as_ref().ok_or(Refusal::Closed)
     }
 
-    /// The disk.
-    pub fn disk(&self) -> &Disk {
-        &self.disk
-    }
-
     /// Does one operation.
     pub fn run(&mut self, op: &Op) -> Answer {
         match op {
@@ -150,7 +145,11 @@ impl Mounted {
 
     fn parent<'a>(&self, path: &'a Path) -> Result<(File, &'a str), Refusal> {
         let (name, way) = path.names.split_last().ok_or(Refusal::Closed)?;
-        Ok((self.find(&Path { base: path.base, names: way.to_vec() })?, name))
+        let directory = self.find(&Path { base: path.base, names: way.to_vec() })?;
+        match directory.kind() {
+            sfs::Kind::Directory => Ok((directory, name)),
+            _ => Err(Refusal::NotDirectory),
+        }
     }
 }
 

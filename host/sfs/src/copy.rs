@@ -71,3 +71,28 @@ pub fn copy_out(from: &Inode, to: &mut impl Write, bar: &ProgressBar) -> Result<
         bar.inc(count as u64);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Seek;
+
+    use sfs::{FileSystem, MountOptions};
+
+    use super::*;
+    use crate::image::{Fs, Image};
+
+    #[test]
+    fn a_file_that_changes_meanwhile_is_an_error() {
+        let image = Image::fresh(tempfile::tempfile().unwrap(), 64).unwrap();
+        sfs::format(&image, 64).unwrap();
+        let fs: Fs = FileSystem::mount(image, MountOptions::default()).unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[7; 100]).unwrap();
+        for (size, is_good) in [(99, false), (100, true), (101, false)] {
+            file.rewind().unwrap();
+            let to = fs.root().create(&size.to_string()).unwrap();
+            let copied = copy_in(&file, size, &to, &ProgressBar::hidden());
+            assert_eq!(copied.is_ok(), is_good, "{size}");
+        }
+    }
+}

@@ -218,3 +218,22 @@ fn now() -> Time {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Time { seconds: since.as_secs() as i64, nanoseconds: since.subsec_nanos() as i32 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beyond_the_end_there_are_zeros() {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(&[7; 5000], 0).unwrap();
+        let image = Image { file, length: 5000, read_only: true };
+        let mut data = [1; BLOCK_SIZE];
+        image.read(1, 0, &mut data).unwrap();
+        assert!(data[..904].iter().all(|&byte| byte == 7));
+        assert!(data[904..].iter().all(|&byte| byte == 0));
+        data.fill(1);
+        image.view(2, &mut |block| data.copy_from_slice(block)).unwrap();
+        assert_eq!(data, [0; BLOCK_SIZE]);
+    }
+}

@@ -32,6 +32,7 @@ static ARRIVED: WaitQueue = WaitQueue::new();
 /// A device that bytes come from.
 pub trait Port: Send {
     /// The next byte, if there is one.
+    // ANCHOR: receive
     fn receive(&mut self) -> Option<u8>;
 
     /// Interrupts when there are bytes, or does not.
@@ -50,6 +51,7 @@ pub fn open() -> Result<(), OpenError> {
         let port = serial::open(interrupt)?;
         *INPUT.lock() = Some(Input::new(Box::new(port)));
     }
+    // ANCHOR_END: receive
     Ok(())
 }
 

@@ -55,8 +55,8 @@ impl Output {
                 for piece in data.chunks(console::PIECE) {
                     task::checkpoint()?;
                     bytes.print(piece);
+                    *at_start = piece.ends_with(b"\n");
                 }
-                *at_start = data.last().map_or(*at_start, |last| *last == b'\n');
             }
             Target::File { path, inode, position } => {
                 while !data.is_empty() {

@@ -3,7 +3,7 @@
 use ostd::prelude::ktest;
 
 use super::{
-    text::{Count, DumpLine, Text},
+    text::{Count, DumpLine, Name, Text},
     *,
 };
 use crate::unusable::Unusable;
@@ -29,6 +29,13 @@ fn every_job_is_found_by_its_name() {
         ("job=write sector=3 hex=00fF", "write"),
         ("job=slices sector=1 seed=2 count=3 slots=4 stream=on", "slices"),
         ("job=verify seed=1 count=2 qd=3 span=4 max=5 disk=1", "verify"),
+        ("job=fs ticks=500 disk=sfs", "fs"),
+        ("job=ls", "ls"),
+        ("job=ls path=/rust", "ls"),
+        ("job=cat path=\"/two words\"", "cat"),
+        ("job=stat path=/", "stat"),
+        ("job=tree path=/rust", "tree"),
+        ("job=shell disk=sfs", "shell"),
     ] {
         let job = Job::parse(line.as_bytes()).map_err(|mistake| mistake.text);
         assert_eq!(job.map(|job| job.name), Ok(name), "{line}");
@@ -44,6 +51,9 @@ fn mistakes_say_what_is_possible() {
     assert!(text.contains("sector=N") && text.contains("count=M") && text.contains("disk="));
     assert!(mistake("job=read").contains("sector"));
     assert!(mistake("job=devices disk=lab").contains("disk"));
+    assert!(mistake("job=cat").contains("path=PATH") && mistake("job=stat").contains("path=PATH"));
+    assert!(mistake("job=fs ticks=many").contains("ticks"));
+    assert!(mistake("job=shell path=/").contains("path"));
     assert!(mistake("job=read sector=1 count=0").contains("count"));
     assert!(mistake("job=write sector=1").contains("text"));
     assert!(mistake("job=write sector=1 text=a hex=00").contains("hex"));
@@ -95,6 +105,7 @@ fn text_and_dumps_are_readable() {
         format!("{line}"),
         "00000600  48 65 6c 6c 6f 2c 20 56 69 72 74 49 4f 21 00 ff  |Hello, VirtIO!..|"
     );
+    assert_eq!(format!("{}", Name("a\u{4f60}\"\n\u{1b}[2J")), "a\u{4f60}\"\\n\\u{1b}[2J");
     assert_eq!(format!("{} {}", Count(1, "byte"), Count(0, "sector")), "1 byte 0 sectors");
 }
 

@@ -54,6 +54,7 @@ impl core::error::Error for Interrupted {}
 /// # Errors
 ///
 /// The work that the current task is a part of has been stopped.
+// ANCHOR: checkpoint
 pub fn checkpoint() -> Result<(), Interrupted> {
     progress::made();
     Task::yield_now();
@@ -62,3 +63,4 @@ pub fn checkpoint() -> Result<(), Interrupted> {
         _ => Ok(()),
     }
 }
+// ANCHOR_END: checkpoint

@@ -5,6 +5,7 @@ use super::{super::Error, BLOCK_SIZE, Cache};
 impl Cache {
     /// Writes to a block, after reading it if it is not cached. Returns `false`, with nothing changed, if
     /// that has to wait until fewer blocks are dirty.
+    // ANCHOR: write_cached
     pub(super) fn write_cached(
         &self,
         block: u64,
@@ -12,8 +13,8 @@ impl Cache {
         data: &[u8],
     ) -> Result<bool, Error> {
         let held = self.hold(block)?;
-        // Locked before the block is dirty: a write-back that finds it so waits for the copy, and sends all of
-        // it.
+        // Locked before the block is dirty: a write-back that finds it so waits for
+        // the copy, and sends all of it.
         let content = held.content.write();
         if !self.table.lock().soil(held.number) {
             return Ok(false);
@@ -21,6 +22,7 @@ impl Cache {
         content.write(offset, data)?;
         Ok(true)
     }
+    // ANCHOR_END: write_cached
 
     /// Writes all of a block that is not cached, without reading it. Returns `false`, with nothing changed, if
     /// that has to wait until fewer blocks are dirty, or if it is cached by now.

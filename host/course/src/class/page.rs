@@ -22,11 +22,12 @@ pub fn page(class: &Class<'_>, language: Language) -> String {
         h1 { (say("The class", "全班")) }
         p.soft {
             (summary.in_language(language)) " · SEED=" (class.seed) " · "
-            (say("tree", "代码树")) " " (class.version)
+            (say("tree", "代码树")) " " (class.version) " · "
+            a href="#students" { (say("to the students", "转到学生列表")) }
         }
         h2 { (say("Checks", "检查")) }
         @for exercise in &class.course.exercises { (exercise_table(class, exercise, language)) }
-        h2 { (say("Students", "学生")) }
+        h2 #students { (say("Students", "学生")) }
         (students(class, language))
         @if !missing.is_empty() {
             h2 { (say("Missing: in the roster, without a submission", "未交：在名单上，没有提交")) }

@@ -177,9 +177,9 @@ fn side_by_side(
     let paths: BTreeSet<&PathBuf> = sides.iter().flat_map(|side| side.files.keys()).collect();
     let words = text!(
         "Of what the smaller one has beyond the given code, {} % is in the other one, too. Names, literals, layout \
-         and comments do not count. Shown are the places of the exercises, and whatever is shared elsewhere; what \
-         is shared is marked. This page judges nothing: there may be good reasons for it.",
-        "较短的一份在给定代码之外写的内容，有 {} % 也出现在另一份里。名字、字面量、排版和注释不计。这里列出练习的位置，\
+         and comments do not count. Shown are the places of the exercises that have something in common, and \
+         whatever is shared elsewhere; what is shared is marked. This page judges nothing: there may be good reasons for it.",
+        "较短的一份在给定代码之外写的内容，有 {} % 也出现在另一份里。名字、字面量、排版和注释不计。这里列出有相同内容的练习位置，\
          以及别处相同的部分；相同之处有标记。本页不下任何结论：相同可能有正当的原因。",
         percent
     );
@@ -213,6 +213,8 @@ fn listing(course: &Course, side: &Side, path: &Path, shared: &BTreeSet<u64>) ->
     let places: Vec<Range<usize>> = places
         .filter(|place| place.file == path)
         .filter_map(|place| place::find(text, &place.anchor).ok())
+        // One that nobody has touched has nothing in common but what was given.
+        .filter(|place| marks.iter().any(|mark| mark.start < place.end && place.start < mark.end))
         .collect();
     let mut lines = Vec::new();
     let mut at = 0;
@@ -312,6 +314,8 @@ mod tests {
         assert!(!pages.join("9.html").exists());
         let page = fs::read_to_string(pages.join(&pair.page)).unwrap();
         assert!(page.matches("<mark>").count() > 10, "{page}");
+        // The places of other files are as they were given.
+        assert_eq!(page.matches("<h2").count(), 1, "{page}");
         assert!(page.contains("&lt;script&gt;") && !page.contains("<script"), "{page}");
         assert!(!page.contains(['\u{1b}', '\u{202e}']), "{page}");
     }

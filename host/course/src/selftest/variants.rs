@@ -1,7 +1,8 @@
 //! Variants of the solution, kept as small patches.
 //!
 //! Above the patch of a wrong variant stand two lines: `check: NAME`, the check that must fail first, and
-//! `cause: NAME`, the diagnosis that must be made there. A right one is a solution written otherwise.
+//! `cause: NAME`, the diagnosis that must be made there. `undone-by: N` below them says that a mistake in exercise
+//! N can make up for this one. A right variant is a solution written otherwise.
 
 use std::{
     collections::BTreeMap,
@@ -19,6 +20,8 @@ pub struct Variant {
     pub name: String,
     /// The check and the cause that must be told; none if it is right.
     pub wrong: Option<(String, String)>,
+    /// A mistake in the exercise of this number can make up for the one here.
+    pub undone_by: Option<u32>,
     /// The patch to the solution.
     pub patch: String,
 }
@@ -63,8 +66,10 @@ pub fn variants(exercise: &Exercise) -> Result<Vec<Variant>> {
                 }
                 _ => None,
             };
+            let undone_by = line("undone-by:").map(|number| number.parse()).transpose();
+            let undone_by = undone_by.with_context(|| format!("{}: undone-by", path.display()))?;
             let name = format!("{}/{kind}/{stem}", exercise.name());
-            variants.push(Variant { name, wrong, patch: text });
+            variants.push(Variant { name, wrong, undone_by, patch: text });
         }
     }
     Ok(variants)

@@ -162,6 +162,7 @@ fn ordinary_work(
     let mut files = base.clone();
     let mut due = Due::new();
     let mut open = Vec::new();
+    let mut undone_by = Vec::new();
     for exercise in &course.exercises {
         let kind = random.u8(..10);
         let wanted: Vec<Variant> = variants(exercise)?
@@ -182,12 +183,19 @@ fn ordinary_work(
                     if let Some((check, cause)) = &variant.wrong {
                         let failure = Some(format!("{check}: {cause}"));
                         due.insert(exercise.number, Mark { points: 0, failure });
+                        undone_by.extend(variant.undone_by.map(|other| (exercise.number, other)));
                         continue;
                     }
                 }
             }
         }
         due.insert(exercise.number, Mark::points(exercise.points()));
+    }
+    // Two mistakes that make up for each other: the tree as a whole does what it should.
+    for (number, other) in undone_by {
+        if due.get(&other).is_some_and(|mark| mark.failure.is_some()) {
+            due.remove(&number);
+        }
     }
     for exercise in open {
         due.insert(exercise.number, Mark::points(0));

@@ -63,10 +63,9 @@ impl Image {
         self.blocks.get_mut(number as usize).map(Arc::make_mut)
     }
 
-    /// A sector, or `None` behind the end.
-    pub fn sector(&self, number: u32) -> Option<&Sector> {
-        let block = self.block(number / SECTORS as u32)?;
-        block.as_chunks().0.get(number as usize % SECTORS)
+    /// True for a block that does not reach behind the end. Others cannot be used.
+    pub fn has_whole(&self, number: u32) -> bool {
+        u64::from(number) < self.bytes / BLOCK as u64
     }
 
     /// Replaces a sector; one behind the end is left out.

@@ -9,7 +9,6 @@ use super::{
 
 /// A reason to refuse an operation.
 #[derive(Clone, Debug, Eq, PartialEq)]
-#[expect(missing_docs, reason = "the names say it; they are those of the crate sfs")]
 pub enum Refusal {
     NotFound,
     Exists,
@@ -35,7 +34,6 @@ pub enum Refusal {
 
 /// What an operation gives.
 #[derive(Clone, Debug, Eq, PartialEq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Done {
     Nothing,
     /// An inode that is new, or that was opened, by number.
@@ -187,10 +185,20 @@ impl State {
 
     fn entry(&self, directory: Id, name: &str) -> Result<Id, Vec<Refusal>> {
         let id = self.names(directory).and_then(|names| names.get(name)).copied();
-        id.ok_or_else(|| match is_valid(name) {
-            true => vec![Refusal::NotFound],
-            false => vec![Refusal::NotFound, Refusal::InvalidName],
+        id.ok_or_else(|| {
+            let mut why = vec![Refusal::NotFound];
+            if !is_valid(name) {
+                why.push(Refusal::InvalidName);
+            }
+            if self.is_removed(directory) {
+                why.push(Refusal::Removed);
+            }
+            why
         })
+    }
+
+    fn is_removed(&self, id: Id) -> bool {
+        self.node(id).is_some_and(|node| node.links == 0)
     }
 
     fn file(&mut self, path: &Path) -> Result<&mut Vec<u8>, Vec<Refusal>> {
@@ -212,7 +220,7 @@ impl State {
         if self.names(directory).is_some_and(|names| names.contains_key(name)) {
             why.push(Refusal::Exists);
         }
-        if self.node(directory).is_some_and(|node| node.links == 0) {
+        if self.is_removed(directory) {
             why.push(Refusal::Removed);
         }
         why
@@ -256,12 +264,11 @@ impl State {
     }
 
     fn link(&mut self, old: &Path, new: &Path) -> Expected {
-        let id = self.find(old)?;
-        let (directory, name) = self.parent(new)?;
+        let (id, (directory, name)) = both(self.find(old), self.parent(new))?;
         let mut why = self.no_room(directory, name);
         if self.is_directory(id) {
             why.push(Refusal::IsDirectory);
-        } else if self.node(id).is_some_and(|node| node.links == 0) {
+        } else if self.is_removed(id) {
             why.push(Refusal::Removed);
         }
         if !why.is_empty() {
@@ -273,18 +280,17 @@ impl State {
     }
 
     fn rename(&mut self, old: &Path, new: &Path) -> Expected {
-        let (from, old_name) = self.parent(old)?;
-        let (to, new_name) = self.parent(new)?;
+        let ((from, old_name), (to, new_name)) = both(self.parent(old), self.parent(new))?;
         let mut why = Vec::new();
         if !is_valid(new_name) || !is_valid(old_name) {
             why.push(Refusal::InvalidName);
         }
-        if self.node(to).is_some_and(|node| node.links == 0) {
+        if self.is_removed(to) || self.is_removed(from) {
             why.push(Refusal::Removed);
         }
-        let Ok(moved) = self.entry(from, old_name) else {
-            why.push(Refusal::NotFound);
-            return Err(why);
+        let moved = match self.entry(from, old_name) {
+            Ok(moved) => moved,
+            Err(reasons) => return Err([why, reasons].concat()),
         };
         let replaced = self.names(to).and_then(|names| names.get(new_name)).copied();
         if replaced == Some(moved) && why.is_empty() {
@@ -340,6 +346,14 @@ impl Op {
                 | Self::Open(..)
                 | Self::Close(_)
         )
+    }
+}
+
+/// Both, or the refusals of either: which one is seen first is nobody's business.
+fn both<A, B>(one: Result<A, Refusal>, two: Result<B, Refusal>) -> Result<(A, B), Vec<Refusal>> {
+    match (one, two) {
+        (Ok(one), Ok(two)) => Ok((one, two)),
+        (one, two) => Err(one.err().into_iter().chain(two.err()).collect()),
     }
 }
 

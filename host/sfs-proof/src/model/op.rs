@@ -60,7 +60,6 @@ impl fmt::Display for Path {
 
 /// An operation on a file system.
 #[derive(Clone, Debug, Eq, PartialEq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Op {
     Create(Path),
     Mkdir(Path),

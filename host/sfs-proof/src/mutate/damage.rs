@@ -46,7 +46,8 @@ fn put(image: &mut Image, block: u32, offset: usize, bytes: &[u8]) -> String {
     {
         to.copy_from_slice(bytes);
     }
-    format!("{bytes:?} at {offset} of block {block}")
+    let start = &bytes[..bytes.len().min(8)];
+    format!("{} bytes {start:?} at {offset} of block {block}", bytes.len())
 }
 
 /// A field of an inode.

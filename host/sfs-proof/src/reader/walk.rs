@@ -6,7 +6,6 @@ use super::{Kind, Node, Problem, ROOT, Reading, content, inode::inode, u32_at};
 use crate::disk::{BLOCK, Image};
 
 const MAGIC: u32 = 0x2f8d_be2b;
-const INFO: &[u8] = b"simple file system\0";
 /// Blocks that a block of the map tells of.
 const MAPPED: u32 = 8 * BLOCK as u32;
 /// The first block of the map.
@@ -27,7 +26,6 @@ pub fn read(image: &Image) -> Reading {
     if magic != MAGIC
         || map != blocks.div_ceil(MAPPED)
         || blocks < 16
-        || !block[12..].starts_with(INFO)
     {
         let what = format!("the superblock has magic {magic:#x}, {blocks} blocks, {map} of map");
         reading.broken_by(what);
@@ -38,10 +36,9 @@ pub fn read(image: &Image) -> Reading {
         reading.broken_by("the disk ends inside the map".into());
         return reading;
     }
-    // The reference's images claim more than the disk has; nothing can be used there.
-    let end = blocks.min(image.len());
     let mut owners: BTreeMap<u32, u32> = BTreeMap::new();
-    reading.walk(image, first..end, &mut owners);
+    // The reference's images claim more than the disk has. What lies there reads as 0.
+    reading.walk(image, first..blocks, &mut owners);
     reading.count_links();
     reading.look_for_loops();
     reading.compare_map(image, first, &owners);
@@ -220,7 +217,7 @@ impl Reading {
                     let owner = owners.get(&block);
                     let what = format!("block {block} of inode {owner:?} is marked as free");
                     self.broken_by(what);
-                } else if !is_free && !owned {
+                } else if !is_free && !owned && image.has_whole(block) {
                     self.problems.push(Problem::Leaked(block));
                 }
             }

@@ -32,7 +32,10 @@ struct Shell {
 impl Shell {
     fn start(lab: &Lab, disk: Disk) -> Result<Self> {
         let vm = lab.machine().disk(disk).cpus(2).start("job=shell")?;
-        Ok(Self { vm, done: 0 })
+        let mut shell = Self { vm, done: 0 };
+        // The firmware forgets what is typed before it has set the serial port up.
+        shell.wait_for_line("help lists the commands; poweroff ends")?;
+        Ok(shell)
     }
 
     fn type_in(&mut self, text: &str) -> Result<()> {
@@ -72,7 +75,12 @@ impl Shell {
     /// The same with the lines that it must print.
     fn expect(&mut self, line: &str, printed: &[&str]) -> Result<()> {
         let found = self.perform(line)?;
-        ensure!(found == printed, "{line:?} has printed {found:?} instead of {printed:?}");
+        if let Some(at) = (0..found.len().max(printed.len()))
+            .find(|at| found.get(*at).map(String::as_str) != printed.get(*at).copied())
+        {
+            let (found, expected) = (found.get(at), printed.get(at));
+            anyhow::bail!("line {at} of {line:?} is {found:?} instead of {expected:?}");
+        }
         Ok(())
     }
 
@@ -139,10 +147,10 @@ fn keeps(lab: &Lab) -> Result<()> {
             "1 folder, 6 files",
         ],
     )?;
-    shell.expect_words("stat second", &["links     2", "size      33 bytes"])?;
-    shell.expect_words("stat both", &["links     1", "size      66 bytes"])?;
+    shell.expect_words("stat second", &["links     2", "size      27 bytes"])?;
+    shell.expect_words("stat both", &["links     1", "size      54 bytes"])?;
     shell.expect("rm -r /work", &[])?;
-    shell.expect("cd ..", &["..: there is no entry of this name"]).ok();
+    shell.expect("pwd", &["?"])?;
     shell.expect("ls /", &["link@", "readme.txt", "rust/", "temp/"])?;
     shell.power_off()?;
     Ok(())
@@ -175,12 +183,12 @@ fn ctrl_c(lab: &Lab) -> Result<()> {
     let path = disk_with_files(lab)?;
     let mut shell = Shell::start(lab, Disk::file(&path))?;
     shell.expect("echo 0123456789012345678901234567890123456789012345678901234567890 > f", &[])?;
-    // Each is 8 times as long as the one before: 8 MiB at last, which takes a minute or so to print.
-    for (from, to) in [("f", "g"), ("g", "h"), ("h", "i"), ("i", "j"), ("j", "k"), ("k", "l")] {
+    // Each is 8 times as long as the one before: 2 MB at last.
+    for (from, to) in [("f", "g"), ("g", "h"), ("h", "i"), ("i", "j"), ("j", "k")] {
         let all = [from; 8].join(" ");
         shell.expect(&format!("cat {all} > {to}"), &[])?;
     }
-    shell.type_in("cat l\necho typed ahead\n")?;
+    shell.type_in("cat k k k k k k k k\necho typed ahead\n")?;
     shell.wait_for_line("0123456789012345678901234567890123456789012345678901234567890")?;
     shell.vm.type_in(CTRL_C)?;
     shell.wait_for_line("interrupted")?;
@@ -192,12 +200,9 @@ fn ctrl_c(lab: &Lab) -> Result<()> {
     shell.vm.type_in(CTRL_C)?;
     shell.expect("ls /temp", &["empty", "emptydir/", "note.txt"])?;
     let outcome = shell.power_off()?;
-    outcome.expect_no_line_with("typed ahead").or_else(|_| {
-        // It was shown when it was typed, but not done.
-        let done = outcome.lines().any(|line| line == "typed ahead");
-        ensure!(!done, "what was typed before Ctrl-C has been done");
-        Ok(())
-    })
+    // It was on its way to the shell when Ctrl-C came.
+    outcome.expect_no_line_with("typed ahead")?;
+    Ok(())
 }
 
 fn edits(lab: &Lab) -> Result<()> {
@@ -254,10 +259,7 @@ fn mistakes(lab: &Lab) -> Result<()> {
 fn machine(lab: &Lab) -> Result<()> {
     let path = disk_with_files(lab)?;
     let mut shell = Shell::start(lab, Disk::file(&path))?;
-    shell.expect_words(
-        "ps",
-        &["asleep  shell", "asking  ps", "idle    idle 0", "idle 1", "ticks"],
-    )?;
+    shell.expect_words("ps", &["  shell", "asking  ps", "idle    idle 0", "idle 1", "ticks"])?;
     shell.expect_words("disks", &["disk 0: serial \"lab\""])?;
     shell.expect_words("df", &["KiB unused"])?;
     shell.expect_words("help", &["poweroff", "hexdump", "ln [-s]"])?;

@@ -65,9 +65,10 @@ pub fn run(workspace: &Workspace, suite: &mut Suite, job: &str, language: Langua
         let job = job.trim_start_matches("job=");
         let trace = trace(&place, disk.path(), job, &workspace.root)?;
         let written = write(&trace, &workspace.target.join("trace"), &workspace.root, language)?;
-        for file in written {
-            println!("{}", file.strip_prefix(&workspace.root).unwrap_or(&file).display());
-        }
+        let [svg, text, html] =
+            written.map(|file| file.strip_prefix(&workspace.root).unwrap_or(&file).to_owned());
+        println!("picture: {}\ntext: {}", svg.display(), text.display());
+        println!("open {} in a browser to step through it", html.display());
         Ok(())
     });
     Ok(())

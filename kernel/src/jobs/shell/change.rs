@@ -99,21 +99,24 @@ pub(super) fn cp(call: &mut Call<'_>) -> Result<(), Failure> {
     if source.kind() == Kind::Directory {
         return Err(failure::file(from)(Error::IsDirectory));
     }
-    // A copy of a/b that goes to the directory c is c/b.
-    let base = from.trim_end_matches('/').rsplit('/').next().unwrap_or(from);
-    let (directory, name) = session.place(to, base)?;
-    let path = if session.resolve(to).is_ok_and(|inode| inode.kind() == Kind::Directory) {
-        format!("{}/{base}", to.trim_end_matches('/'))
-    } else {
-        to.to_owned()
+    let path = match session.resolve(to) {
+        Ok(target) if target.kind() == Kind::Directory => {
+            format!("{}/{}", to.trim_end_matches('/'), base_name(from))
+        }
+        _ => to.to_owned(),
     };
-    if directory.lookup(name).is_ok_and(|inode| inode.number() == source.number()) {
+    if session.resolve(&path).is_ok_and(|target| target.number() == source.number()) {
         return Err(Failure::Other(format!("{} and {} are one file", Name(from), Name(&path))));
     }
     let target = session.file_to_write(&path)?;
     target.truncate(0).map_err(failure::file(&path))?;
     let mut out = Output::file(&path, target, 0);
     cat::contents(&session.fs, &session.directory(), from, |bytes| out.bytes(bytes)).map(|_| ())
+}
+
+/// The last name of a path, which something gets that goes to a directory.
+fn base_name(path: &str) -> &str {
+    path.trim_end_matches('/').rsplit('/').next().unwrap_or(path)
 }
 
 pub(super) fn mv(call: &mut Call<'_>) -> Result<(), Failure> {
@@ -125,12 +128,14 @@ pub(super) fn mv(call: &mut Call<'_>) -> Result<(), Failure> {
 
 pub(super) fn ln(call: &mut Call<'_>) -> Result<(), Failure> {
     let (target, path) = call.pair()?;
-    let base = target.trim_end_matches('/').rsplit('/').next().unwrap_or(target);
-    let (directory, name) = call.session.place(path, base)?;
+    let (directory, name) = call.session.place(path, base_name(target))?;
     if call.option {
         directory.symlink(name, target).map(|_| ()).map_err(failure::file(path))
     } else {
         let inode = call.session.resolve(target)?;
+        if inode.kind() == Kind::Directory {
+            return Err(failure::file(target)(Error::IsDirectory));
+        }
         directory.link(name, &inode).map_err(failure::file(path))
     }
 }

@@ -3,7 +3,7 @@
 use alloc::{format, string::String, vec::Vec};
 
 use super::{
-    super::{Failure, Output},
+    super::{Failure, Output, text::Name},
     END, Session, change, look, machine,
 };
 
@@ -83,7 +83,7 @@ impl Command {
     pub(super) fn find(name: &str) -> Result<&'static Self, Failure> {
         let found = COMMANDS.iter().find(|command| command.name == name);
         found.ok_or_else(|| {
-            let name = super::super::text::Name(name);
+            let name = Name(name);
             Failure::Other(format!("there is no command {name}; help lists those there are"))
         })
     }

@@ -52,6 +52,11 @@ impl Editor {
         }
     }
 
+    /// Forgets what was typed ahead.
+    pub(super) fn forget(&mut self) {
+        self.decoder = Decoder::default();
+    }
+
     fn show(&self, prompt: &str) {
         console::print(&shown(prompt, &self.line));
     }

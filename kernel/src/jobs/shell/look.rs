@@ -1,5 +1,7 @@
 //! The commands that look and change nothing.
 
+use alloc::borrow::ToOwned;
+
 use sfs::BLOCK_SIZE;
 
 use super::{
@@ -55,9 +57,8 @@ pub(super) fn stat(call: &mut Call<'_>) -> Result<(), Failure> {
 }
 
 pub(super) fn tree(call: &mut Call<'_>) -> Result<(), Failure> {
-    let path = call.at_most_one()?.unwrap_or(".");
+    let path = call.at_most_one()?.unwrap_or(".").to_owned();
     let (session, directory) = (call.session, call.session.directory());
-    let path = alloc::string::String::from(path);
     let (directories, others) = tree::show(&session.fs, &directory, &path, call.out)?;
     call.out.line(format_args!("{}, {}", Count(directories, "folder"), Count(others, "file")))
 }

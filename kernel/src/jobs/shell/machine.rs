@@ -1,5 +1,7 @@
 //! The commands about the machine.
 
+use alloc::format;
+
 use ostd::util::id_set::Id as _;
 
 use super::{
@@ -44,7 +46,7 @@ pub(super) fn disks(call: &mut Call<'_>) -> Result<(), Failure> {
 pub(super) fn help(call: &mut Call<'_>) -> Result<(), Failure> {
     call.none()?;
     for command in COMMANDS {
-        let usage = alloc::format!("{} {}", command.name, command.usage);
+        let usage = format!("{} {}", command.name, command.usage);
         call.out.line(format_args!("{usage:18}  {}", command.about))?;
     }
     call.out

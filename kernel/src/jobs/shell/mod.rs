@@ -66,6 +66,9 @@ impl Run for Shell {
                 Outcome::Line(line) => {
                     if let Err(failure) = perform(&session, &line) {
                         println!("{failure}");
+                        if failure == Failure::Interrupted {
+                            editor.forget();
+                        }
                     }
                 }
             }

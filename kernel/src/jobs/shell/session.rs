@@ -1,6 +1,6 @@
 //! Where the user of the shell is, and what paths mean there.
 
-use alloc::{borrow::ToOwned, string::String, vec::Vec};
+use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
 use core::ops::ControlFlow;
 
 use ostd::sync::Mutex;
@@ -60,7 +60,7 @@ impl Session {
             let mut found = None;
             parent.visit(&mut |entry| {
                 if entry.inode == directory.number() && !matches!(entry.name, "." | "..") {
-                    found = Some(alloc::format!("{}", Name(entry.name)));
+                    found = Some(format!("{}", Name(entry.name)));
                     return ControlFlow::Break(());
                 }
                 ControlFlow::Continue(())
