@@ -12,6 +12,7 @@ mod devices;
 mod failure;
 mod flush;
 mod fs;
+mod fsbench;
 mod info;
 mod ledger;
 mod ls;
@@ -42,7 +43,7 @@ use ostd::power::ExitCode;
 
 use self::{
     failure::{Failure, step},
-    needs::{Disk, Files, Needs},
+    needs::{Disk, Files, FilesDisk, Needs},
     output::Output,
 };
 use crate::{
@@ -100,6 +101,7 @@ const KINDS: &[Kind] = &[
     Kind::of::<cat::Cat>(),
     Kind::of::<stat::Stat>(),
     Kind::of::<tree::Tree>(),
+    Kind::of::<fsbench::FsBench>(),
     Kind::of::<shell::Shell>(),
 ];
 
