@@ -25,7 +25,7 @@ STORE=$CACHE/linux-riscv64
 PART=$STORE.part
 LIBRARIES=usr/lib/riscv64-linux-gnu
 # The drivers that the disk needs.
-MODULES=(virtio_mmio virtio_blk)
+MODULES=(virtio_mmio virtio_blk crc16 mbcache jbd2 ext4)
 
 REASONS=$(mktemp)
 trap 'rm -f "$REASONS"' EXIT

@@ -30,6 +30,11 @@ impl Store {
         Cache::new(disk, options).map(|cache| Self { cache })
     }
 
+    /// The disk.
+    pub fn disk(&self) -> &Arc<dyn BlockDevice> {
+        self.cache.disk()
+    }
+
     /// The work of the cache so far.
     pub fn statistics(&self) -> CacheStatistics {
         self.cache.statistics()

@@ -13,6 +13,7 @@ mod devices;
 mod failure;
 mod flush;
 mod fs;
+mod fsbench;
 mod info;
 mod ledger;
 mod lookup;
@@ -44,7 +45,7 @@ use ostd::power::ExitCode;
 
 use self::{
     failure::{Failure, step},
-    needs::{Disk, Files, Needs},
+    needs::{Disk, Files, FilesDisk, Needs},
     output::Output,
 };
 use crate::{
@@ -104,6 +105,7 @@ const KINDS: &[Kind] = &[
     Kind::of::<cat::Cat>(),
     Kind::of::<stat::Stat>(),
     Kind::of::<tree::Tree>(),
+    Kind::of::<fsbench::FsBench>(),
     Kind::of::<shell::Shell>(),
 ];
 

@@ -44,14 +44,14 @@ impl Needs for Disk {
     }
 }
 
-/// A file system: that on the disk of `disk=`, or on the disk with the serial number [`FILES`], or on the first
-/// one.
-pub(super) type Files = FileSystem;
+/// A disk with a file system, which is not mounted yet: that of `disk=`, or the one with the serial number
+/// [`FILES`], or the first one.
+pub(super) struct FilesDisk(Disk);
 
 /// The serial number of the disk that holds files, where none is named.
 const FILES: &str = "sfs";
 
-impl Needs for Files {
+impl Needs for FilesDisk {
     const PARAMETERS: &'static [&'static str] = Disk::PARAMETERS;
 
     fn find(line: &CommandLine) -> Result<Self, Failure> {
@@ -59,10 +59,32 @@ impl Needs for Files {
             None => disk(Some(FILES)).or_else(|_| disk(None)),
             wanted => disk(wanted),
         }?;
+        Ok(Self(disk))
+    }
+}
+
+impl FilesDisk {
+    /// Mounts the file system. It must not be mounted already.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or it cannot be used.
+    pub(super) fn mount(&self) -> Result<FileSystem, Failure> {
         let mounting = progress::begin("mounting");
-        let mounted = fs::mount(disk.clone());
+        let mounted = fs::mount(self.0.clone());
         drop(mounting);
-        mounted.map_err(|error| Failure::Mount { serial: disk.info().serial, error })
+        mounted.map_err(|error| Failure::Mount { serial: self.0.info().serial, error })
+    }
+}
+
+/// The file system on such a disk.
+pub(super) type Files = FileSystem;
+
+impl Needs for Files {
+    const PARAMETERS: &'static [&'static str] = FilesDisk::PARAMETERS;
+
+    fn find(line: &CommandLine) -> Result<Self, Failure> {
+        FilesDisk::find(line)?.mount()
     }
 }
 

@@ -38,6 +38,8 @@ fn every_job_is_found_by_its_name() {
         ("job=stat path=/", "stat"),
         ("job=tree path=/rust", "tree"),
         ("job=shell disk=sfs", "shell"),
+        ("job=fsbench mode=randread path=/large threads=8 bs=512 count=9 rounds=2", "fsbench"),
+        ("job=fsbench mode=readdir path=/names icount=on disk=sfs", "fsbench"),
     ] {
         let job = Job::parse(line.as_bytes()).map_err(|mistake| mistake.text);
         assert_eq!(job.map(|job| job.name), Ok(name), "{line}");
@@ -55,6 +57,9 @@ fn mistakes_say_what_is_possible() {
     assert!(mistake("job=devices disk=lab").contains("disk"));
     assert!(mistake("job=cat").contains("path=PATH") && mistake("job=stat").contains("path=PATH"));
     assert!(mistake("job=fs ticks=many").contains("ticks"));
+    assert!(mistake("job=fsbench path=/").contains("mode=seqread"));
+    assert!(mistake("job=fsbench mode=create").contains("path=PATH"));
+    assert!(mistake("job=fsbench mode=create path=/ threads=0").contains("threads"));
     assert!(mistake("job=shell path=/").contains("path"));
     assert!(mistake("job=read sector=1 count=0").contains("count"));
     assert!(mistake("job=write sector=1").contains("text"));
