@@ -159,7 +159,16 @@ impl Grader<'_> {
             }
             if let Ok(kernel) = self.build(&overlay, "all")? {
                 for exercise in &begun {
-                    let results = self.judge(exercise, &kernel)?;
+                    // What an exercise stands on has failed: only alone can it show what it is worth.
+                    let stands_on = |other: &&Exercise| exercise.needs.contains(&other.number);
+                    let done = |other: &&Exercise| states.contains_key(&other.number);
+                    if !self.own
+                        && begun.iter().copied().filter(stands_on).any(|other| !done(&other))
+                    {
+                        continue;
+                    }
+                    let judge = if self.own { Self::judge } else { Self::judge_to_first_failure };
+                    let results = judge(self, exercise, &kernel)?;
                     if self.own || results.iter().all(CheckResult::passed) {
                         states.insert(exercise.number, State::Graded { checks: results });
                     }
@@ -259,6 +268,24 @@ impl Grader<'_> {
 
     /// Carries out the checks of an exercise, as many at a time as there are processors.
     pub fn judge(&self, exercise: &Exercise, kernel: &Path) -> Result<Vec<CheckResult>> {
+        self.judge_while(exercise, kernel, |_| true)
+    }
+
+    /// The same, but none is begun any more after one has failed.
+    fn judge_to_first_failure(
+        &self,
+        exercise: &Exercise,
+        kernel: &Path,
+    ) -> Result<Vec<CheckResult>> {
+        self.judge_while(exercise, kernel, |results| results.values().all(CheckResult::passed))
+    }
+
+    fn judge_while(
+        &self,
+        exercise: &Exercise,
+        kernel: &Path,
+        goes_on: impl Fn(&BTreeMap<usize, CheckResult>) -> bool + Sync,
+    ) -> Result<Vec<CheckResult>> {
         let logs = self.folder.join("logs").join(exercise.name());
         let stand = Stand {
             workspace: self.workspace,
@@ -274,6 +301,9 @@ impl Grader<'_> {
             for _ in 0..self.machines.min(exercise.checks.len()) {
                 scope.spawn(|| {
                     loop {
+                        if !results.lock().is_ok_and(|results| goes_on(&results)) {
+                            return;
+                        }
                         let Some((number, check)) = take(&next) else { return };
                         let result = judge_one(check, &stand);
                         if let Ok(mut results) = results.lock() {
