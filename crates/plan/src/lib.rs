@@ -10,11 +10,13 @@
 //! [conflict](Operation::conflicts_with).
 //!
 //! [`slices`] has the like for `job=slices`: what it writes to the disk about DMA memory. [`lookups`] is what
-//! `job=lookup` and the host tell each other about names, [`uses`] what `job=cached` does with a block cache.
+//! `job=lookup` and the host tell each other about names, [`uses`] what `job=cached` does with a block cache,
+//! and [`changes`] what `job=commits` does with files.
 
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod changes;
 pub mod lookups;
 pub mod slices;
 pub mod uses;

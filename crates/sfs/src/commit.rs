@@ -160,6 +160,7 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         let mut group = self.group.write();
         let again = self.health.load(SeqCst) == Health::Halfway as u8;
 
+        // ANCHOR: exercise-11-phases
         // Phase 1: what the inodes will refer to. Nothing durable refers to it yet.
         let mut flushed = false;
         if !again {
@@ -192,6 +193,7 @@ impl<S: Storage, L: Locks> Shared<S, L> {
 
         // Phase 3: what only frees something. The flush of the next commit may carry it.
         self.finish(&mut group)
+        // ANCHOR_END: exercise-11-phases
     }
 
     fn flush(&self) -> Result<(), S::Error> {
