@@ -71,6 +71,12 @@ impl Image {
         u64::from(number) < self.bytes / BLOCK as u64
     }
 
+    /// A sector, or `None` behind the end.
+    pub fn sector(&self, number: u32) -> Option<&Sector> {
+        let block = self.block(number / SECTORS as u32)?;
+        block.as_chunks().0.get(number as usize % SECTORS)
+    }
+
     /// Replaces a sector; one behind the end is left out.
     pub fn set_sector(&mut self, number: u32, content: &Sector) {
         if let Some(block) = self.block_mut(number / SECTORS as u32) {
