@@ -22,10 +22,8 @@ pub struct Image {
 impl Image {
     /// A disk of zeros.
     pub fn zeros(blocks: u32) -> Self {
-        Self {
-            blocks: vec![Arc::new([0; BLOCK]); blocks as usize],
-            bytes: u64::from(blocks) * 4096,
-        }
+        let zero = Arc::new([0; BLOCK]);
+        Self { blocks: vec![zero; blocks as usize], bytes: u64::from(blocks) * BLOCK as u64 }
     }
 
     /// The content of a file. It may end inside a block.

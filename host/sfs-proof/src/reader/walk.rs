@@ -23,10 +23,7 @@ pub fn read(image: &Image) -> Reading {
     let (magic, blocks, map) = (u32_at(block, 0), u32_at(block, 4), u32_at(block, 44));
     reading.blocks = blocks;
     reading.unused = u32_at(block, 8);
-    if magic != MAGIC
-        || map != blocks.div_ceil(MAPPED)
-        || blocks < 16
-    {
+    if magic != MAGIC || map != blocks.div_ceil(MAPPED) || blocks < 16 {
         let what = format!("the superblock has magic {magic:#x}, {blocks} blocks, {map} of map");
         reading.broken_by(what);
         return reading;
@@ -97,7 +94,7 @@ impl Reading {
     /// The entries of a directory that can be understood.
     fn entries(&mut self, image: &Image, number: u32, node: &Node) -> Vec<(String, u32)> {
         let bytes = content(image, &node.data, node.size);
-        if bytes.len() % ENTRY != 0 || bytes.len() < 2 * ENTRY {
+        if !bytes.len().is_multiple_of(ENTRY) || bytes.len() < 2 * ENTRY {
             self.broken_by(format!("directory {number} has {} bytes", bytes.len()));
         }
         let mut entries = Vec::new();
@@ -201,8 +198,14 @@ impl Reading {
     /// Compares the map with what is in use.
     fn compare_map(&mut self, image: &Image, first: u32, owners: &BTreeMap<u32, u32>) {
         let mut free = 0;
+        // Most of the reference's map tells of blocks that neither the disk nor an inode has.
+        let behind = owners.keys().last().copied().unwrap_or(0).max(image.len());
         let bytes = (MAP..first).filter_map(|block| image.block(block)).flatten();
         for (byte, bits) in (0..).zip(bytes) {
+            if *bits == 0xff && byte * 8 > behind && byte * 8 + 8 <= self.blocks {
+                free += 8;
+                continue;
+            }
             for bit in 0..8 {
                 let block = byte * 8 + bit;
                 let is_free = bits >> bit & 1 == 1;
