@@ -4,7 +4,7 @@
         self.write_changed(&group, |_| true)?;
         if !again {
             self.release_orphans(&mut group);
-            self.write_ahead(&group)?;
+            self.write_ahead(&mut group)?;
         }
         self.health.store(Health::Good as u8, SeqCst);
         self.finish(&mut group)?;
