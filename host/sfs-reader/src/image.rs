@@ -23,7 +23,7 @@ impl Image {
     /// A disk of zeros.
     pub fn zeros(blocks: u32) -> Self {
         let zero = Arc::new([0; BLOCK]);
-        Self { blocks: vec![zero; blocks as usize], bytes: u64::from(blocks) * 4096 }
+        Self { blocks: vec![zero; blocks as usize], bytes: u64::from(blocks) * BLOCK as u64 }
     }
 
     /// The content of a file. It may end inside a block.
