@@ -159,15 +159,15 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         }
         let mut group = self.group.write();
         let again = self.health.load(SeqCst) == Health::Halfway as u8;
+        // What a commit that failed has written ahead must be durable before the inodes as well.
+        let tried = core::mem::replace(&mut group.tried, true);
 
         // ANCHOR: exercise-11-phases
         // Phase 1: what the inodes will refer to. Nothing durable refers to it yet.
         let mut flushed = false;
         if !again {
             self.release_orphans(&mut group);
-            // What a commit that failed here has written counts as well.
-            let needed = core::mem::replace(&mut group.tried, true);
-            if self.write_ahead(&group)? || needed {
+            if self.write_ahead(&group)? || tried {
                 self.flush()?;
                 flushed = true;
             }
