@@ -159,13 +159,15 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         }
         let mut group = self.group.write();
         let again = self.health.load(SeqCst) == Health::Halfway as u8;
+        // What a commit that failed has written ahead must be durable before the inodes as well.
+        let tried = core::mem::replace(&mut group.tried, true);
 
         // ANCHOR: exercise-11-phases
         // Phase 1: what the inodes will refer to. Nothing durable refers to it yet.
         let mut flushed = false;
         if !again {
             self.release_orphans(&mut group);
-            if self.write_ahead(&mut group)? {
+            if self.write_ahead(&group)? || tried {
                 self.flush()?;
                 flushed = true;
             }
@@ -217,10 +219,8 @@ impl<S: Storage, L: Locks> Shared<S, L> {
 
     /// Writes the free map, new inodes and raised counts. Returns `true` if they, or what has been written since
     /// the last commit, must be durable before the inodes.
-    fn write_ahead(&self, group: &mut Group<L>) -> Result<bool, S::Error> {
-        // What a commit that failed here has written counts as well.
-        let mut needed = core::mem::replace(&mut group.tried, true);
-        needed |= self.write_map()?;
+    fn write_ahead(&self, group: &Group<L>) -> Result<bool, S::Error> {
+        let mut needed = self.write_map()?;
         for node in group.changed.values() {
             let state = node.state.read();
             let Some(saved) = &state.saved else {

@@ -1,5 +1,6 @@
         // TODO(exercise 11): all is written, in an order that is good as long as the power stays on, see
         // exercises/11-commit
+        let _ = tried;
         self.health.store(Health::Halfway as u8, SeqCst);
         self.write_changed(&group, |_| true)?;
         if !again {

@@ -107,7 +107,7 @@ pub const CAUSES: &[&str] = &[
     "changes-lost",
     "cache-stops",
     // Of a commit.
-    "sync-too-early",
+    "fsync-too-early",
     "inode-too-early",
     "freed-too-early",
     "count-too-low",

@@ -30,7 +30,7 @@ use lab::{
     qemu::{Machine, Transport, escaped},
     workspace::Workspace,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{diagnosis::Finding, language::Text, pace::Pace, stage::Sandbox};
 
@@ -94,6 +94,16 @@ impl From<TransportName> for Transport {
             TransportName::Legacy => Self::Legacy,
         }
     }
+}
+
+/// One of `all` by its name, for descriptions of checks.
+fn by_name<'de, T: Copy, D: Deserializer<'de>>(
+    from: D,
+    all: &[(&'static str, T)],
+) -> Result<T, D::Error> {
+    let name = String::deserialize(from)?;
+    let found = all.iter().find(|(known, _)| *known == name);
+    found.map(|(_, one)| *one).ok_or_else(|| D::Error::custom(format!("nothing is called {name}")))
 }
 
 /// The property that puts a device into slot 1, behind which a disk in slot 0 is the second one.

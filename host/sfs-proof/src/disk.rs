@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sfs::Storage;
-pub use sfs_proof::{
+pub use sfs_reader::{
     image::{BLOCK, Image, SECTOR, SECTORS, Sector},
     log::{Event, Log},
 };

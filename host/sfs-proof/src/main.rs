@@ -28,7 +28,7 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use peak_alloc::PeakAlloc;
-use sfs_proof::reader;
+use sfs_reader::reader;
 
 use crate::counts::{Counts, Violation};
 

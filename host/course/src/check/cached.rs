@@ -13,10 +13,10 @@ use lab::{
     qemu::Transport,
 };
 use plan::uses::{SECTORS_PER_BLOCK, Scene, Step, Uses};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::{
-    Stand, Verdict, disk_at,
+    Stand, Verdict, by_name, disk_at,
     witness::{self, Seen, in_words, recorder},
 };
 use crate::{
@@ -36,17 +36,12 @@ const SLOTS: u64 = 64;
 #[serde(deny_unknown_fields)]
 pub struct Cached {
     /// The uses, by the name that they have on the kernel's command line.
-    scene: SceneName,
+    #[serde(deserialize_with = "scene")]
+    scene: Scene,
 }
 
-/// The same as [`Scene`].
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-enum SceneName {
-    Recent,
-    Scan,
-    Shift,
-    Dirty,
+fn scene<'de, D: Deserializer<'de>>(from: D) -> Result<Scene, D::Error> {
+    by_name(from, &Scene::ALL)
 }
 
 /// The reads that are due between two flushes.
@@ -60,34 +55,23 @@ enum Due {
     Any,
 }
 
-impl SceneName {
-    fn scene(self) -> Scene {
-        match self {
-            Self::Recent => Scene::Recent,
-            Self::Scan => Scene::Scan,
-            Self::Shift => Scene::Shift,
-            Self::Dirty => Scene::Dirty,
-        }
+/// The reads that are due before each flush.
+fn due(scene: Scene) -> &'static [Due] {
+    use Due::{Any, None, Once};
+    match scene {
+        Scene::Recent => &[Once, None, Once, None, Once, None],
+        Scene::Scan => &[Once, Once, None, Once, None],
+        Scene::Shift => &[Once, Any, None],
+        Scene::Dirty => &[Once, Once, Any],
     }
+}
 
-    /// The reads that are due before each flush.
-    fn due(self) -> &'static [Due] {
-        use Due::{Any, None, Once};
-        match self {
-            Self::Recent => &[Once, None, Once, None, Once, None],
-            Self::Scan => &[Once, Once, None, Once, None],
-            Self::Shift => &[Once, Any, None],
-            Self::Dirty => &[Once, Once, Any],
-        }
-    }
-
-    /// The cause of a read where none is due.
-    fn cause(self) -> &'static str {
-        match self {
-            Self::Recent | Self::Dirty => "evicted-though-used",
-            Self::Scan => "driven-out-by-a-scan",
-            Self::Shift => "past-counts-for-ever",
-        }
+/// The cause of a read where none is due.
+fn cause_of(scene: Scene) -> &'static str {
+    match scene {
+        Scene::Recent | Scene::Dirty => "evicted-though-used",
+        Scene::Scan => "driven-out-by-a-scan",
+        Scene::Shift => "past-counts-for-ever",
     }
 }
 
@@ -99,7 +83,7 @@ impl Cached {
         place: &Place,
         mut random: fastrand::Rng,
     ) -> Result<Verdict> {
-        let (seed, scene) = (random.u64(..), self.scene.scene());
+        let (seed, scene) = (random.u64(..), self.scene);
         let before = noise(SECTORS as usize, random.u64(..));
         let config = Config { capacity: SECTORS, ..Config::honest() };
         let device = recorder(Manner::prompt(config), before.clone());
@@ -119,9 +103,9 @@ impl Cached {
     }
 }
 
-fn compare(scene: SceneName, wanted: &[u8], seen: &Seen<Recording>) -> Option<Finding> {
+fn compare(scene: Scene, wanted: &[u8], seen: &Seen<Recording>) -> Option<Finding> {
     let Seen { account, disk, end } = seen;
-    let due = scene.due();
+    let due = due(scene);
     let requests = account.requests.iter().filter(|request| request.kind != Kind::GetId);
     let requests: Vec<&Request> = requests.collect();
     let parts: Vec<&[&Request]> = requests.split(|r| r.kind == Kind::Flush).collect();
@@ -142,7 +126,9 @@ fn compare(scene: SceneName, wanted: &[u8], seen: &Seen<Recording>) -> Option<Fi
             "{flushes} flushes, after which nothing more comes",
             "只有 {flushes} 次刷写，之后再没有动静"
         );
-        return Some(Finding::new("cache-stops", expected, seen).ended(*end));
+        // A cache that has evicted a change looks for it when it is to be written.
+        let cause = if scene == Scene::Dirty { "changes-lost" } else { "cache-stops" };
+        return Some(Finding::new(cause, expected, seen).ended(*end));
     }
     let differs = wanted.chunks(SECTOR).zip(disk.chunks(SECTOR)).position(|(a, b)| a != b)?;
     let range = differs * SECTOR..(differs + 1) * SECTOR;
@@ -156,7 +142,7 @@ fn compare(scene: SceneName, wanted: &[u8], seen: &Seen<Recording>) -> Option<Fi
 }
 
 /// Judges the requests before one flush.
-fn judge_part(scene: SceneName, number: usize, due: Due, part: &[&Request]) -> Option<Finding> {
+fn judge_part(scene: Scene, number: usize, due: Due, part: &[&Request]) -> Option<Finding> {
     let mut reads: BTreeMap<u64, u64> = BTreeMap::new();
     for request in part.iter().filter(|request| request.kind == Kind::In) {
         *reads.entry(request.sector / SECTORS_PER_BLOCK).or_default() += 1;
@@ -170,7 +156,7 @@ fn judge_part(scene: SceneName, number: usize, due: Due, part: &[&Request]) -> O
                 "第 {number} 次刷写之前没有读：缓存的 {SLOTS} 块里有要用的一切"
             );
             let seen = text!("{all} reads, of {} blocks", "读了 {all} 次，涉及 {} 块", reads.len());
-            Some(Finding::new(scene.cause(), expected, seen))
+            Some(Finding::new(cause_of(scene), expected, seen))
         }
         Due::Once => {
             let (block, times) = reads.iter().find(|(_, times)| **times > 1)?;
@@ -179,7 +165,10 @@ fn judge_part(scene: SceneName, number: usize, due: Due, part: &[&Request]) -> O
                 "第 {number} 次刷写之前每块只读一次：放得下"
             );
             let seen = text!("block {block} {times} times", "第 {block} 块读了 {times} 次");
-            Some(Finding::new("evicted-though-there-is-room", expected, seen))
+            // A block with changes must not go at all.
+            let dirty = scene == Scene::Dirty;
+            let cause = if dirty { "changes-lost" } else { "evicted-though-there-is-room" };
+            Some(Finding::new(cause, expected, seen))
         }
         Due::None | Due::Any => None,
     }
@@ -207,7 +196,7 @@ mod tests {
     }
 
     /// The cause that is told of these reads before each flush.
-    fn cause(scene: SceneName, parts: &[&[u64]]) -> Option<&'static str> {
+    fn cause(scene: Scene, parts: &[&[u64]]) -> Option<&'static str> {
         let mut requests = vec![request(Kind::GetId, 0)];
         for part in parts {
             requests.extend(part.iter().map(|block| request(Kind::In, *block)));
@@ -225,29 +214,28 @@ mod tests {
 
     #[test]
     fn each_mistake_of_a_cache_is_told() {
-        let all: [(SceneName, usize); 4] = [
-            (SceneName::Recent, 6),
-            (SceneName::Scan, 5),
-            (SceneName::Shift, 3),
-            (SceneName::Dirty, 3),
-        ];
+        let all: [(Scene, usize); 4] =
+            [(Scene::Recent, 6), (Scene::Scan, 5), (Scene::Shift, 3), (Scene::Dirty, 3)];
         for (scene, flushes) in all {
-            assert_eq!(scene.due().len(), flushes);
-            let steps = Uses::new(scene.scene(), 1, SLOTS, SECTORS / SECTORS_PER_BLOCK);
+            assert_eq!(due(scene).len(), flushes);
+            let steps = Uses::new(scene, 1, SLOTS, SECTORS / SECTORS_PER_BLOCK);
             let planned = steps.into_iter().flatten().filter(|step| *step == Step::Flush).count();
             assert_eq!(planned, flushes);
             let good: Vec<&[u64]> = vec![&[]; flushes];
             assert_eq!(cause(scene, &good), None);
-            assert_eq!(cause(scene, &good[1..]), Some("cache-stops"));
+            let dirty = scene == Scene::Dirty;
+            let stops = if dirty { "changes-lost" } else { "cache-stops" };
+            assert_eq!(cause(scene, &good[1..]), Some(stops));
             let mut twice = good.clone();
             twice[0] = &[3, 4, 3];
-            assert_eq!(cause(scene, &twice), Some("evicted-though-there-is-room"));
+            let expected = if dirty { "changes-lost" } else { "evicted-though-there-is-room" };
+            assert_eq!(cause(scene, &twice), Some(expected));
             let mut lost = good.clone();
             lost[0] = &[9];
             assert_eq!(cause(scene, &lost), Some("changes-lost"));
             let mut again = good;
             again[flushes - 1] = &[3];
-            let expected = (scene != SceneName::Dirty).then(|| scene.cause());
+            let expected = (!dirty).then(|| cause_of(scene));
             assert_eq!(cause(scene, &again), expected);
         }
     }

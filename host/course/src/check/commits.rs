@@ -17,15 +17,15 @@ use lab::{
     qemu::Transport,
 };
 use plan::changes::{Changes, DIRECTORIES, Name, Names, Scene, content, marked};
-use serde::Deserialize;
-use sfs_proof::{
+use serde::{Deserialize, Deserializer};
+use sfs_reader::{
     image::Image,
     log::{Event, Log},
 };
 
 use self::cuts::Cuts;
 use super::{
-    Stand, Verdict, disk_at,
+    Stand, Verdict, by_name, disk_at,
     witness::{self, in_words, recorder},
 };
 use crate::{
@@ -47,30 +47,16 @@ const FIRST_BEHIND: u64 = BLOCKS as u64 * (BLOCK / SECTOR) as u64;
 #[serde(deny_unknown_fields)]
 pub struct Commits {
     /// The kind of changes.
-    scene: SceneName,
+    #[serde(deserialize_with = "scene")]
+    scene: Scene,
     /// Their number.
     count: u32,
     /// The most flushes that one change may take.
     flushes: usize,
 }
 
-/// The same as [`Scene`].
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-enum SceneName {
-    Create,
-    Remove,
-    Move,
-}
-
-impl From<SceneName> for Scene {
-    fn from(name: SceneName) -> Self {
-        match name {
-            SceneName::Create => Self::Create,
-            SceneName::Remove => Self::Remove,
-            SceneName::Move => Self::Move,
-        }
-    }
+fn scene<'de, D: Deserializer<'de>>(from: D) -> Result<Scene, D::Error> {
+    by_name(from, &Scene::ALL)
 }
 
 impl Commits {
@@ -81,7 +67,7 @@ impl Commits {
         place: &Place,
         mut random: fastrand::Rng,
     ) -> Result<Verdict> {
-        let (seed, scene) = (random.u64(..), Scene::from(self.scene));
+        let (seed, scene) = (random.u64(..), self.scene);
         let mut before = first_files(seed, &mut random)?;
         let start = Image::of_file(&before);
         before.extend(noise((SECTORS - FIRST_BEHIND) as usize, random.u64(..)));
@@ -109,7 +95,7 @@ impl Commits {
         let log = Log::new(start, record.events);
         let cuts = Cuts::new(seed, &changes, log, record.marks);
         let mut judged = 0;
-        let finding = cuts.judge(&mut random, &mut judged)?;
+        let finding = cuts.judge(&mut random, &mut judged);
         lab::process::append(&place.log, &format!("{judged} power cuts\n"))?;
         Ok(finding.or_else(|| self.count_flushes(&cuts)).map(|finding| finding.ended(seen.end)))
     }

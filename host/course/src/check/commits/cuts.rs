@@ -1,15 +1,13 @@
 //! Power cuts: what is left on the disk, and whether it may be so.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
-use anyhow::{Result, anyhow};
 use fastrand::Rng;
 use plan::changes::{Change, DIRECTORIES, Name, Names, Place, content};
-use sfs::{Fault, Severity, Storage};
-use sfs_proof::{
-    image::{BLOCK, Image},
+use sfs_reader::{
+    image::Image,
     log::Log,
-    reader::{self, ROOT, Reading},
+    reader::{self, Node, ROOT, Reading},
 };
 
 use crate::{
@@ -19,15 +17,11 @@ use crate::{
 
 /// Random subsets of the unsafe sectors that are tried before each flush.
 const SUBSETS: usize = 24;
+/// The block of the free map.
+const MAP: u32 = 2;
 /// Causes that explain others come before them.
-const ORDER: [&str; 6] = [
-    "sync-too-early",
-    "inode-too-early",
-    "freed-too-early",
-    "count-too-low",
-    "name-lost",
-    "half-a-change",
-];
+const ORDER: [&str; 5] =
+    ["inode-too-early", "freed-too-early", "count-too-low", "name-lost", "half-a-change"];
 
 /// All that is known of a run.
 pub struct Cuts {
@@ -78,23 +72,21 @@ impl Cuts {
     }
 
     /// Cuts the power everywhere, and counts the cuts.
-    ///
-    /// # Errors
-    ///
-    /// An image cannot be looked at.
-    pub fn judge(&self, random: &mut Rng, judged: &mut u64) -> Result<Option<Finding>> {
+    pub fn judge(&self, random: &mut Rng, judged: &mut u64) -> Option<Finding> {
+        if let Some(finding) = self.look_at_marks() {
+            return Some(finding);
+        }
         let mut worst: Option<(usize, Wrong, usize)> = None;
-        let mut note = |position: usize, image: &Image| -> Result<()> {
+        let mut note = |position: usize, image: &Image| {
             *judged += 1;
-            let Some(wrong) = self.look(position, image)? else { return Ok(()) };
+            let Some(wrong) = self.look(position, image) else { return };
             let rank = ORDER.iter().position(|cause| *cause == wrong.cause).unwrap_or(ORDER.len());
             if worst.as_ref().is_none_or(|(known, ..)| rank < *known) {
                 worst = Some((rank, wrong, position));
             }
-            Ok(())
         };
         for (position, image) in self.log.prefixes() {
-            note(position, &image)?;
+            note(position, &image);
         }
         let mut places = self.log.before_flushes();
         places.dedup();
@@ -106,17 +98,17 @@ impl Cuts {
                 // Only this one, and all but this one.
                 let alone =
                     pending.keys().map(|s| (*s, newest(s).filter(|_| s == sector))).collect();
-                note(position, &self.log.left(position, &alone))?;
+                note(position, &self.log.left(position, &alone));
                 let rest =
                     pending.keys().map(|s| (*s, newest(s).filter(|_| s != sector))).collect();
-                note(position, &self.log.left(position, &rest))?;
+                note(position, &self.log.left(position, &rest));
             }
             for _ in 0..SUBSETS {
                 let kept = self.log.draw(position, random);
-                note(position, &self.log.left(position, &kept))?;
+                note(position, &self.log.left(position, &kept));
             }
         }
-        Ok(worst.map(|(_, wrong, position)| {
+        worst.map(|(_, wrong, position)| {
             let done = self.done(position);
             let change = done + 1;
             let end = self.log.len();
@@ -131,7 +123,24 @@ impl Cuts {
                 "在 {end} 步中的第 {position} 步断电之后：{zh}"
             );
             Finding::new(wrong.cause, expected, seen)
-        }))
+        })
+    }
+
+    /// Looks at what no cut can take away when fsync has returned.
+    fn look_at_marks(&self) -> Option<Finding> {
+        let lost = self.marks.iter().zip(&self.states).position(|(mark, names)| {
+            let (safe, _) = self.log.pending(*mark);
+            self.names(&reader::read(safe), safe).as_ref() != Ok(names)
+        })?;
+        let expected = text!(
+            "when fsync has returned, change {lost} is durable",
+            "fsync 返回时，第 {lost} 处改动已经持久"
+        );
+        let seen = text!(
+            "a cut right then leaves other files: it is not covered by a flush",
+            "此刻断电，留下的是别的文件：没有刷写覆盖它"
+        );
+        Some(Finding::new("fsync-too-early", expected, seen))
     }
 
     /// The changes that are durable at a position.
@@ -153,45 +162,24 @@ impl Cuts {
     }
 
     /// Looks at what a cut has left.
-    fn look(&self, position: usize, image: &Image) -> Result<Option<Wrong>> {
+    fn look(&self, position: usize, image: &Image) -> Option<Wrong> {
         let done = self.done(position);
         let reading = reader::read(image);
         let found = self.names(&reading, image);
         let allowed = [self.states.get(done), self.meanwhile.get(done), self.states.get(done + 1)];
         let is_allowed = allowed.into_iter().flatten().any(|names| found.as_ref() == Ok(names));
         let is_old = found.as_ref().ok() == self.states.get(done);
-        let report = sfs::check(&Left(image)).map_err(|error| anyhow!(error))?;
-        let problem = report.problems.iter().find(|problem| problem.severity() == Severity::Broken);
-        let earlier = self.states.iter().take(done);
-        let is_earlier =
-            !is_allowed && earlier.into_iter().any(|names| found.as_ref() == Ok(names));
-        if is_earlier {
-            let seen = text!(
-                "the files are as before a change that sync had made durable",
-                "文件还是某处改动之前的样子，而 sync 早已返回"
-            );
-            return Ok(Some(Wrong { cause: "sync-too-early", seen }));
+        if let Some(wrong) = damage(&reading, image, is_old) {
+            return Some(wrong);
         }
-        if let Some(problem) = problem {
-            let cause = match problem.fault {
-                Fault::LowLinks { .. } => "count-too-low",
-                Fault::UsedIsFree { .. } | Fault::TwoOwners { .. } if is_old => "freed-too-early",
-                _ => "inode-too-early",
-            };
-            return Ok(Some(Wrong { cause, seen: text!("{problem}", "{problem}") }));
-        }
-        if let Some(problem) = reading.broken() {
-            let seen = text!("{problem}", "{problem}");
-            return Ok(Some(Wrong { cause: "inode-too-early", seen }));
-        }
-        Ok(match found {
+        match found {
             _ if is_allowed => None,
             Err(path) => {
                 let seen = text!("{path} holds something else", "{path} 里是别的内容");
                 Some(Wrong { cause: "inode-too-early", seen })
             }
             Ok(names) => Some(self.compare(done, &names)),
-        })
+        }
     }
 
     /// Says what is wrong with names that are neither the old nor the new ones.
@@ -241,34 +229,25 @@ impl Cuts {
     }
 }
 
-/// What a cut has left, for the checker of the file system, which only reads.
-struct Left<'a>(&'a Image);
-
-impl Storage for Left<'_> {
-    type Error = fmt::Error;
-
-    fn capacity(&self) -> u64 {
-        self.0.bytes()
-    }
-
-    fn read(&self, block: u32, offset: usize, data: &mut [u8]) -> Result<(), fmt::Error> {
-        let bytes = self.0.block(block).and_then(|content| content.get(offset..));
-        let bytes = bytes.and_then(|bytes| bytes.get(..data.len())).ok_or(fmt::Error)?;
-        data.copy_from_slice(bytes);
-        Ok(())
-    }
-
-    fn write(&self, _block: u32, _offset: usize, _data: &[u8]) -> Result<(), fmt::Error> {
-        Err(fmt::Error)
-    }
-
-    fn view(&self, block: u32, look: &mut dyn FnMut(&[u8])) -> Result<(), fmt::Error> {
-        let bytes: &[u8; BLOCK] = self.0.block(block).ok_or(fmt::Error)?;
-        look(bytes);
-        Ok(())
-    }
-
-    fn flush(&self) -> Result<(), fmt::Error> {
-        Ok(())
-    }
+/// The damage that names a cause, if there is any.
+fn damage(reading: &Reading, image: &Image, is_old: bool) -> Option<Wrong> {
+    let problem = reading.broken()?;
+    let is_free = |block: &u32| {
+        let (byte, bit) = (*block as usize / 8, block % 8);
+        image.block(MAP).and_then(|map| map.get(byte)).is_some_and(|bits| bits >> bit & 1 == 1)
+    };
+    let uses_free = |(number, node): (&u32, &Node)| {
+        [number].into_iter().chain(&node.pointers).chain(&node.data).any(is_free)
+    };
+    let counts_few = |node: &Node| {
+        node.kind == reader::Kind::File && usize::from(node.links) < node.parents.len()
+    };
+    let cause = if is_old && reading.nodes.iter().any(uses_free) {
+        "freed-too-early"
+    } else if is_old && reading.nodes.values().any(counts_few) {
+        "count-too-low"
+    } else {
+        "inode-too-early"
+    };
+    Some(Wrong { cause, seen: text!("{problem}", "{problem}") })
 }
