@@ -120,7 +120,7 @@ impl Guard {
         let (all, outcome) = run(*requests)?;
         let between = issued(*requests, *depth) - issued(requests / 5, *depth);
         let registers = ((all - some) / between as f64).sum();
-        let figures = figures(outcome.console())?;
+        let figures = figures("bench", outcome.console())?;
         let figure = |key: &str| figures[key].as_f64().with_context(|| format!("no figure {key}"));
         for (what, cost, limit) in [
             ("instructions", figure("instructions")?, self.instructions),
