@@ -9,12 +9,15 @@
 //! whatever order they complete; who has several in flight must not have two that
 //! [conflict](Operation::conflicts_with).
 //!
-//! [`slices`] has the like for `job=slices`: what it writes to the disk about DMA memory.
+//! [`slices`] has the like for `job=slices`: what it writes to the disk about DMA memory. [`lookups`] is what
+//! `job=lookup` and the host tell each other about names, [`uses`] what `job=cached` does with a block cache.
 
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod lookups;
 pub mod slices;
+pub mod uses;
 
 use core::{error::Error, fmt, ops::Range};
 

@@ -194,7 +194,7 @@ impl<S: Storage, L: Locks> Shared<S, L> {
 
     /// Copies a block to a fresh one. The old one stays the file's.
     fn copy(&self, block: u32) -> Result<u32, S::Error> {
-        let copy = self.allocate(block)?;
+        let copy = self.space.write().allocate_copy(block).ok_or(Error::NoSpace)?;
         self.disk.copy(block, copy).inspect_err(|_| self.release([copy]))?;
         Ok(copy)
     }
@@ -300,6 +300,7 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         (first, count): Run,
         new: &mut Vec<u32>,
     ) -> Result<(), S::Error> {
+        // Behind the last pointer a failed write does no harm: nobody looks there.
         let index = state.blocks();
         let blocks = index + count;
         let mut table_of = |needed: bool| {
@@ -318,11 +319,11 @@ impl<S: Storage, L: Locks> Shared<S, L> {
                 Some(double) => double,
                 None => self.own_double(state, slot)?,
             };
-            self.write_in_place(in_double, 4 * slot as usize, &table.to_le_bytes())?;
+            self.disk.write(in_double, 4 * slot as usize, &table.to_le_bytes())?;
         }
         if let Some((table, slot)) = owned {
             let pointers: Vec<u8> = (first..first + count).flat_map(u32::to_le_bytes).collect();
-            self.write_in_place(table, 4 * slot as usize, &pointers)?;
+            self.disk.write(table, 4 * slot as usize, &pointers)?;
         } else {
             let direct = state.inode.direct.iter_mut().skip(index as usize);
             for (pointer, block) in direct.zip(first..first + count) {

@@ -12,6 +12,7 @@
 use alloc::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    vec,
     vec::Vec,
 };
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -52,6 +53,8 @@ pub(crate) struct Group<L: Locks> {
     gave: BTreeSet<u32>,
     /// A directory that has moved to another one. It is the only one then that moved between directories.
     moved: Option<u32>,
+    /// A commit of this group has begun and failed.
+    tried: bool,
 }
 
 impl<L: Locks> Group<L> {
@@ -62,6 +65,7 @@ impl<L: Locks> Group<L> {
             took: BTreeSet::new(),
             gave: BTreeSet::new(),
             moved: None,
+            tried: false,
         }
     }
 
@@ -160,7 +164,9 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         let mut flushed = false;
         if !again {
             self.release_orphans(&mut group);
-            if self.write_ahead(&group)? {
+            // What a commit that failed here has written counts as well.
+            let needed = core::mem::replace(&mut group.tried, true);
+            if self.write_ahead(&group)? || needed {
                 self.flush()?;
                 flushed = true;
             }
@@ -216,7 +222,7 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         for node in group.changed.values() {
             let state = node.state.read();
             let Some(saved) = &state.saved else {
-                let mut block = alloc::vec![0; BLOCK_SIZE];
+                let mut block = vec![0; BLOCK_SIZE];
                 if let Some(start) = block.first_chunk_mut::<{ size_of::<DiskInode>() }>() {
                     start.copy_from_slice(state.inode.as_bytes());
                 }

@@ -36,7 +36,7 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         if data.is_empty() {
             return Ok(0);
         }
-        self.read_ahead(node, state, start, length as u32)?;
+        self.read_ahead(node, state, start, length as u32);
         let (mut done, mut index, mut within) = (0, start / BLOCK, (start % BLOCK) as usize);
         while done < length {
             let needed = (within + length - done).div_ceil(BLOCK_SIZE) as u32;
@@ -55,13 +55,7 @@ impl<S: Storage, L: Locks> Shared<S, L> {
 
     /// Tells the storage which blocks will be read: those of this read, and more for a reader that reads one piece
     /// after another.
-    fn read_ahead(
-        &self,
-        node: &Node<L>,
-        state: &State,
-        start: u32,
-        length: u32,
-    ) -> Result<(), S::Error> {
+    fn read_ahead(&self, node: &Node<L>, state: &State, start: u32, length: u32) {
         let end = start.saturating_add(length);
         let (first, behind) = (start / BLOCK, end.div_ceil(BLOCK));
         let sequential = node.reader.position.swap(end, Relaxed) == start;
@@ -72,14 +66,15 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         let worth = if sequential && ahead >= behind { AHEAD / 2 } else { 2 };
         let mut next = ahead;
         if target.saturating_sub(ahead) >= worth || (target == state.blocks() && target > behind) {
-            while next < target {
-                let (block, count) = self.disk.run(&state.inode, next, target - next)?;
+            // Damage is reported to whoever reads there.
+            while next < target
+                && let Ok((block, count)) = self.disk.run(&state.inode, next, target - next)
+            {
                 self.disk.storage.prefetch(block, count.min(self.disk.end.saturating_sub(block)));
                 next += count;
             }
         }
         node.reader.ahead.store(next, Relaxed);
-        Ok(())
     }
 
     /// Writes from `offset` on, and fills the gap with zeros if that is behind the end. Returns the number of bytes, which is
@@ -155,11 +150,13 @@ impl<S: Storage, L: Locks> Shared<S, L> {
     }
 
     /// Undoes what has made a file larger, as far as possible.
-    fn shorten(&self, state: &mut State, size: u32) {
-        if size < state.size()
-            && let Ok(surplus) = self.list_surplus(state, size.div_ceil(BLOCK))
-        {
-            self.cut(state, size, surplus);
+    pub(crate) fn shorten(&self, state: &mut State, size: u32) {
+        let blocks = size.div_ceil(BLOCK);
+        match self.list_surplus(state, blocks) {
+            Ok(surplus) => self.cut(state, size, surplus),
+            // A block too many is nothing that a disk may have.
+            Err(_) if state.blocks() != state.size().div_ceil(BLOCK) => self.give_up(),
+            Err(_) => (),
         }
     }
 

@@ -120,6 +120,7 @@ impl<S: Storage> Disk<S> {
 impl<S: Storage, L: Locks> Shared<S, L> {
     /// Looks an entry up by its name.
     pub(crate) fn find(&self, state: &State, name: &str) -> Result<Option<Found>, S::Error> {
+        // ANCHOR: exercise-9-find
         let mut found = None;
         self.disk.scan(&state.inode, |slot, entry| {
             let Some((inode, rest)) = entry.split_first_chunk() else {
@@ -133,6 +134,7 @@ impl<S: Storage, L: Locks> Shared<S, L> {
             ControlFlow::Continue(())
         })?;
         Ok(found)
+        // ANCHOR_END: exercise-9-find
     }
 
     /// Shows the entries of the directory of this number.
@@ -204,14 +206,16 @@ impl<S: Storage, L: Locks> Shared<S, L> {
             self.disk.clear(run.0, 0).inspect_err(|_| self.release([run.0]))?;
             self.attach(state, run)?;
         }
-        self.put(state, start, entry.as_bytes())?;
+        // Behind the last entry a failed write does no harm: nobody looks there.
+        self.put(state, start, entry.as_bytes()).inspect_err(|_| self.shorten(state, start))?;
         state.inode.size = end.into();
         Ok(())
     }
 
     /// Gives a prepared entry another inode.
     pub(crate) fn set_inode(&self, state: &State, slot: u32, inode: u32) -> Result<(), S::Error> {
-        self.put(state, slot * ENTRY, &inode.to_le_bytes())
+        let bytes = inode.to_le_bytes();
+        self.put(state, slot * ENTRY, &bytes).inspect_err(|_| self.give_up())
     }
 
     /// Overwrites a prepared entry.
@@ -221,7 +225,8 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         slot: u32,
         entry: &DiskEntry,
     ) -> Result<(), S::Error> {
-        self.put(state, slot * ENTRY, entry.as_bytes())
+        let bytes = entry.as_bytes();
+        self.put(state, slot * ENTRY, bytes).inspect_err(|_| self.give_up())
     }
 
     /// Writes prepared bytes of a directory.
@@ -233,9 +238,8 @@ impl<S: Storage, L: Locks> Shared<S, L> {
             else {
                 break;
             };
-            let (block, _) =
-                self.disk.run(&state.inode, at / BLOCK, 1).inspect_err(|_| self.give_up())?;
-            self.write_in_place(block, within, now)?;
+            let (block, _) = self.disk.run(&state.inode, at / BLOCK, 1)?;
+            self.disk.write(block, within, now)?;
             (at, rest) = (at + now.len() as u32, later);
         }
         Ok(())

@@ -3,6 +3,8 @@
 //! The reference implementation's packer claims 16 GiB for every image and ends the file at the last byte
 //! written, so a block may lie beyond the end of the storage: it reads as 0 and cannot be written.
 
+use alloc::vec;
+
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::{
@@ -95,9 +97,9 @@ impl<S: Storage> Disk<S> {
 
     /// Copies a block to one that nothing refers to.
     pub(crate) fn copy(&self, from: u32, to: u32) -> Result<(), S::Error> {
-        let mut block = alloc::boxed::Box::new([0; BLOCK_SIZE]);
-        self.read(from, 0, block.as_mut_slice())?;
-        self.write(to, 0, block.as_slice())
+        let mut block = vec![0; BLOCK_SIZE];
+        self.read(from, 0, &mut block)?;
+        self.write(to, 0, &block)
     }
 
     /// Writes zeros to the rest of a block, from `offset` on.

@@ -150,7 +150,6 @@ impl<S: Storage, L: Locks> Inode<S, L> {
     ) -> Result<<L::RwLock<()> as RwLock<()>>::Write<'_>, S::Error> {
         self.expect_directory()?;
         names::check(name)?;
-        self.shared.writable()?;
         let guard = self.shared.names.write();
         if self.node.state.read().removed {
             return Err(Error::Removed);
@@ -247,10 +246,9 @@ impl<S: Storage, L: Locks> Shared<S, L> {
     /// Says whether a directory that loses a name of this inode gives something away: what the inode is or had is
     /// elsewhere then.
     pub(crate) fn gives(&self, victim: &Node<L>) -> bool {
-        let state = victim.state.read();
         match victim.kind() {
             Some(Kind::Directory) => self.group.read().gave(victim.number),
-            _ => state.links() > 1,
+            _ => victim.state.read().links() > 1,
         }
     }
 
@@ -292,6 +290,7 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         }
         if !self.stays(state, node) {
             state.removed = true;
+            state.inode.links = 0.into();
             state.in_group = false;
             self.group.write().orphan(node);
         } else if !is_directory {

@@ -10,6 +10,9 @@ use super::{
 };
 
 const WORD: u32 = u64::BITS;
+/// One of so many blocks is kept for copies, up to a limit that two directories of any size need in a rename.
+const RESERVE_SHARE: u32 = 32;
+const RESERVE_MAX: u32 = 16;
 const WORDS_PER_BLOCK: usize = BITS as usize / WORD as usize;
 
 /// One bit for each block, from block 0 on. Bits beyond the end are 0 and cannot be set.
@@ -119,6 +122,8 @@ pub(crate) struct FreeMap {
     /// No block before this one is free.
     lowest: u32,
     end: u32,
+    /// So many blocks are kept for copies, as a directory must be copied to remove something from it.
+    reserve: u32,
 }
 
 impl FreeMap {
@@ -147,6 +152,7 @@ impl FreeMap {
             beyond,
             lowest: 0,
             end,
+            reserve: (end / RESERVE_SHARE).min(RESERVE_MAX),
         };
         // A damaged map must not give out what is no file's.
         for block in 0..disk.first_data().min(end) {
@@ -179,9 +185,29 @@ impl FreeMap {
         self.fresh.get(block)
     }
 
+    /// The blocks that something new may get at once.
+    pub(crate) fn available(&self) -> u32 {
+        self.unused.saturating_sub(self.reserve)
+    }
+
+    /// The same after the next commit.
+    pub(crate) fn available_later(&self) -> u32 {
+        self.unused().saturating_sub(self.reserve)
+    }
+
+    /// Allocates a block for a copy, at `near` if that is free. The next commit will give another one back, so it may be one of
+    /// the last.
+    pub(crate) fn allocate_copy(&mut self, near: u32) -> Option<u32> {
+        self.allocate_any(near, 1).map(|(block, _)| block)
+    }
+
     /// Allocates up to `most` blocks in a row, at `near` if that is free, else the lowest ones. Returns the first block and
     /// their number.
     pub(crate) fn allocate(&mut self, near: u32, most: u32) -> Option<(u32, u32)> {
+        self.allocate_any(near, most.min(self.available()))
+    }
+
+    fn allocate_any(&mut self, near: u32, most: u32) -> Option<(u32, u32)> {
         let first = if self.free.get(near) {
             near
         } else {

@@ -34,8 +34,10 @@ pub struct Statfs {
     pub blocks: u32,
     /// The blocks that it says to have; more than it has if the storage ends before.
     pub claimed: u32,
-    /// The blocks that new files may get.
+    /// The blocks that nobody uses.
     pub unused: u32,
+    /// Those of them that new files may get. Some are kept, so that things can be removed when there is no other space.
+    pub available: u32,
 }
 
 /// What all handles of one file system share.
@@ -165,7 +167,8 @@ impl<S: Storage, L: Locks> FileSystem<S, L> {
         Inode::new(&self.shared, self.root.clone(), Kind::Directory)
     }
 
-    /// Returns the inode of a number that an entry of a directory has.
+    /// Returns the inode of a number that an entry of a directory has. What lies under another number is taken for an
+    /// inode if it looks like one.
     ///
     /// # Errors
     ///
@@ -179,7 +182,7 @@ impl<S: Storage, L: Locks> FileSystem<S, L> {
     }
 
     /// Makes everything durable that has been done before, and leaves the disk such that a check finds
-    /// nothing. On a read-only mount it does nothing.
+    /// nothing, unless somebody holds an inode without a name. On a read-only mount it does nothing.
     ///
     /// # Errors
     ///
@@ -195,7 +198,13 @@ impl<S: Storage, L: Locks> FileSystem<S, L> {
     /// Returns the space and its use.
     pub fn statfs(&self) -> Statfs {
         let disk = &self.shared.disk;
-        Statfs { blocks: disk.end, claimed: disk.blocks, unused: self.shared.space.read().unused() }
+        let space = self.shared.space.read();
+        Statfs {
+            blocks: disk.end,
+            claimed: disk.blocks,
+            unused: space.unused(),
+            available: space.available_later(),
+        }
     }
 
     /// Returns the storage.

@@ -57,7 +57,7 @@ pub trait Storage: Send + Sync {
         let _ = (first, count);
     }
 
-    /// Tells that the content of a block is not needed any more.
+    /// Tells that the content of a block is not needed any more. Does not wait.
     fn forget(&self, block: u32) {
         let _ = block;
     }

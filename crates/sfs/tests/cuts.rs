@@ -8,7 +8,8 @@ use common::{Event, Memory, Node, SectorWrite, check, content, mount, pattern};
 use fastrand::Rng;
 use sfs::{Error, Kind};
 
-/// The files by their paths, and what is in them; nothing for a directory.
+/// The files by their paths, and what is in them; nothing for a directory. Once more by their numbers, as a file that moves
+/// must be somewhere.
 type Tree = BTreeMap<String, Option<Vec<u8>>>;
 
 fn tree(directory: &Node<'_>, path: &str, tree: &mut Tree) {
@@ -24,6 +25,7 @@ fn tree(directory: &Node<'_>, path: &str, tree: &mut Tree) {
             Kind::Symlink => Some(node.read_link().unwrap().into_bytes()),
             _ => Some(content(&node)),
         };
+        tree.insert(format!("number {}", node.number()), data.clone());
         tree.insert(path, data);
     }
 }
@@ -51,7 +53,7 @@ fn operate(system: &common::System<'_>, random: &mut Rng, number: u64) {
     // More than fit into one block, so that entries straddle two.
     let mut name = || format!("{}", char::from(b'a' + random.u8(..24)));
     let (name, other) = (&name(), &name());
-    let result = match random.u32(..12) {
+    let result = match random.u32(..13) {
         0 | 1 => from.create(name).map(drop),
         2 => from.mkdir(name).map(drop),
         3 => from.unlink(name),
@@ -62,6 +64,12 @@ fn operate(system: &common::System<'_>, random: &mut Rng, number: u64) {
         9 | 10 => from.lookup(name).and_then(|file| {
             let offset = random.u64(..30_000);
             file.write_at(offset, &pattern(number, random.usize(1..20_000))).map(drop)
+        }),
+        // Short, and long again: with other blocks, which a table knows.
+        11 => from.lookup(name).and_then(|file| {
+            let mut size = || random.u64(40_000..70_000);
+            let sizes = [size(), size(), size()];
+            sizes.into_iter().try_for_each(|size| file.truncate(size))
         }),
         _ => from.lookup(name).and_then(|file| file.truncate(random.u64(..60_000))),
     };

@@ -4,11 +4,13 @@
 //! and the contents of disks afterwards. Payloads, sectors and serial numbers come from a seed.
 
 mod addresses;
+mod cached;
 mod copy;
 mod demo;
 mod features;
 mod interrupts;
 mod lies;
+mod lookup;
 mod slices;
 mod sync;
 mod verify;
@@ -61,6 +63,10 @@ enum Run {
     Interrupts(interrupts::Interrupts),
     /// Slices of DMA memory, taken and dropped.
     Slices(slices::Slices),
+    /// What a cache keeps.
+    Cached(cached::Cached),
+    /// Names looked up in directories.
+    Lookup(lookup::Lookup),
     /// The memory of requests in flight.
     Addresses(addresses::Addresses),
     /// `job=verify`, chain by chain.
@@ -148,6 +154,8 @@ impl Check {
             Run::Lies(lies) => lies.judge(stand, &place, random),
             Run::Interrupts(interrupts) => interrupts.judge(stand, &place, random),
             Run::Slices(slices) => slices.judge(stand, &place, random),
+            Run::Cached(cached) => cached.judge(stand, &place, random),
+            Run::Lookup(lookup) => lookup.judge(stand, &place, random),
             Run::Addresses(addresses) => addresses.judge(stand, &place, random),
             Run::Verify(verify) => verify.judge(stand, &place, random),
             Run::Sync(sync) => sync.judge(stand, &place, random),

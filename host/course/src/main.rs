@@ -8,7 +8,7 @@
 //!   stage       a tree that is built, and the kernel that comes out
 //!   recorder    the disk that writes down what it is asked for
 //!   registers   how a driver sets a device up, from QEMU's trace
-//!   check       one boot and its judge
+//!   check       one boot and its judge; files: trees of files on the disks for it
 //!   diagnosis   from what the device saw to the one likely cause
 //!   picture     a request as boxes
 //!   report      what the student reads, and other programs
@@ -24,6 +24,7 @@ mod class;
 mod diagnosis;
 mod exercise;
 mod export;
+mod files;
 mod grade;
 mod hint;
 mod language;

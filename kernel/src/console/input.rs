@@ -32,7 +32,6 @@ static ARRIVED: WaitQueue = WaitQueue::new();
 /// A device that bytes come from.
 pub trait Port: Send {
     /// The next byte, if there is one.
-    // ANCHOR: receive
     fn receive(&mut self) -> Option<u8>;
 
     /// Interrupts when there are bytes, or does not.
@@ -51,7 +50,6 @@ pub fn open() -> Result<(), OpenError> {
         let port = serial::open(interrupt)?;
         *INPUT.lock() = Some(Input::new(Box::new(port)));
     }
-    // ANCHOR_END: receive
     Ok(())
 }
 
@@ -118,6 +116,7 @@ impl Input {
         self.is_listening = on;
     }
 
+    // ANCHOR: receive
     fn receive(&mut self) {
         for _ in 0..MOST_AT_ONCE {
             if self.bytes.len() >= CAPACITY {
@@ -136,6 +135,7 @@ impl Input {
             }
         }
     }
+    // ANCHOR_END: receive
 
     fn take(&mut self, bytes: &mut [u8]) -> usize {
         let count = bytes.len().min(self.bytes.len());

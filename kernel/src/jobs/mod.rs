@@ -5,6 +5,7 @@
 //! `job NAME: failed: ...`, and the exit status of QEMU agrees with it.
 
 mod bench;
+mod cached;
 mod cat;
 mod copy;
 mod demo;
@@ -15,6 +16,7 @@ mod fs;
 mod fsbench;
 mod info;
 mod ledger;
+mod lookup;
 mod ls;
 mod needs;
 mod output;
@@ -94,6 +96,8 @@ const KINDS: &[Kind] = &[
     Kind::of::<verify::Verify>(),
     Kind::of::<ledger::Ledger>(),
     Kind::of::<slices::Slices>(),
+    Kind::of::<lookup::Lookup>(),
+    Kind::of::<cached::Cached>(),
     Kind::of::<bench::Bench>(),
     Kind::of::<random::Random>(),
     Kind::of::<fs::Fs>(),

@@ -88,6 +88,20 @@ impl Needs for Files {
     }
 }
 
+/// A file system, and another disk: that of `to=`, or the second one.
+pub(super) struct FilesAndDisk {
+    pub files: Files,
+    pub to: Disk,
+}
+
+impl Needs for FilesAndDisk {
+    const PARAMETERS: &'static [&'static str] = &["disk=SERIAL|INDEX", "to=SERIAL|INDEX"];
+
+    fn find(line: &CommandLine) -> Result<Self, Failure> {
+        Ok(Self { files: Files::find(line)?, to: disk(line.get("to").or(Some("1")))? })
+    }
+}
+
 /// Two disks: those of `from=` and `to=`, or the first two.
 pub(super) struct Pair {
     pub from: Disk,

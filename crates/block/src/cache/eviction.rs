@@ -12,16 +12,14 @@
 //! other.
 //!
 //! LRU has one weakness. Who reads a large file once uses every block of it lately, and drives out all that
-//! is used again and again. So there are two lists here (a *segmented* LRU). A block begins *on trial*, and
-//! only its second use makes it *proven*. Victims come from those on trial first: a file that is read once
-//! passes through that list and leaves the proven ones alone. Too many proven blocks would leave no place
-//! for trials, so the least recently used of them goes back on trial.
+//! is used again and again.
 //!
 //! Each call takes the same short time, whatever the number of slots: it is made with the cache's table
 //! locked, and one of them for every block that is read.
 
 use alloc::vec::Vec;
 
+// ANCHOR: exercise-10-eviction
 /// A place in a list: those of the slots, and behind them the two [`List`]s' own.
 #[derive(Clone, Copy)]
 struct Link {
@@ -40,6 +38,11 @@ enum List {
 }
 
 /// Decides which slot goes.
+///
+/// There are two lists (a *segmented* LRU). A block begins *on trial*, and only its second use makes it *proven*.
+/// Victims come from those on trial first: a file that is read once passes through that list and leaves the
+/// proven ones alone. Too many proven blocks would leave no place for trials, so the least recently used of
+/// them goes back on trial.
 pub(super) struct Eviction {
     /// Two rings. A list's own link closes its ring: `newer` than that is its oldest slot, `older` than that
     /// its newest.
@@ -116,3 +119,4 @@ impl Eviction {
         }
     }
 }
+// ANCHOR_END: exercise-10-eviction

@@ -163,8 +163,17 @@ impl Kind {
 }
 
 impl Cache {
-    /// Hands the request to the disk, or lands it with the error that there is already.
-    pub(super) fn take_off(&self, kit: Kit, ready: Result<(), Error>, if_full: IfFull) {
+    /// Hands the request to the disk, or lands it at once with the error that there is already.
+    ///
+    /// # Errors
+    ///
+    /// The error with which it was landed.
+    pub(super) fn take_off(
+        &self,
+        kit: Kit,
+        ready: Result<(), Error>,
+        if_full: IfFull,
+    ) -> Result<(), Error> {
         let Kit { flight, mut request, first, slots } = kit;
         request.sector = first * SECTORS_PER_BLOCK;
         *flight.slots.lock() = slots;
@@ -172,9 +181,9 @@ impl Cache {
             Ok(()) => self.disk.submit(request, &flight.done, if_full),
             Err(error) => Err(Rejected { error, request }),
         };
-        if let Err(Rejected { error, request }) = taken {
-            self.land(&flight, Some(request), Err(error));
-        }
+        let Err(Rejected { error, request }) = taken else { return Ok(()) };
+        self.land(&flight, Some(request), Err(error));
+        Err(error)
     }
 
     /// Sleeps until the flight has landed. No spin lock may be held.

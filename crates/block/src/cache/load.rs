@@ -1,6 +1,6 @@
 //! From a block's number to a slot that holds it: found, waited for, or read from the disk.
 
-use alloc::{sync::Arc, vec::Vec};
+use alloc::vec::Vec;
 use core::{
     mem,
     ops::{Deref, Range},
@@ -91,7 +91,8 @@ impl Cache {
     /// Reads the one block, and waits for it.
     fn load<'a>(&'a self, held: Held<'a>, kit: Kit) -> Result<Held<'a>, Error> {
         let due = kit.flight.due();
-        self.send_load(kit, IfFull::Wait);
+        // The slot knows of an error.
+        let _ = self.send_load(kit, IfFull::Wait);
         if let Some(due) = due {
             self.wait_for(&due);
         }
@@ -123,46 +124,48 @@ impl Cache {
                 return;
             };
             drop(table);
-            at += kit.slots.len() as u64;
-            self.send_load(kit, IfFull::Fail);
+            at = kit.end();
+            if self.send_load(kit, IfFull::Fail).is_err() {
+                return;
+            }
         }
     }
 
     /// Takes what it needs to read the first of `blocks` and its neighbours, as far as they are not cached
     /// and one request reaches.
     fn begin_run(&self, table: &mut Table, blocks: Range<u64>) -> Option<Kit> {
-        let mut kit = None;
-        for block in blocks.clone().take(self.longest_run) {
+        let mut kit = table.ahead.take()?;
+        kit.first = blocks.start;
+        for block in blocks.take(self.longest_run) {
             if table.has(block) {
                 break;
             }
             let Some(slot) = table.take_slot(&self.slots) else { break };
-            if kit.is_none() {
-                kit = table.ahead.take();
-            }
-            let Some(Kit { flight, slots, .. }) = &mut kit else {
-                table.free(slot);
-                return None;
-            };
-            table.load(block, slot, &Arc::clone(flight));
-            slots.push(slot);
+            table.load(block, slot, &kit.flight);
+            kit.slots.push(slot);
         }
-        let mut kit = kit?;
-        kit.first = blocks.start;
+        if kit.slots.is_empty() {
+            table.ahead.give_back(kit);
+            return None;
+        }
         table.statistics.read_ahead += kit.slots.len() as u64;
         table.count_read(kit.slots.len());
         Some(kit)
     }
 
     /// Sends a flight that reads into the slots of the kit.
-    fn send_load(&self, mut kit: Kit, if_full: IfFull) {
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::take_off`].
+    fn send_load(&self, mut kit: Kit, if_full: IfFull) -> Result<(), Error> {
         let mut ready = Ok(());
         for (block, slot) in (kit.first..).zip(&kit.slots) {
             let mut buffer = mem::take(&mut *self.slots[*slot].content.write());
             ready = ready.and(buffer.resize(self.bytes_of(block)));
             kit.request.buffers.push(buffer);
         }
-        self.take_off(kit, ready.map_err(Error::from), if_full);
+        self.take_off(kit, ready.map_err(Error::from), if_full)
     }
 
     /// Lands the flights ahead that have been answered and that nobody waits for. Returns `true` if there

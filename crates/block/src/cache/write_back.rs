@@ -68,7 +68,8 @@ impl Cache {
     /// Copies dirty blocks, and sends them.
     fn send_write(&self, mut kit: Kit) {
         let ready = self.gather(&mut kit);
-        self.take_off(kit, ready, IfFull::Wait);
+        // The table knows of an error.
+        let _ = self.take_off(kit, ready, IfFull::Wait);
     }
 
     /// Copies the blocks of a kit into the one buffer of its request.

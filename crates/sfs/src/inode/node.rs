@@ -202,6 +202,8 @@ pub(crate) fn read_inode<S: Storage>(disk: &Disk<S>, number: u32) -> Result<Disk
         Some(_) if blocks > BLOCKS_MAX || blocks != size.div_ceil(BLOCK_SIZE as u32) => {
             "the size of an inode does not fit its blocks"
         }
+        // Its entries are looked at one by one, however often a block is named.
+        Some(Kind::Directory) if blocks > disk.end => "a directory is larger than the file system",
         Some(Kind::Directory) if size % ENTRY != 0 || size < 2 * ENTRY => {
             "the size of a directory is wrong"
         }

@@ -55,6 +55,7 @@ pub struct Memory {
     log: Mutex<Option<Vec<Event>>>,
     pub flushes: AtomicUsize,
     pub reads: AtomicUsize,
+    announced: Mutex<Vec<(u32, u32)>>,
 }
 
 impl Memory {
@@ -73,6 +74,7 @@ impl Memory {
             log: Mutex::new(None),
             flushes: AtomicUsize::new(0),
             reads: AtomicUsize::new(0),
+            announced: Mutex::new(Vec::new()),
         }
     }
 
@@ -96,6 +98,11 @@ impl Memory {
 
     pub fn log(&self) -> Vec<Event> {
         self.log.lock().unwrap().clone().unwrap()
+    }
+
+    /// The blocks that were to be read soon.
+    pub fn announced(&self) -> Vec<(u32, u32)> {
+        self.announced.lock().unwrap().clone()
     }
 
     /// A copy without a log.
@@ -185,6 +192,10 @@ impl Storage for Memory {
             log.push(Event::Flush);
         }
         Ok(())
+    }
+
+    fn prefetch(&self, first: u32, count: u32) {
+        self.announced.lock().unwrap().push((first, count));
     }
 }
 

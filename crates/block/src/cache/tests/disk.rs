@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, collections::VecDeque, string::String, sync::Arc, vec, vec::Vec};
 use core::ops::Range;
 
-use ostd::sync::SpinLock;
+use ostd::{sync::SpinLock, task::Task};
 
 use crate::{
     BlockDevice, Completion, CompletionQueue, DiskInfo, Error, Geometry, IfFull, Operation,
@@ -27,6 +27,9 @@ struct Inner {
     held: VecDeque<(Box<Request>, Arc<CompletionQueue>)>,
     broken: Vec<(Operation, Range<u64>)>,
     keeps_failed: bool,
+    error: Error,
+    /// The requests that may wait for their answer.
+    room: usize,
 }
 
 impl TestDisk {
@@ -48,6 +51,8 @@ impl TestDisk {
             held: VecDeque::new(),
             broken: vec![],
             keeps_failed: false,
+            error: Error::Io,
+            room: usize::MAX,
         };
         Arc::new(Self { geometry, inner: SpinLock::new(inner) })
     }
@@ -95,6 +100,16 @@ impl TestDisk {
         self.inner.lock().broken.push((operation, sectors));
     }
 
+    /// Fails with this from now on.
+    pub fn fail_with(&self, error: Error) {
+        self.inner.lock().error = error;
+    }
+
+    /// Takes no more requests than this that wait for their answer.
+    pub fn limit_room(&self, requests: usize) {
+        self.inner.lock().room = requests;
+    }
+
     /// Fails nothing any more.
     pub fn heal(&self) {
         let mut inner = self.inner.lock();
@@ -134,7 +149,7 @@ impl Inner {
                 && (*operation == Operation::Flush || start < sectors.end && sectors.start < end)
         };
         if self.broken.iter().any(breaks) {
-            return Err(Error::Io);
+            return Err(self.error);
         }
         let mut at = start as usize * SECTOR_SIZE;
         for buffer in &request.buffers {
@@ -170,8 +185,18 @@ impl BlockDevice for TestDisk {
         &self,
         request: Box<Request>,
         done: &Arc<CompletionQueue>,
-        _if_full: IfFull,
+        if_full: IfFull,
     ) -> Result<(), Rejected> {
+        let is_full = || {
+            let inner = self.inner.lock();
+            inner.held.len() >= inner.room
+        };
+        while is_full() {
+            if if_full == IfFull::Fail {
+                return Err(Rejected { error: Error::WouldBlock, request });
+            }
+            Task::yield_now();
+        }
         let ready = request.check(&self.geometry).and_then(|bytes| Ok((bytes, done.reserve()?)));
         let bytes = match ready {
             Ok((bytes, ())) => bytes,

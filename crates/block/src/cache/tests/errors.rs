@@ -143,6 +143,16 @@ fn after_a_failed_flush_everything_since_the_last_one_is_written_again() {
 }
 
 #[ktest]
+fn a_disk_that_knows_no_flush_keeps_nothing_back() {
+    let (disk, cache) = rig(64, SMALL);
+    disk.break_sectors(Operation::Flush, EVERYTHING);
+    disk.fail_with(Error::Unsupported);
+    fill(&cache, 1, 7).unwrap();
+    assert_eq!((cache.flush(), cache.statistics().dirty), (Ok(()), 0));
+    assert_eq!(disk.on_disk(4096, 1), [7]);
+}
+
+#[ktest]
 fn memory_that_the_device_keeps_is_replaced_and_no_change_is_lost_with_it() {
     let (disk, cache) = rig(64, CacheOptions { blocks: 8, dirty_blocks: 4 });
     fill(&cache, 30, 7).unwrap();

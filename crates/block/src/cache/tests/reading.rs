@@ -130,6 +130,28 @@ fn a_file_that_is_read_ahead_once_drives_out_nothing_that_is_used_often() {
 }
 
 #[ktest]
+fn a_full_disk_ends_reading_ahead_and_makes_others_wait() {
+    let (disk, cache) = rig(64, CacheOptions { blocks: 512, ..SMALL });
+    disk.hold();
+    disk.limit_room(1);
+    cache.prefetch(0, 64);
+    assert_eq!((disk.asked(), cache.statistics().cached), (vec![reads(0, 32)], 32));
+    let jobs = [40, 41].map(|block| {
+        let cache = cache.clone();
+        start(move || assert_eq!(read(&cache, block).unwrap(), content(block)))
+    });
+    jobs.iter().for_each(Job::must_wait);
+    while !jobs.iter().all(Job::has_ended) {
+        disk.release_one(0);
+        Task::yield_now();
+    }
+    for job in jobs {
+        job.end();
+    }
+    assert_eq!(disk.asked().len(), 2);
+}
+
+#[ktest]
 fn what_was_read_ahead_for_nobody_does_not_block_the_cache() {
     let (disk, cache) = rig(4000, SMALL);
     disk.hold();
