@@ -32,7 +32,7 @@ mod write_back;
 mod tests;
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
-use core::sync::atomic::AtomicUsize;
+use core::{mem, sync::atomic::AtomicUsize};
 
 use ostd::sync::{Mutex, RwLock, SpinLock};
 
@@ -99,6 +99,21 @@ pub struct Cache {
     views: SpinLock<Vec<Box<[u8; BLOCK_SIZE]>>>,
 }
 
+/// Allocates the memory of so many slots: as many in a row as one request moves, which leaves the device one piece
+/// to read instead of many.
+fn memory(slots: usize) -> Result<Vec<Buffer>, Error> {
+    let mut memory = Vec::with_capacity(slots);
+    while memory.len() < slots {
+        let row = (slots - memory.len()).min(MAX_RUN);
+        let mut rest = Buffer::alloc(row * BLOCK_SIZE)?;
+        for _ in 0..row {
+            let behind = rest.split_off(BLOCK_SIZE);
+            memory.push(mem::replace(&mut rest, behind));
+        }
+    }
+    Ok(memory)
+}
+
 /// The place for one block.
 struct Slot {
     /// The bytes of the block. Empty while they are read from the disk.
@@ -125,17 +140,14 @@ impl Cache {
         let blocks = options.blocks.max(4);
         let dirty_blocks = options.dirty_blocks.clamp(1, blocks / 2);
         let longest_run = (blocks / 4).min(MAX_RUN);
-        let slot = |_| {
-            let content = RwLock::new(Buffer::alloc(BLOCK_SIZE)?);
-            Ok(Slot { content, users: AtomicUsize::new(0) })
-        };
+        let slot = |content| Slot { content: RwLock::new(content), users: AtomicUsize::new(0) };
         let capacity = geometry.capacity.saturating_mul(SECTOR_SIZE as u64);
         Ok(Self {
             // Only whole blocks of the disk can be moved.
             capacity: capacity - capacity % block_size.max(1),
             read_only: geometry.read_only,
             longest_run,
-            slots: (0..blocks).map(slot).collect::<Result<_, Error>>()?,
+            slots: memory(blocks)?.into_iter().map(slot).collect(),
             table: SpinLock::new(Table::new(blocks, dirty_blocks, longest_run)?),
             flushing: Mutex::new(()),
             views: SpinLock::new(Vec::new()),
