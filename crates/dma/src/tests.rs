@@ -203,37 +203,67 @@ fn a_buffer_is_copied_into_another_as_far_as_both_reach() {
 }
 
 #[ktest]
-fn buffers_of_a_row_are_one_piece_for_a_device_as_long_as_they_are_whole() {
-    assert_eq!(Buffer::alloc_row(0, 1).err(), Some(DmaError::Empty));
-    assert_eq!(Buffer::alloc_row(1, 0).err(), Some(DmaError::Empty));
-    for (count, pages) in [(usize::MAX, 2), (2, usize::MAX), (1, usize::MAX), (1 << 30, 1 << 30)] {
-        assert_eq!(Buffer::alloc_row(count, pages).err(), Some(DmaError::NoMemory));
+fn a_buffer_is_cut_into_parts_that_are_buffers_of_their_own() {
+    let mut first = Buffer::alloc(2 * PAGE_SIZE + 5).unwrap();
+    let start = first.extent().address;
+    // Only behind whole pages of it.
+    for at in [1, PAGE_SIZE + 512, 3 * PAGE_SIZE, usize::MAX] {
+        assert!(first.split_off(at).is_empty());
     }
-    let mut row = Buffer::alloc_row(3, 2).unwrap();
-    assert!(row.iter().all(|buffer| buffer.len() == 2 * PAGE_SIZE));
-    let (whole, first) = (row.extent(), row[0].extent());
-    assert_eq!((whole.address, whole.len), (first.address, 6 * PAGE_SIZE));
-    assert!(whole.device_reads && whole.device_writes);
-    // Each is its own all the same.
-    (0..3).for_each(|number| row[number].write(0, &[number as u8 + 1; 2 * PAGE_SIZE]).unwrap());
+    assert!(Buffer::default().split_off(0).is_empty());
+    let mut second = first.split_off(PAGE_SIZE);
+    let third = second.split_off(PAGE_SIZE);
+    let lens = [&first, &second, &third].map(|part| part.len());
+    assert_eq!(lens, [PAGE_SIZE, PAGE_SIZE, 5]);
+    let places = [&first, &second, &third].map(|part| part.extent().address - start);
+    assert_eq!(places, [0, PAGE_SIZE, 2 * PAGE_SIZE]);
+    // None reaches into another.
+    for (number, part) in [&first, &second, &third].into_iter().enumerate() {
+        part.write(0, &vec![number as u8 + 1; part.len()]).unwrap();
+        assert_eq!(part.write(part.len() - 1, &[9; 2]), Err(DmaError::OutOfRange));
+        assert_eq!(part.read(part.len(), &mut [0]), Err(DmaError::OutOfRange));
+    }
     let mut found = [0; 2];
-    (0..3).for_each(|number| {
-        row[number].read(2 * PAGE_SIZE - 2, &mut found).unwrap();
-        assert_eq!(found, [number as u8 + 1; 2]);
-    });
-    // A short one at the end is the end; anywhere else it is a hole.
-    row[2].resize(5).unwrap();
-    assert_eq!(row.extent().len, 4 * PAGE_SIZE + 5);
-    row[1].resize(PAGE_SIZE).unwrap();
-    assert_eq!((row.extent().len, row[..2].extent().len), (0, 3 * PAGE_SIZE));
-    row.swap(0, 1);
-    assert_eq!(row[..2].extent().len, 0);
-    assert_eq!(row[..0].extent().len, 0);
-    // What is left of a row lives on without the rest.
-    let last = row.pop().unwrap();
-    drop(row);
-    last.read(0, &mut found).unwrap();
+    second.read(PAGE_SIZE - 2, &mut found).unwrap();
+    assert_eq!(found, [2; 2]);
+    let copy = Buffer::alloc(PAGE_SIZE).unwrap();
+    copy.copy_from(1, &third, 5).unwrap();
+    copy.read(4, &mut found).unwrap();
+    assert_eq!((found, copy.copy_from(0, &third, 6)), ([3; 2], Err(DmaError::OutOfRange)));
+    // A part grows as far as its own memory goes, and into new memory then.
+    second.resize(2 * PAGE_SIZE).unwrap();
+    second.write(0, &[7; 2 * PAGE_SIZE]).unwrap();
+    drop(first);
+    third.read(0, &mut found).unwrap();
     assert_eq!(found, [3; 2]);
+}
+
+#[ktest]
+fn parts_of_a_buffer_become_one_again_if_they_are_neighbours() {
+    let mut whole = Buffer::alloc(3 * PAGE_SIZE).unwrap();
+    (0..3).for_each(|page| whole.write(page * PAGE_SIZE, &[page as u8; 2]).unwrap());
+    let mut middle = whole.split_off(PAGE_SIZE);
+    let last = middle.split_off(PAGE_SIZE);
+    // Not in another order, with a hole between them, or with memory of others.
+    let last = whole.unsplit(last).unwrap_err();
+    let mut other = Buffer::alloc(PAGE_SIZE).unwrap();
+    let last = other.unsplit(last).unwrap_err();
+    let mut last = last;
+    let middle = last.unsplit(middle).unwrap_err();
+    assert!(whole.unsplit(Buffer::EMPTY).is_err() && Buffer::EMPTY.unsplit(other).is_err());
+    let mut middle = middle;
+    middle.resize(PAGE_SIZE - 1).unwrap();
+    whole.unsplit(middle).unwrap();
+    let last = whole.unsplit(last).unwrap_err();
+    assert_eq!(whole.len(), 2 * PAGE_SIZE - 1);
+    whole.resize(2 * PAGE_SIZE).unwrap();
+    whole.unsplit(last).unwrap();
+    assert_eq!(whole.extent().len, 3 * PAGE_SIZE);
+    let mut found = [9; 2];
+    for page in 0..3 {
+        whole.read(page * PAGE_SIZE, &mut found).unwrap();
+        assert_eq!(found, [page as u8; 2]);
+    }
 }
 
 #[ktest]

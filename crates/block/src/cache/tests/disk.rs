@@ -23,6 +23,8 @@ struct Inner {
     data: Vec<u8>,
     durable: Vec<u8>,
     asked: Vec<Asked>,
+    /// The buffers of the last request.
+    buffers: usize,
     holds: bool,
     held: VecDeque<(Box<Request>, Arc<CompletionQueue>)>,
     broken: Vec<(Operation, Range<u64>)>,
@@ -47,6 +49,7 @@ impl TestDisk {
             durable: data.clone(),
             data,
             asked: vec![],
+            buffers: 0,
             holds: false,
             held: VecDeque::new(),
             broken: vec![],
@@ -65,6 +68,11 @@ impl TestDisk {
     /// Everything that was asked since the last call.
     pub fn asked(&self) -> Vec<Asked> {
         core::mem::take(&mut self.inner.lock().asked)
+    }
+
+    /// The number of pieces of memory that the last request named.
+    pub fn buffers(&self) -> usize {
+        self.inner.lock().buffers
     }
 
     /// The number of requests that wait for their answer.
@@ -203,6 +211,7 @@ impl BlockDevice for TestDisk {
             Err(error) => return Err(Rejected { error, request }),
         };
         let mut inner = self.inner.lock();
+        inner.buffers = request.buffers.len();
         inner.asked.push((request.operation, request.sector, bytes / SECTOR_SIZE as u64));
         if inner.holds {
             inner.held.push_back((request, done.clone()));
