@@ -7,7 +7,6 @@
 mod bench;
 mod cached;
 mod cat;
-mod cb;
 mod commits;
 mod copy;
 mod demo;
@@ -110,7 +109,6 @@ const KINDS: &[Kind] = &[
     Kind::of::<tree::Tree>(),
     Kind::of::<fsbench::FsBench>(),
     Kind::of::<shell::Shell>(),
-    Kind::of::<cb::Cb>(),
 ];
 
 /// A type that implements `Run`, in a table with others.
