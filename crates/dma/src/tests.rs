@@ -190,6 +190,48 @@ fn buffers_hold_what_they_are_given() {
 }
 
 #[ktest]
+fn a_buffer_is_cut_into_pages_and_put_together_again() {
+    let mut first = Buffer::alloc(2 * PAGE_SIZE + 512).unwrap();
+    let address = first.extent().address;
+    for (page, byte) in [1, 2, 3].into_iter().enumerate() {
+        first.write(page * PAGE_SIZE, &[byte; 512]).unwrap();
+    }
+    assert!(first.split_off(512).is_empty() && first.split_off(3 * PAGE_SIZE).is_empty());
+    let mut second = first.split_off(PAGE_SIZE);
+    let third = second.split_off(PAGE_SIZE);
+    let parts = [&first, &second, &third];
+    assert_eq!(parts.map(Buffer::len), [PAGE_SIZE, PAGE_SIZE, 512]);
+    for (page, part) in parts.into_iter().enumerate() {
+        assert_eq!(part.extent().address, address + page * PAGE_SIZE);
+        let mut found = [0; 512];
+        part.read(0, &mut found).unwrap();
+        assert_eq!(found, [page as u8 + 1; 512]);
+        // Nobody reaches into a part that is somebody else's.
+        let out = Err(DmaError::OutOfRange);
+        assert_eq!((part.read(part.len(), &mut found), part.write(part.len(), &[0])), (out, out));
+    }
+    third.copy_from(500, &second, 12).unwrap();
+    let mut found = [0; 13];
+    third.read(499, &mut found).unwrap();
+    assert_eq!(found, [3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]);
+
+    let third = first.unsplit(third).unwrap_err();
+    let other = first.unsplit(Buffer::alloc(PAGE_SIZE).unwrap()).unwrap_err();
+    assert!(first.unsplit(Buffer::EMPTY).is_err() && Buffer::EMPTY.unsplit(other).is_err());
+    first.unsplit(second).unwrap();
+    first.unsplit(third).unwrap();
+    assert_eq!((first.len(), first.extent().address), (2 * PAGE_SIZE + 512, address));
+    // A part that is shorter than its memory has nothing behind it.
+    first.resize(2 * PAGE_SIZE).unwrap();
+    let mut second = first.split_off(PAGE_SIZE);
+    second.resize(512).unwrap();
+    assert!(first.unsplit(second).is_ok() && first.len() == PAGE_SIZE + 512);
+    let rest = first.split_off(PAGE_SIZE);
+    first.resize(512).unwrap();
+    assert!(first.unsplit(rest).is_err());
+}
+
+#[ktest]
 fn a_buffer_is_copied_into_another_as_far_as_both_reach() {
     let (source, target) = (Buffer::alloc(600).unwrap(), Buffer::alloc(2 * PAGE_SIZE).unwrap());
     source.write(0, &[7; 600]).unwrap();
@@ -200,70 +242,6 @@ fn a_buffer_is_copied_into_another_as_far_as_both_reach() {
     assert_eq!(target.copy_from(0, &source, 601), Err(DmaError::OutOfRange));
     assert_eq!(target.copy_from(2 * PAGE_SIZE - 599, &source, 600), Err(DmaError::OutOfRange));
     assert_eq!(target.copy_from(usize::MAX, &source, 2), Err(DmaError::OutOfRange));
-}
-
-#[ktest]
-fn a_buffer_is_cut_into_parts_that_are_buffers_of_their_own() {
-    let mut first = Buffer::alloc(2 * PAGE_SIZE + 5).unwrap();
-    let start = first.extent().address;
-    // Only behind whole pages of it.
-    for at in [1, PAGE_SIZE + 512, 3 * PAGE_SIZE, usize::MAX] {
-        assert!(first.split_off(at).is_empty());
-    }
-    assert!(Buffer::default().split_off(0).is_empty());
-    let mut second = first.split_off(PAGE_SIZE);
-    let third = second.split_off(PAGE_SIZE);
-    let lens = [&first, &second, &third].map(|part| part.len());
-    assert_eq!(lens, [PAGE_SIZE, PAGE_SIZE, 5]);
-    let places = [&first, &second, &third].map(|part| part.extent().address - start);
-    assert_eq!(places, [0, PAGE_SIZE, 2 * PAGE_SIZE]);
-    // None reaches into another.
-    for (number, part) in [&first, &second, &third].into_iter().enumerate() {
-        part.write(0, &vec![number as u8 + 1; part.len()]).unwrap();
-        assert_eq!(part.write(part.len() - 1, &[9; 2]), Err(DmaError::OutOfRange));
-        assert_eq!(part.read(part.len(), &mut [0]), Err(DmaError::OutOfRange));
-    }
-    let mut found = [0; 2];
-    second.read(PAGE_SIZE - 2, &mut found).unwrap();
-    assert_eq!(found, [2; 2]);
-    let copy = Buffer::alloc(PAGE_SIZE).unwrap();
-    copy.copy_from(1, &third, 5).unwrap();
-    copy.read(4, &mut found).unwrap();
-    assert_eq!((found, copy.copy_from(0, &third, 6)), ([3; 2], Err(DmaError::OutOfRange)));
-    // A part grows as far as its own memory goes, and into new memory then.
-    second.resize(2 * PAGE_SIZE).unwrap();
-    second.write(0, &[7; 2 * PAGE_SIZE]).unwrap();
-    drop(first);
-    third.read(0, &mut found).unwrap();
-    assert_eq!(found, [3; 2]);
-}
-
-#[ktest]
-fn parts_of_a_buffer_become_one_again_if_they_are_neighbours() {
-    let mut whole = Buffer::alloc(3 * PAGE_SIZE).unwrap();
-    (0..3).for_each(|page| whole.write(page * PAGE_SIZE, &[page as u8; 2]).unwrap());
-    let mut middle = whole.split_off(PAGE_SIZE);
-    let last = middle.split_off(PAGE_SIZE);
-    // Not in another order, with a hole between them, or with memory of others.
-    let last = whole.unsplit(last).unwrap_err();
-    let mut other = Buffer::alloc(PAGE_SIZE).unwrap();
-    let last = other.unsplit(last).unwrap_err();
-    let mut last = last;
-    let middle = last.unsplit(middle).unwrap_err();
-    assert!(whole.unsplit(Buffer::EMPTY).is_err() && Buffer::EMPTY.unsplit(other).is_err());
-    let mut middle = middle;
-    middle.resize(PAGE_SIZE - 1).unwrap();
-    whole.unsplit(middle).unwrap();
-    let last = whole.unsplit(last).unwrap_err();
-    assert_eq!(whole.len(), 2 * PAGE_SIZE - 1);
-    whole.resize(2 * PAGE_SIZE).unwrap();
-    whole.unsplit(last).unwrap();
-    assert_eq!(whole.extent().len, 3 * PAGE_SIZE);
-    let mut found = [9; 2];
-    for page in 0..3 {
-        whole.read(page * PAGE_SIZE, &mut found).unwrap();
-        assert_eq!(found, [page as u8; 2]);
-    }
 }
 
 #[ktest]
