@@ -4,7 +4,8 @@
 # user's cache folder, once (remove it to have it fetched again). The last line on standard output is the folder:
 #
 #     vmlinux       the kernel, as an image or ELF file that QEMU boots
-#     root/         bin/busybox, bin/fio, lib/ with fio's libraries, modules/ with the virtio drivers
+#     root/         bin/busybox, bin/fio, lib/ with fio's libraries, modules/ with the virtio drivers and ext4
+#     modules       the names of the modules that were asked for
 #     versions      the packages, their versions, and Debian's release that they are from
 #
 # A mirror that is being updated may have a broken index for one release and whole ones for others. So Debian's
@@ -24,8 +25,10 @@ SUITES=(trixie forky sid)
 STORE=$CACHE/linux-riscv64
 PART=$STORE.part
 LIBRARIES=usr/lib/riscv64-linux-gnu
-# The drivers that the disk needs.
+# The drivers that the disk needs, and those for ext4 on it.
 MODULES=(virtio_mmio virtio_blk crc16 mbcache jbd2 ext4)
+# A sum that ext4 asks for by another name than that of its module. Newer kernels have it built in.
+OLD_MODULES=(crc32c_generic)
 
 REASONS=$(mktemp)
 trap 'rm -f "$REASONS"' EXIT
@@ -87,7 +90,7 @@ fetch() {
 # unpack_kernel PACKAGE: unpacks a package of the kernel without the thousands of drivers that are not used here.
 unpack_kernel() {
     local wanted
-    wanted=$(printf '|%s\\.ko[^/]*' "${MODULES[@]}")
+    wanted=$(printf '|%s\\.ko[^/]*' "${MODULES[@]}" "${OLD_MODULES[@]}")
     wanted=$(dpkg-deb --fsys-tarfile "$1" | tar -t |
         grep -E "^\./(boot/vmlinu[xz][^/]*|.*/(vmlinu[xz]|modules\.builtin|${wanted#|}))\$") || return 0
     dpkg-deb --fsys-tarfile "$1" | tar -x -C "$APT_DIR/unpacked" --files-from=<(echo "$wanted")
@@ -114,7 +117,8 @@ add_module() {
     file=$(find "$APT_DIR/unpacked" -path "*/$RELEASE/*" -name "$2.ko*" -print -quit)
     case $file in
     "")
-        grep -rqsF --include=modules.builtin "/$2.ko" "$APT_DIR/unpacked" ||
+        [[ " ${OLD_MODULES[*]} " == *" $2 "* ]] ||
+            grep -rqsF --include=modules.builtin "/$2.ko" "$APT_DIR/unpacked" ||
             no_linux "$1: Linux $RELEASE has no $2, neither as a module nor built in"
         return
         ;;
@@ -152,9 +156,10 @@ attempt() {
     rm -rf "$PART"
     mkdir -p "$PART/root/bin" "$PART/root/lib" "$PART/root/modules"
     add_kernel "$1"
-    for name in "${MODULES[@]}"; do
+    for name in "${MODULES[@]}" "${OLD_MODULES[@]}"; do
         add_module "$1" "$name"
     done
+    echo "${MODULES[*]}" >"$PART/modules"
     for name in busybox fio; do
         is_riscv "$APT_DIR/unpacked/usr/bin/$name" || no_linux "$1: $name is no program for RISC-V"
         cp "$APT_DIR/unpacked/usr/bin/$name" "$PART/root/bin"
@@ -167,7 +172,7 @@ attempt() {
     mv "$PART" "$STORE"
 }
 
-if [[ ! -f $STORE/versions ]]; then
+if [[ ! -f $STORE/versions || $(cat "$STORE/modules" 2>/dev/null) != "${MODULES[*]}" ]]; then
     if ! have_apt || ! is_debian; then
         no_linux "Debian's packages are needed, and this system is not Debian"
     fi

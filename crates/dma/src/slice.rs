@@ -1,10 +1,10 @@
 //! Memory for drivers: the slices that own one slot each, and buffers of whole pages.
 
-use alloc::{sync::Arc, vec::Vec};
+use alloc::sync::Arc;
 use core::{marker::PhantomData, ops::Range};
 
 use ostd::mm::{
-    Daddr, HasDaddr, HasSize, Infallible, PAGE_SIZE, PodOnce, Split, VmIo, VmWriter,
+    Daddr, HasDaddr, HasSize, Infallible, PAGE_SIZE, PodOnce, VmIo, VmWriter,
     dma::{DmaCoherent, DmaStream},
     io::util::HasVmReaderWriter,
 };
@@ -165,17 +165,18 @@ impl<T: Pod, D: DmaObject> Drop for DmaSlice<T, D> {
 /// Memory for data that a device reads or writes in place: no copy is made between it and the device.
 #[derive(Debug, Default)]
 pub struct Buffer {
-    /// `None` in the empty buffer.
-    pages: Option<DmaStream>,
+    /// `None` in the empty buffer. Other buffers may have other parts of it.
+    pages: Option<Arc<DmaStream>>,
+    /// The part of the pages that is this buffer's, in bytes: whole pages.
+    start: usize,
+    room: usize,
     address: Daddr,
     len: usize,
-    /// It is one of a row.
-    in_row: bool,
 }
 
 impl Buffer {
     /// A buffer without memory, which no queue takes.
-    pub const EMPTY: Self = Self { pages: None, address: 0, len: 0, in_row: false };
+    pub const EMPTY: Self = Self { pages: None, start: 0, room: 0, address: 0, len: 0 };
 
     /// Allocates `len` bytes, filled with zeros. IRQs must be enabled.
     ///
@@ -187,34 +188,40 @@ impl Buffer {
             return Err(DmaError::Empty);
         }
         let pages = alloc_stream(len.div_ceil(PAGE_SIZE))?;
-        Ok(Self { address: pages.daddr(), pages: Some(pages), len, in_row: false })
+        let (address, room) = (pages.daddr(), pages.size());
+        Ok(Self { pages: Some(Arc::new(pages)), start: 0, room, address, len })
     }
 
-    /// Allocates `count` buffers of `pages` pages each, filled with zeros, one behind the other as the device sees
-    /// them. IRQs must be enabled.
+    /// Cuts the memory behind byte `at`, a multiple of the page size, off as a buffer of its own, with what there is
+    /// of the length behind it. The empty buffer if there is no memory, or at another place.
+    pub fn split_off(&mut self, at: usize) -> Self {
+        if !at.is_multiple_of(PAGE_SIZE) || at >= self.room {
+            return Self::EMPTY;
+        }
+        let (room, len) = (self.room - at, self.len.saturating_sub(at));
+        (self.room, self.len) = (at, self.len.min(at));
+        let (start, address) = (self.start + at, self.address + at);
+        Self { pages: self.pages.clone(), start, room, address, len }
+    }
+
+    /// Takes in the buffer that lies behind this one, if they were one before and this one has its full length.
     ///
     /// # Errors
     ///
-    /// [`DmaError::Empty`] for no pages, [`DmaError::NoMemory`], also where there is memory but not in one
-    /// piece.
-    pub fn alloc_row(count: usize, pages: usize) -> Result<Vec<Self>, DmaError> {
-        if count == 0 || pages == 0 {
-            return Err(DmaError::Empty);
+    /// The other one comes back if they do not belong together.
+    pub fn unsplit(&mut self, next: Self) -> Result<(), Self> {
+        match (&self.pages, &next.pages) {
+            (Some(pages), Some(others))
+                if Arc::ptr_eq(pages, others)
+                    && self.len == self.room
+                    && next.start == self.start + self.room =>
+            {
+                self.room += next.room;
+                self.len += next.len;
+                Ok(())
+            }
+            _ => Err(next),
         }
-        let len = pages.checked_mul(PAGE_SIZE).ok_or(DmaError::NoMemory)?;
-        let mut rest = alloc_stream(count.checked_mul(pages).ok_or(DmaError::NoMemory)?)?;
-        let mut row = Vec::with_capacity(count);
-        let buffer = |pages: DmaStream| {
-            let address = pages.daddr();
-            Self { pages: Some(pages), address, len, in_row: true }
-        };
-        while rest.size() > len {
-            let (first, behind) = rest.split(len);
-            row.push(buffer(first));
-            rest = behind;
-        }
-        row.push(buffer(rest));
-        Ok(row)
     }
 
     /// Makes it `len` bytes long, and allocates memory only if it has not got that much. The content is
@@ -226,7 +233,7 @@ impl Buffer {
     #[inline]
     pub fn resize(&mut self, len: usize) -> Result<(), DmaError> {
         match &self.pages {
-            Some(pages) if len > 0 && len <= pages.size() => self.len = len,
+            Some(_) if len > 0 && len <= self.room => self.len = len,
             _ => *self = Self::alloc(len)?,
         }
         Ok(())
@@ -260,6 +267,7 @@ impl Buffer {
     ///
     /// [`DmaError::OutOfRange`] if `data` reaches over the end.
     pub fn write(&self, offset: usize, data: &[u8]) -> Result<(), DmaError> {
+        let offset = self.in_pages(offset);
         let (pages, bytes) = self.part(offset, data.len())?;
         // ANCHOR: exercise-8-write
         pages
@@ -275,6 +283,7 @@ impl Buffer {
     ///
     /// [`DmaError::OutOfRange`] if `out` reaches over the end.
     pub fn read(&self, offset: usize, out: &mut [u8]) -> Result<(), DmaError> {
+        let offset = self.in_pages(offset);
         let (pages, bytes) = self.part(offset, out.len())?;
         // ANCHOR: exercise-8-read
         pages
@@ -291,21 +300,27 @@ impl Buffer {
     ///
     /// [`DmaError::OutOfRange`] if one of the two is too short.
     pub fn copy_from(&self, offset: usize, source: &Self, len: usize) -> Result<(), DmaError> {
-        let (from, taken) = source.part(0, len)?;
-        let (to, bytes) = self.part(offset, len)?;
+        let (from, taken) = source.part(source.start, len)?;
+        let (to, bytes) = self.part(self.in_pages(offset), len)?;
         let copy = || {
-            from.sync_from_device(taken)?;
+            from.sync_from_device(taken.clone())?;
             let (mut reader, mut writer) = (from.reader()?, to.writer()?);
-            writer.skip(offset).write(reader.limit(len));
+            writer.skip(bytes.start).write(reader.skip(taken.start).limit(len));
             to.sync_to_device(bytes)
         };
         copy().map_err(DmaError::of_access)
     }
 
-    /// Checks an access of `len` bytes from byte `offset` on. The pages may be longer than the buffer.
+    /// The place of byte `offset` of the buffer in its pages.
+    fn in_pages(&self, offset: usize) -> usize {
+        self.start.saturating_add(offset)
+    }
+
+    /// Checks an access of `len` bytes of the pages from byte `offset` on, which is not before the buffer's first. The
+    /// pages may be longer than the buffer.
     fn part(&self, offset: usize, len: usize) -> Result<(&DmaStream, Range<usize>), DmaError> {
         match (&self.pages, offset.checked_add(len)) {
-            (Some(pages), Some(end)) if end <= self.len => Ok((pages, offset..end)),
+            (Some(pages), Some(end)) if end <= self.start + self.len => Ok((pages, offset..end)),
             _ => Err(DmaError::OutOfRange),
         }
     }
@@ -319,22 +334,3 @@ impl DmaMemory for Buffer {
 }
 
 impl Sealed for Buffer {}
-
-/// Buffers of a row ([`Buffer::alloc_row`]) of which each begins where the one before ends, as one piece of
-/// memory. Any others have no bytes together, and no queue takes them as one.
-impl DmaMemory for [Buffer] {
-    fn extent(&self) -> DmaExtent {
-        let start = self.first().map_or(0, |first| first.address);
-        let mut end = start;
-        for buffer in self {
-            if !buffer.in_row || buffer.address != end {
-                end = start;
-                break;
-            }
-            end += buffer.len;
-        }
-        DmaExtent { address: start, len: end - start, device_reads: true, device_writes: true }
-    }
-}
-
-impl Sealed for [Buffer] {}

@@ -190,6 +190,48 @@ fn buffers_hold_what_they_are_given() {
 }
 
 #[ktest]
+fn a_buffer_is_cut_into_pages_and_put_together_again() {
+    let mut first = Buffer::alloc(2 * PAGE_SIZE + 512).unwrap();
+    let address = first.extent().address;
+    for (page, byte) in [1, 2, 3].into_iter().enumerate() {
+        first.write(page * PAGE_SIZE, &[byte; 512]).unwrap();
+    }
+    assert!(first.split_off(512).is_empty() && first.split_off(3 * PAGE_SIZE).is_empty());
+    let mut second = first.split_off(PAGE_SIZE);
+    let third = second.split_off(PAGE_SIZE);
+    let parts = [&first, &second, &third];
+    assert_eq!(parts.map(Buffer::len), [PAGE_SIZE, PAGE_SIZE, 512]);
+    for (page, part) in parts.into_iter().enumerate() {
+        assert_eq!(part.extent().address, address + page * PAGE_SIZE);
+        let mut found = [0; 512];
+        part.read(0, &mut found).unwrap();
+        assert_eq!(found, [page as u8 + 1; 512]);
+        // Nobody reaches into a part that is somebody else's.
+        let out = Err(DmaError::OutOfRange);
+        assert_eq!((part.read(part.len(), &mut found), part.write(part.len(), &[0])), (out, out));
+    }
+    third.copy_from(500, &second, 12).unwrap();
+    let mut found = [0; 13];
+    third.read(499, &mut found).unwrap();
+    assert_eq!(found, [3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]);
+
+    let third = first.unsplit(third).unwrap_err();
+    let other = first.unsplit(Buffer::alloc(PAGE_SIZE).unwrap()).unwrap_err();
+    assert!(first.unsplit(Buffer::EMPTY).is_err() && Buffer::EMPTY.unsplit(other).is_err());
+    first.unsplit(second).unwrap();
+    first.unsplit(third).unwrap();
+    assert_eq!((first.len(), first.extent().address), (2 * PAGE_SIZE + 512, address));
+    // A part that is shorter than its memory has nothing behind it.
+    first.resize(2 * PAGE_SIZE).unwrap();
+    let mut second = first.split_off(PAGE_SIZE);
+    second.resize(512).unwrap();
+    assert!(first.unsplit(second).is_ok() && first.len() == PAGE_SIZE + 512);
+    let rest = first.split_off(PAGE_SIZE);
+    first.resize(512).unwrap();
+    assert!(first.unsplit(rest).is_err());
+}
+
+#[ktest]
 fn a_buffer_is_copied_into_another_as_far_as_both_reach() {
     let (source, target) = (Buffer::alloc(600).unwrap(), Buffer::alloc(2 * PAGE_SIZE).unwrap());
     source.write(0, &[7; 600]).unwrap();
@@ -200,40 +242,6 @@ fn a_buffer_is_copied_into_another_as_far_as_both_reach() {
     assert_eq!(target.copy_from(0, &source, 601), Err(DmaError::OutOfRange));
     assert_eq!(target.copy_from(2 * PAGE_SIZE - 599, &source, 600), Err(DmaError::OutOfRange));
     assert_eq!(target.copy_from(usize::MAX, &source, 2), Err(DmaError::OutOfRange));
-}
-
-#[ktest]
-fn buffers_of_a_row_are_one_piece_for_a_device_as_long_as_they_are_whole() {
-    assert_eq!(Buffer::alloc_row(0, 1).err(), Some(DmaError::Empty));
-    assert_eq!(Buffer::alloc_row(1, 0).err(), Some(DmaError::Empty));
-    for (count, pages) in [(usize::MAX, 2), (2, usize::MAX), (1, usize::MAX), (1 << 30, 1 << 30)] {
-        assert_eq!(Buffer::alloc_row(count, pages).err(), Some(DmaError::NoMemory));
-    }
-    let mut row = Buffer::alloc_row(3, 2).unwrap();
-    assert!(row.iter().all(|buffer| buffer.len() == 2 * PAGE_SIZE));
-    let (whole, first) = (row.extent(), row[0].extent());
-    assert_eq!((whole.address, whole.len), (first.address, 6 * PAGE_SIZE));
-    assert!(whole.device_reads && whole.device_writes);
-    // Each is its own all the same.
-    (0..3).for_each(|number| row[number].write(0, &[number as u8 + 1; 2 * PAGE_SIZE]).unwrap());
-    let mut found = [0; 2];
-    (0..3).for_each(|number| {
-        row[number].read(2 * PAGE_SIZE - 2, &mut found).unwrap();
-        assert_eq!(found, [number as u8 + 1; 2]);
-    });
-    // A short one at the end is the end; anywhere else it is a hole.
-    row[2].resize(5).unwrap();
-    assert_eq!(row.extent().len, 4 * PAGE_SIZE + 5);
-    row[1].resize(PAGE_SIZE).unwrap();
-    assert_eq!((row.extent().len, row[..2].extent().len), (0, 3 * PAGE_SIZE));
-    row.swap(0, 1);
-    assert_eq!(row[..2].extent().len, 0);
-    assert_eq!(row[..0].extent().len, 0);
-    // What is left of a row lives on without the rest.
-    let last = row.pop().unwrap();
-    drop(row);
-    last.read(0, &mut found).unwrap();
-    assert_eq!(found, [3; 2]);
 }
 
 #[ktest]

@@ -23,6 +23,8 @@ use super::{
 
 /// Blocks in a row on the disk: the first one, and their number.
 pub(crate) type Run = (u32, u32);
+/// So many pointers are few.
+const FEW: usize = 32;
 
 /// Where the number of a file's block is.
 enum Place {
@@ -118,11 +120,21 @@ impl<S: Storage> Disk<S> {
                 0
             }
             Some((table, slot)) => {
-                self.view(table, |bytes| {
+                let start = 4 * slot as usize;
+                let mut look = |bytes: &[u8]| {
                     let (pointers, _) = bytes.as_chunks();
-                    let rest = pointers.iter().skip(slot as usize).take(most as usize);
-                    let _ = rest.copied().map(u32::from_le_bytes).all(&mut extend);
-                })?;
+                    let pointers = pointers.iter().take(most as usize).copied();
+                    let _ = pointers.map(u32::from_le_bytes).all(&mut extend);
+                };
+                // To see a few pointers, the whole table need not be copied.
+                let mut few = [0; 4 * FEW];
+                match few.get_mut(..4 * most as usize) {
+                    Some(few) => {
+                        self.read(table, start, few)?;
+                        look(few);
+                    }
+                    None => self.view(table, |bytes| look(bytes.get(start..).unwrap_or_default()))?,
+                }
                 table
             }
         };

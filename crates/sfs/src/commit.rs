@@ -124,6 +124,9 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         node: &'n Arc<Node<L>>,
     ) -> <L::RwLock<State> as RwLock<State>>::Write<'n> {
         let mut state = node.state.write();
+        if node.kind() == Some(Kind::Directory) {
+            *node.listing.write() = None;
+        }
         if !state.in_group && !state.removed {
             state.in_group = true;
             self.group.write().changed.insert(node.number, node.clone());

@@ -137,8 +137,8 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         // ANCHOR_END: exercise-9-find
     }
 
-    /// Shows the entries of the directory of this number.
-    pub(crate) fn visit(
+    /// Shows the entries of the directory of this number as they lie on the disk.
+    pub(crate) fn visit_disk(
         &self,
         state: &State,
         number: u32,

@@ -31,6 +31,7 @@ mod file;
 mod format;
 mod inode;
 mod layout;
+mod listing;
 mod locks;
 mod map;
 mod mount;

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::{ops::ControlFlow, thread};
+use std::{ops::ControlFlow, sync::atomic::Ordering::Relaxed, thread};
 
 use common::{Memory, assert_clean, content, mount, names};
 use sfs::{Error, Kind, NameError};
@@ -297,4 +297,49 @@ fn a_read_only_mount_changes_nothing() {
     assert_eq!(file.truncate(9), Err(Error::ReadOnly));
     system.sync().unwrap();
     assert_eq!(memory.log().len(), 0);
+}
+
+/// Whoever lists a directory again sees what has changed, wherever the names come from.
+#[test]
+fn a_listing_is_as_the_directory_is() {
+    let memory = Memory::formatted(1000);
+    let system = mount(&memory);
+    let root = system.root();
+    let twice = |expected: &[&str]| {
+        for _ in 0..2 {
+            assert_eq!(names(&root), expected);
+        }
+    };
+    twice(&[]);
+    let other = root.mkdir("other").unwrap();
+    root.create("ä").unwrap();
+    twice(&["other", "ä"]);
+    let reads = memory.reads.load(Relaxed);
+    twice(&["other", "ä"]);
+    assert_eq!(memory.reads.load(Relaxed), reads, "the names are in memory");
+    root.link("b", &root.lookup("ä").unwrap()).unwrap();
+    twice(&["other", "ä", "b"]);
+    root.rename("ä", &root, "c").unwrap();
+    twice(&["other", "b", "c"]);
+    root.rename("b", &other, "b").unwrap();
+    twice(&["other", "c"]);
+    other.rename("b", &root, "c").unwrap();
+    twice(&["other", "c"]);
+    root.rmdir("other").unwrap();
+    twice(&["c"]);
+    root.unlink("c").unwrap();
+    twice(&[]);
+    // A look that is broken off leaves nothing behind.
+    let names: Vec<_> = (0..100).map(|number| format!("{number:03}")).collect();
+    names.iter().for_each(|name| drop(root.create(name).unwrap()));
+    for entries in [3, 102, 50, 102] {
+        let mut seen = 0;
+        let look = &mut |_: sfs::Entry<'_>| {
+            seen += 1;
+            if seen < entries { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        root.visit(look).unwrap();
+        assert_eq!(seen, entries);
+    }
+    assert_eq!(root.entries().unwrap().len(), 102);
 }

@@ -174,10 +174,10 @@ impl Waiting {
 
     /// The ticks for which looking pays: twice as long as waits have taken lately, at least a quarter of
     /// an interrupt's cost and at most all of it. None where waits take longer than that: there a sleep
-    /// costs little.
+    /// costs little. Of several who wait, the first answer comes so much sooner, and a look wakes whoever gets it.
     fn looks_for(&self) -> u64 {
-        let cost = self.interrupt_cost;
-        match self.average.load(Ordering::Relaxed) / 8 {
+        let (cost, all) = (self.interrupt_cost, 1 + self.asleep.load(Ordering::Relaxed) as u64);
+        match self.average.load(Ordering::Relaxed) / 8 / all {
             0 => cost,
             average if average > cost => 0,
             average => (2 * average).clamp(cost / 4, cost),

@@ -135,6 +135,20 @@ fn the_adaptive_looks_for_twice_as_long_as_waits_took() {
 }
 
 #[ktest]
+fn of_several_who_wait_for_a_slow_device_one_looks() {
+    let device = Slow::new();
+    for _ in 0..20 {
+        device.wait(2 * INTERRUPT_COST, Patience::Adaptive);
+    }
+    assert_eq!(device.wait(20, Patience::Adaptive), (0, 1));
+    // Others sleep until it answers: an answer to one of them is soon there.
+    device.waiting.asleep.store(7, Ordering::Relaxed);
+    assert_eq!(device.wait(20, Patience::Adaptive), (20 / LOOK, 0));
+    device.waiting.asleep.store(0, Ordering::Relaxed);
+    assert_eq!(device.wait(20, Patience::Adaptive), (0, 1));
+}
+
+#[ktest]
 fn one_late_answer_does_not_make_a_fast_device_slow() {
     let device = Slow::new();
     for _ in 0..50 {

@@ -101,13 +101,13 @@ const KINDS: &[Kind] = &[
     Kind::of::<cached::Cached>(),
     Kind::of::<commits::Commits>(),
     Kind::of::<bench::Bench>(),
+    Kind::of::<fsbench::FsBench>(),
     Kind::of::<random::Random>(),
     Kind::of::<fs::Fs>(),
     Kind::of::<ls::Ls>(),
     Kind::of::<cat::Cat>(),
     Kind::of::<stat::Stat>(),
     Kind::of::<tree::Tree>(),
-    Kind::of::<fsbench::FsBench>(),
     Kind::of::<shell::Shell>(),
 ];
 

@@ -10,7 +10,7 @@
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{
-    mem,
+    iter, mem,
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -209,7 +209,7 @@ impl Cache {
             Request::new(flight.kind.operation(), 0, Vec::with_capacity(MAX_RUN))
         });
         if flight.kind != Kind::WriteBack {
-            for (slot, mut buffer) in slots.iter().zip(request.buffers.drain(..)) {
+            for (slot, mut buffer) in slots.iter().zip(blocks(request.buffers.drain(..))) {
                 fill_up(&mut buffer);
                 *self.slots[*slot].content.write() = buffer;
             }
@@ -223,6 +223,16 @@ impl Cache {
         }
         table.kits(flight.kind).give_back(Kit { flight: flight.clone(), request, first: 0, slots });
     }
+}
+
+/// Cuts buffers into those of single blocks.
+fn blocks(buffers: impl Iterator<Item = Buffer>) -> impl Iterator<Item = Buffer> {
+    buffers.flat_map(|mut rest| {
+        iter::from_fn(move || {
+            let behind = rest.split_off(BLOCK_SIZE);
+            Some(mem::replace(&mut rest, behind)).filter(|buffer| !buffer.is_empty())
+        })
+    })
 }
 
 /// Makes the buffer of a short last block a whole one; what the disk does not have is 0.

@@ -153,7 +153,8 @@ impl Cache {
         Some(kit)
     }
 
-    /// Sends a flight that reads into the slots of the kit.
+    /// Sends a flight that reads into the slots of the kit. Slots whose memory lies in a row are one piece to the
+    /// device, which is cheaper for both sides.
     ///
     /// # Errors
     ///
@@ -163,7 +164,12 @@ impl Cache {
         for (block, slot) in (kit.first..).zip(&kit.slots) {
             let mut buffer = mem::take(&mut *self.slots[*slot].content.write());
             ready = ready.and(buffer.resize(self.bytes_of(block)));
-            kit.request.buffers.push(buffer);
+            let buffers = &mut kit.request.buffers;
+            let apart = match buffers.last_mut() {
+                Some(last) => last.unsplit(buffer),
+                None => Err(buffer),
+            };
+            buffers.extend(apart.err());
         }
         self.take_off(kit, ready.map_err(Error::from), if_full)
     }

@@ -32,12 +32,9 @@ mod write_back;
 mod tests;
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
-use core::sync::atomic::AtomicUsize;
+use core::{mem, sync::atomic::AtomicUsize};
 
-use ostd::{
-    mm::PAGE_SIZE,
-    sync::{Mutex, RwLock, SpinLock},
-};
+use ostd::sync::{Mutex, RwLock, SpinLock};
 
 use self::table::Table;
 use super::{BlockDevice, Buffer, Error, SECTOR_SIZE};
@@ -102,6 +99,21 @@ pub struct Cache {
     views: SpinLock<Vec<Box<[u8; BLOCK_SIZE]>>>,
 }
 
+/// Allocates the memory of so many slots: as many in a row as one request moves, which leaves the device one piece
+/// to read instead of many.
+fn memory(slots: usize) -> Result<Vec<Buffer>, Error> {
+    let mut memory = Vec::with_capacity(slots);
+    while memory.len() < slots {
+        let row = (slots - memory.len()).min(MAX_RUN);
+        let mut rest = Buffer::alloc(row * BLOCK_SIZE)?;
+        for _ in 0..row {
+            let behind = rest.split_off(BLOCK_SIZE);
+            memory.push(mem::replace(&mut rest, behind));
+        }
+    }
+    Ok(memory)
+}
+
 /// The place for one block.
 struct Slot {
     /// The bytes of the block. Empty while they are read from the disk.
@@ -128,17 +140,14 @@ impl Cache {
         let blocks = options.blocks.max(4);
         let dirty_blocks = options.dirty_blocks.clamp(1, blocks / 2);
         let longest_run = (blocks / 4).min(MAX_RUN);
-        // Neighbours on the disk come into free slots in this order, and are one piece in memory then.
-        let buffers = Buffer::alloc_row(blocks, BLOCK_SIZE / PAGE_SIZE)
-            .or_else(|_| (0..blocks).map(|_| Buffer::alloc(BLOCK_SIZE)).collect())?;
-        let slot = |buffer| Slot { content: RwLock::new(buffer), users: AtomicUsize::new(0) };
+        let slot = |content| Slot { content: RwLock::new(content), users: AtomicUsize::new(0) };
         let capacity = geometry.capacity.saturating_mul(SECTOR_SIZE as u64);
         Ok(Self {
             // Only whole blocks of the disk can be moved.
             capacity: capacity - capacity % block_size.max(1),
             read_only: geometry.read_only,
             longest_run,
-            slots: buffers.into_iter().map(slot).collect(),
+            slots: memory(blocks)?.into_iter().map(slot).collect(),
             table: SpinLock::new(Table::new(blocks, dirty_blocks, longest_run)?),
             flushing: Mutex::new(()),
             views: SpinLock::new(Vec::new()),

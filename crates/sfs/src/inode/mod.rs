@@ -178,7 +178,7 @@ impl<S: Storage, L: Locks> Inode<S, L> {
         look: &mut dyn FnMut(Entry<'_>) -> ControlFlow<()>,
     ) -> Result<(), S::Error> {
         self.expect_directory()?;
-        self.shared.visit(&self.node.state.read(), self.number(), look)
+        self.shared.visit(&self.node, &self.node.state.read(), look)
     }
 
     /// Returns the entries of this directory, "." and ".." first, as they were at one moment.

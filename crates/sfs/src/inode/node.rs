@@ -12,6 +12,7 @@ use crate::{
     BLOCK_SIZE, Error, Kind, Locks, Result, RwLock, Storage, Time, Times,
     disk::{Disk, corrupt},
     layout::{DiskInode, ENTRY},
+    listing::Listing,
     mount::Shared,
 };
 
@@ -27,6 +28,8 @@ pub(crate) struct Node<L: Locks> {
     kind: AtomicU16,
     pub(crate) state: L::RwLock<State>,
     pub(crate) reader: Reader,
+    /// The entries, if this is a directory that has been listed and not changed since.
+    pub(crate) listing: L::RwLock<Option<Arc<Listing>>>,
 }
 
 /// The traces of a sequential reader. They only decide what is read ahead.
@@ -105,6 +108,7 @@ impl<L: Locks> Node<L> {
             kind: AtomicU16::new(0),
             state: L::RwLock::new(state),
             reader: Reader::default(),
+            listing: L::RwLock::new(None),
         }
     }
 
@@ -115,6 +119,7 @@ impl<L: Locks> Node<L> {
             kind: AtomicU16::new(kind.number()),
             state: L::RwLock::new(State::new(DiskInode::new(kind, links, times), None)),
             reader: Reader::default(),
+            listing: L::RwLock::new(None),
         }
     }
 

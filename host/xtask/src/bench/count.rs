@@ -13,9 +13,12 @@ use lab::qemu::{
 };
 
 use super::{
+    images::ENTRIES,
     job::{self, Amount, Kernel},
     linux::{Linux, Scheduler},
-    load::{Complete, Load, Medium, Subject, random_read, small_read},
+    load::{
+        Complete, FILES_SUBJECT, Load, Medium, Mode, Subject, file_list, random_read, small_read,
+    },
     machine::Machine,
 };
 
@@ -25,6 +28,8 @@ const COUNTED: [u64; 2] = [20_000, 60_000];
 const TRACED: [u64; 2] = [20_000, 24_000];
 /// The same, for either, where each request takes its time.
 const SLOW: [u64; 2] = [2_000, 4_000];
+/// The numbers of listings.
+const LISTINGS: [u64; 2] = [10, 60];
 /// The number of runs of each for which instructions are counted.
 const TRIES: u32 = 3;
 
@@ -101,6 +106,7 @@ pub fn cases() -> Vec<Case> {
         let linux = Case::new(load, Subject::Linux, Pace::Recorded);
         cases.push(Case { scheduler: Scheduler::None, ..linux });
     }
+    cases.push(Case::new(file_list(), FILES_SUBJECT, Pace::Recorded));
     cases
 }
 
@@ -134,9 +140,11 @@ impl<'a> Counted<'a> {
         }
     }
 
-    /// The requests that a run of so many makes with its warm-up.
+    /// The requests that a run of so many makes with its warm-up; the entries listed where it is about files.
     fn issued(self, load: Load, requests: u64) -> f64 {
         match self {
+            // A run that is not told before the one that is.
+            Self::Kernel(..) if load.mode == Mode::FileList => (2 * requests * ENTRIES) as f64,
             Self::Kernel(..) => job::issued(requests, load.depth) as f64,
             Self::Linux(..) => requests as f64,
         }
@@ -153,8 +161,11 @@ impl<'a> Counted<'a> {
             qemu = qemu.option("-icount", RECORD);
         }
         let limit = machine.limit(180);
-        let (counted, traced) =
-            if load.medium == Medium::Slow { (SLOW, SLOW) } else { (COUNTED, TRACED) };
+        let (counted, traced) = match load.medium {
+            Medium::Slow => (SLOW, SLOW),
+            Medium::Files => (LISTINGS, LISTINGS),
+            _ => (COUNTED, TRACED),
+        };
         let between = |[few, many]: [u64; 2]| self.issued(load, many) - self.issued(load, few);
 
         // A guest waits actively for a busy host now and then, when it switches off for instance.

@@ -10,9 +10,15 @@ use lab::{
 use serde_json::Value;
 
 use super::{
-    load::{Complete, Load},
+    images::{LARGE, NAMES, NEW},
+    load::{Complete, Load, Mode},
     sample::{Latency, Sample},
 };
+
+/// The files that are made in a run.
+pub const NEW_FILES: u64 = 500;
+/// The times that a file is read from its start to its end in a run.
+pub const FILE_READS: u64 = 4;
 
 /// A kernel with the bench job.
 pub struct Kernel {
@@ -41,6 +47,9 @@ impl Kernel {
 
     /// The kernel with the job on its command line.
     pub fn guest(&self, load: Load, complete: Complete, amount: Amount) -> Guest<'_> {
+        if load.mode.is_of_files() {
+            return Guest::new(&self.file, &of_files(load, amount));
+        }
         let amount = match amount {
             Amount::Seconds(seconds) => format!("seconds={seconds}"),
             Amount::Requests(count) => format!("count={count}"),
@@ -56,22 +65,40 @@ impl Kernel {
     }
 }
 
+/// The command line of the job for files. A run takes as long as the files do, and not so many seconds.
+pub fn of_files(load: Load, amount: Amount) -> String {
+    let (path, rest) = match load.mode {
+        Mode::FileRead => (LARGE, format!("bs={} rounds={FILE_READS}", load.block)),
+        Mode::FileCreate => (NEW, format!("bs={} count={NEW_FILES}", load.block)),
+        Mode::FileList => {
+            let count = if let Amount::Requests(count) = amount { count } else { 1 };
+            (NAMES, format!("count={count}"))
+        }
+        _ => (LARGE, format!("bs={}", load.block)),
+    };
+    format!("job=fsbench mode={} path=/{path} threads={} {rest}", load.mode.name(), load.depth)
+}
+
 /// The requests that the job makes when it is asked for `count` of them, `depth` at a time, with those of its
 /// warm-up.
 pub fn issued(count: u64, depth: u32) -> u64 {
     count + (count / 10).clamp(depth.into(), 2000)
 }
 
-/// The JSON that the job printed, if it says that all went well.
-pub fn figures(output: &str) -> Result<Value> {
-    let said = |start| output.lines().find_map(|line: &str| line.trim().strip_prefix(start));
-    if let Some(reason) = said("job bench: failed: ") {
+/// The JSON that the job of this name printed, if it says that all went well.
+pub fn figures(job: &str, output: &str) -> Result<Value> {
+    let said = |start: &str| {
+        let start = format!("job {job}: {start}");
+        output.lines().find_map(|line| line.trim().strip_prefix(&start))
+    };
+    if let Some(reason) = said("failed: ") {
         bail!("the kernel says: {reason}");
     }
-    let json = said("job bench: {").context("the kernel printed no line `job bench: {...}`")?;
+    let json =
+        said("{").with_context(|| format!("the kernel printed no line `job {job}: {{...}}`"))?;
     let figures = serde_json::from_str(&format!("{{{json}"))
         .with_context(|| format!("the kernel's figures are no JSON: {{{json}"))?;
-    said("job bench: ok").context("the kernel did not finish with `job bench: ok`")?;
+    said("ok").with_context(|| format!("the kernel did not finish with `job {job}: ok`"))?;
     Ok(figures)
 }
 
@@ -80,8 +107,9 @@ pub fn figures(output: &str) -> Result<Value> {
 /// # Errors
 ///
 /// The run failed, or the kernel does not tell a figure; one that it does not measure is null.
-pub fn sample(output: &str) -> Result<Sample> {
-    let figures = figures(output)?;
+pub fn sample(load: Load, output: &str) -> Result<Sample> {
+    let job = if load.mode.is_of_files() { "fsbench" } else { "bench" };
+    let figures = figures(job, output)?;
     let told = |key: &str| match figures.get(key) {
         Some(Value::Null) => Ok(None),
         Some(Value::Number(number)) => Ok(number.as_f64()),
@@ -89,30 +117,36 @@ pub fn sample(output: &str) -> Result<Sample> {
     };
     let measured =
         |key: &str| told(key)?.with_context(|| format!("\"{key}\" is null in {figures}"));
-    let latency = match (told("mean_us")?, told("p50_us")?, told("p99_us")?, told("p999_us")?) {
-        (Some(mean), Some(p50), Some(p99), Some(p999)) => Some(Latency { mean, p50, p99, p999 }),
-        _ => None,
-    };
-    Ok(Sample {
-        iops: measured("iops")?,
-        mib_s: measured("mib_s")?,
-        latency,
+    let sample = Sample {
         interrupts: Some(measured("irqs")?),
         notifications: told("notifies")?,
         looks: told("looks")?,
         sleeps: told("sleeps")?,
-    })
+        ..Sample::of_speed(measured("iops")?, measured("mib_s")?)
+    };
+    if load.mode.is_of_files() {
+        let transfers = Some(measured("reads")? + measured("writes")?);
+        return Ok(Sample { transfers, flushes: Some(measured("flushes")?), ..sample });
+    }
+    let latency = match (told("mean_us")?, told("p50_us")?, told("p99_us")?, told("p999_us")?) {
+        (Some(mean), Some(p50), Some(p99), Some(p999)) => Some(Latency { mean, p50, p99, p999 }),
+        _ => None,
+    };
+    Ok(Sample { latency, ..sample })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::load::{Medium, file_create, file_list, file_random_read, random_read};
 
+    const LOAD: Load = random_read(Medium::Null, 1);
     const LINE: &str = r#"job bench: {"mode":"randread","bs":4096,"qd":1,"complete":"adaptive","tasks":1,"ios":9,"seconds":1.0,"iops":9,"mib_s":0.5,"mean_us":2.5,"p50_us":2,"p99_us":3,"p999_us":4.5,"irqs":1,"notifies":1,"looks":2,"sleeps":0.25,"instructions":null}"#;
 
     #[test]
     fn the_line_is_understood() {
-        let sample = sample(&format!("disk 0: ...\n{LINE}\njob bench: ok\n")).unwrap();
+        let output = format!("disk 0: ...\n{LINE}\njob bench: ok\n");
+        let sample = sample(LOAD, &output).unwrap();
         assert_eq!((sample.iops, sample.interrupts), (9.0, Some(1.0)));
         assert_eq!((sample.looks, sample.sleeps), (Some(2.0), Some(0.25)));
         assert_eq!(sample.latency.unwrap().p999, 4.5);
@@ -121,12 +155,27 @@ mod tests {
     #[test]
     fn what_the_peer_does_not_measure_is_left_out() {
         let line = LINE.replace("2.5", "null").replace("\"notifies\":1", "\"notifies\":null");
-        let sample_of = |line: &str| sample(&format!("{line}\njob bench: ok\n"));
+        let sample_of = |line: &str| sample(LOAD, &format!("{line}\njob bench: ok\n"));
         let found = sample_of(&line).unwrap();
         assert_eq!((found.latency, found.notifications, found.looks), (None, None, Some(2.0)));
         // A figure that nobody tells is a mistake.
         assert!(sample_of(&LINE.replace("notifies", "other")).is_err());
         assert!(sample_of(&LINE.replace("\"iops\":9", "\"iops\":null")).is_err());
+    }
+
+    #[test]
+    fn files_have_their_own_job_and_line() {
+        let line = |load| of_files(load, Amount::Seconds(2));
+        assert_eq!(
+            line(file_random_read()),
+            "job=fsbench mode=randread path=/large threads=8 bs=4096"
+        );
+        let listed = of_files(file_list(), Amount::Requests(7));
+        assert_eq!(listed, "job=fsbench mode=readdir path=/names threads=1 count=7");
+        let output = r#"job fsbench: {"mode":"create","iops":9,"mib_s":0.5,"reads":0.5,"writes":4,"flushes":2,"irqs":1,"notifies":1,"looks":2,"sleeps":0.25,"instructions":null}
+job fsbench: ok"#;
+        let sample = sample(file_create(), output).unwrap();
+        assert_eq!((sample.iops, sample.transfers, sample.flushes), (9.0, Some(4.5), Some(2.0)));
     }
 
     #[test]
@@ -138,7 +187,7 @@ mod tests {
 
     #[test]
     fn failures_are_told() {
-        let message = |output: &str| figures(output).unwrap_err().to_string();
+        let message = |output: &str| figures("bench", output).unwrap_err().to_string();
         assert_eq!(message("job bench: failed: no disk"), "the kernel says: no disk");
         assert!(message("").contains("printed no line"));
         assert!(message(LINE).contains("did not finish"));

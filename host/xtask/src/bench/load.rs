@@ -11,21 +11,37 @@ pub enum Mode {
     RandomWrite,
     /// Reading from the start to the end, over and over.
     Read,
+    /// Reading a file from its start to its end.
+    FileRead,
+    /// Reading the blocks of a file, each once, in random order.
+    FileRandomRead,
+    /// Making files, each durable before the next one.
+    FileCreate,
+    /// Listing a directory.
+    FileList,
 }
 
 impl Mode {
-    /// The name that fio and the kernel's bench job both know it by.
+    /// The name that fio and the kernel's bench job both know it by; that of the job fsbench for files.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::RandomRead => "randread",
+            Self::RandomRead | Self::FileRandomRead => "randread",
             Self::RandomWrite => "randwrite",
             Self::Read => "read",
+            Self::FileRead => "seqread",
+            Self::FileCreate => "create",
+            Self::FileList => "readdir",
         }
     }
 
     /// Returns true if it writes.
     pub const fn writes(self) -> bool {
-        matches!(self, Self::RandomWrite)
+        matches!(self, Self::RandomWrite | Self::FileCreate)
+    }
+
+    /// Returns true if it is about files, not about a disk.
+    pub const fn is_of_files(self) -> bool {
+        matches!(self, Self::FileRead | Self::FileRandomRead | Self::FileCreate | Self::FileList)
     }
 }
 
@@ -38,6 +54,8 @@ pub enum Medium {
     Slow,
     /// A raw file, past the host's page cache.
     File,
+    /// The same with a file system: the Simple File System, or ext4 for Linux.
+    Files,
 }
 
 impl fmt::Display for Medium {
@@ -46,6 +64,7 @@ impl fmt::Display for Medium {
             Self::Null => "null-co",
             Self::Slow => "slow null-co",
             Self::File => "raw file",
+            Self::Files => "files",
         })
     }
 }
@@ -59,18 +78,24 @@ pub struct Load {
     pub mode: Mode,
     /// Bytes of a request.
     pub block: u32,
-    /// Requests in flight.
+    /// Requests in flight; the number of threads where it is about files.
     pub depth: u32,
 }
 
 impl fmt::Display for Load {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { medium, mode, block, depth } = self;
-        let size = match block % KIB {
-            0 => format!("{} KiB", block / KIB),
-            _ => format!("{block} bytes"),
+        let size = match block {
+            0 => String::new(),
+            _ if block % KIB == 0 => format!(" {} KiB", block / KIB),
+            _ => format!(" {block} bytes"),
         };
-        f.pad(&format!("{medium}, {} {size}, depth {depth}", mode.name()))
+        let many = match (mode.is_of_files(), depth) {
+            (false, _) => format!("depth {depth}"),
+            (true, 1) => "1 thread".to_owned(),
+            (true, _) => format!("{depth} threads"),
+        };
+        f.pad(&format!("{medium}, {}{size}, {many}", mode.name()))
     }
 }
 
@@ -172,6 +197,48 @@ pub const fn table(medium: Medium) -> [Load; 4] {
     ]
 }
 
+/// A file is read from its start to its end.
+pub const fn file_read() -> Load {
+    Load { medium: Medium::Files, mode: Mode::FileRead, block: 128 * KIB, depth: 1 }
+}
+
+/// The blocks of a file are read by several threads.
+pub const fn file_random_read() -> Load {
+    Load { medium: Medium::Files, mode: Mode::FileRandomRead, block: 4 * KIB, depth: 8 }
+}
+
+/// Files of one block are made.
+pub const fn file_create() -> Load {
+    Load { medium: Medium::Files, mode: Mode::FileCreate, block: 4 * KIB, depth: 1 }
+}
+
+/// A directory is listed.
+pub const fn file_list() -> Load {
+    Load { medium: Medium::Files, mode: Mode::FileList, block: 0, depth: 1 }
+}
+
+/// The loads on files that are timed, each with the load on the bare disk below to compare it with.
+pub const FILES: [(Load, Option<Load>); 3] = [
+    (file_read(), Some(sequential_read(Medium::Files, 8))),
+    (file_random_read(), Some(random_read(Medium::Files, 8))),
+    (file_create(), None),
+];
+
+/// The runs on files of a round; `linux` says if Linux is there.
+pub fn plan_of_files(linux: bool, filter: Option<&str>) -> Vec<(Load, Subject)> {
+    let mut runs = Vec::new();
+    for (load, disk) in FILES {
+        runs.extend(disk.map(|disk| (disk, FILES_SUBJECT)));
+        runs.push((load, FILES_SUBJECT));
+        runs.extend(linux.then_some((load, Subject::Linux)));
+    }
+    runs.retain(|(load, _)| filter.is_none_or(|filter| load.to_string().contains(filter)));
+    runs
+}
+
+/// The kernel under test, where it is about files: it waits as it does by itself.
+pub const FILES_SUBJECT: Subject = Subject::Ours(Complete::Adaptive);
+
 /// One run after the other for a round: the subjects alternate load by load, so that a slow minute
 /// of the host hits all of them. `others` are measured besides the kernel under test.
 pub fn plan(media: &[Medium], others: &[Subject], filter: Option<&str>) -> Vec<(Load, Subject)> {
@@ -219,6 +286,23 @@ mod tests {
                 runs.contains(&(random_read(Medium::Null, *depth), Subject::Host))
             })
         );
+    }
+
+    #[test]
+    fn files_are_measured_beside_the_disk_below_and_linux() {
+        let runs = plan_of_files(true, None);
+        assert_eq!(runs.len(), 2 + 3 + 3);
+        let names: Vec<_> = FILES.iter().map(|(load, _)| load.to_string()).collect();
+        assert_eq!(
+            names,
+            [
+                "files, seqread 128 KiB, 1 thread",
+                "files, randread 4 KiB, 8 threads",
+                "files, create 4 KiB, 1 thread"
+            ]
+        );
+        assert_eq!(file_list().to_string(), "files, readdir, 1 thread");
+        assert_eq!(plan_of_files(false, Some("create")), [(file_create(), FILES_SUBJECT)]);
     }
 
     #[test]

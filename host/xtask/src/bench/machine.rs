@@ -15,7 +15,7 @@ use lab::{
     workspace::Workspace,
 };
 
-use super::{load::Medium, version};
+use super::{images::Images, load::Medium, version};
 
 /// The bytes of every disk here.
 pub const DISK_BYTES: u64 = 512 << 20;
@@ -28,6 +28,8 @@ pub struct Machine {
     pub has_qemu_img: bool,
     /// True if the file system lets the raw file be used past the page cache.
     has_direct_io: bool,
+    /// The disks with files, or the reason why files are left out.
+    pub images: Result<Images>,
     /// Everything that QEMU and the guests print.
     pub log: PathBuf,
     patience: u32,
@@ -43,8 +45,12 @@ impl Machine {
         make_file(&file)?;
         let has_qemu_img = version("qemu-img").is_ok();
         let patience = workspace.patience;
+        let images = Images::prepare(workspace, &workspace.target.join("bench"), DISK_BYTES, &log);
+        if let Err(reason) = &images {
+            eprintln!("bench: files are left out: {reason:#}");
+        }
         let mut machine =
-            Self { file, aio: "threads", has_qemu_img, has_direct_io: true, log, patience };
+            Self { file, aio: "threads", has_qemu_img, has_direct_io: true, images, log, patience };
         if has_qemu_img {
             machine.find_aio();
         } else {
@@ -76,6 +82,11 @@ impl Machine {
         if self.has_direct_io { &[Medium::Null, Medium::File] } else { &[Medium::Null] }
     }
 
+    /// Returns true if files can be measured.
+    pub fn has_files(&self) -> bool {
+        self.has_direct_io && self.images.is_ok()
+    }
+
     /// Fails if QEMU cannot use the file in this way.
     fn probe(&self) -> Result<()> {
         let mut bench = Command::new("qemu-img");
@@ -88,17 +99,23 @@ impl Machine {
         Duration::from_secs(seconds) * self.patience
     }
 
-    /// QEMU with a disk, the same for all guests.
+    /// QEMU with a disk, the same for all guests; but of the disks with files Linux has its own.
     pub fn qemu(&self, medium: Medium) -> qemu::Machine {
-        let disk = match medium {
-            Medium::Null | Medium::Slow => Stack::bottom(&null(medium)),
-            Medium::File => Stack::bottom(&format!(
-                "driver=file,filename={},cache.direct=on,aio={}",
-                escaped(&self.file),
-                self.aio
-            ))
-            .under("driver=raw,cache.direct=on"),
-        };
+        match (medium, &self.images) {
+            (Medium::Null | Medium::Slow, _) => Self::with(Stack::bottom(&null(medium))),
+            (Medium::Files, Ok(images)) => self.with_file(&images.sfs),
+            (Medium::File | Medium::Files, _) => self.with_file(&self.file),
+        }
+    }
+
+    /// QEMU with a raw file as its disk.
+    pub fn with_file(&self, file: &Path) -> qemu::Machine {
+        let (file, aio) = (escaped(file), self.aio);
+        let file = format!("driver=file,filename={file},cache.direct=on,aio={aio}");
+        Self::with(Stack::bottom(&file).under("driver=raw,cache.direct=on"))
+    }
+
+    fn with(disk: Stack) -> qemu::Machine {
         qemu::Machine::new(Transport::Modern)
             .memory_mib(512)
             .option("-smp", "1")
@@ -106,10 +123,10 @@ impl Machine {
     }
 
     /// Runs `guest` to its end; returns what it printed.
-    pub fn boot(&self, guest: &Guest<'_>, medium: Medium, seconds: u64) -> Result<String> {
+    pub fn boot(&self, guest: &Guest<'_>, qemu: &qemu::Machine, seconds: u64) -> Result<String> {
         // Booting Linux takes a few seconds, on a busy machine half a minute.
         let limit = self.limit(90 + seconds);
-        let outcome = self.qemu(medium).run(guest, limit, &self.log)?;
+        let outcome = qemu.run(guest, limit, &self.log)?;
         outcome.expect_success()?;
         Ok(outcome.console().to_owned())
     }
@@ -118,7 +135,7 @@ impl Machine {
     pub fn image(&self, medium: Medium) -> Vec<String> {
         match medium {
             Medium::Null | Medium::Slow => vec!["--image-opts".to_owned(), null(medium)],
-            Medium::File => {
+            Medium::File | Medium::Files => {
                 let file = self.file.to_string_lossy().into_owned();
                 ["-f", "raw", "-t", "none", "-i", self.aio, &file].map(str::to_owned).into()
             }

@@ -5,8 +5,12 @@ use std::fmt::Write as _;
 use super::{
     Bench,
     cells::{grouped, ratio, row, spread, table},
+    images::{Images, MAKE_EXT4},
     linux,
-    load::{Complete, Load, Medium, Mode, PEER_DEPTHS, Subject, random_read, sequential_read},
+    load::{
+        Complete, FILES, FILES_SUBJECT, Load, Medium, Mode, PEER_DEPTHS, Subject, random_read,
+        sequential_read,
+    },
     raw,
     sample::{Latency, Sample},
     targets::{self, Bound},
@@ -18,7 +22,7 @@ pub fn report(bench: &Bench) -> String {
         String::from("# This kernel, virtio-drivers, Linux and the bare host on the same disks\n");
     let mut sections: Vec<fn(&Bench, &mut String)> = vec![targets_reached];
     if bench.results.all().next().is_some() {
-        sections.extend([peer as fn(&Bench, &mut String), speed, latency]);
+        sections.extend([peer as fn(&Bench, &mut String), speed, files, latency]);
     }
     sections.extend([counts as fn(&Bench, &mut String), conditions, caveats]);
     for section in sections {
@@ -39,6 +43,7 @@ fn targets_reached(bench: &Bench, text: &mut String) {
     for target in targets::all(bench) {
         let (bound, unit) = match target.bound {
             Bound::Times(times, rival) => (format!("at least {times:.1} x {rival}"), " x"),
+            Bound::OfDisk(share) => (format!("at least {:.0} % of the bare disk", share * 100.0), " x"),
             Bound::AtMost(most) => (format!("at most {most}"), ""),
         };
         let number = |number: f64| match number {
@@ -97,7 +102,7 @@ fn rows(bench: &Bench) -> Vec<(Load, Complete)> {
         .results
         .all()
         .filter_map(|(load, subject, _)| match subject {
-            Subject::Ours(complete) => Some((load, complete)),
+            Subject::Ours(complete) if load.medium != Medium::Files => Some((load, complete)),
             _ => None,
         })
         .collect()
@@ -140,6 +145,58 @@ fn speed(bench: &Bench, text: &mut String) {
         );
     }
 }
+
+fn files(bench: &Bench, text: &mut String) {
+    let columns = [
+        "load",
+        "this kernel",
+        "Linux, ext4",
+        "this kernel / Linux",
+        "the bare disk",
+        "of the bare disk",
+        "transfers, flushes: this kernel / Linux",
+    ];
+    table(text, "Files: median (lowest..highest); operations a second, where not MiB/s", &columns);
+    for (load, disk) in FILES {
+        let is_bulk = load.mode == Mode::FileRead;
+        let speed = |load, subject| {
+            let figure =
+                |run: &Sample| Some(if is_bulk { run.mib_s } else { run.iops });
+            spread(bench.results.figure(load, subject, figure))
+        };
+        let each = |subject| {
+            let one = |figure: fn(&Sample) -> Option<f64>| {
+                let figure = bench.results.figure(load, subject, figure);
+                figure.map_or("-".to_owned(), |spread| format!("{:.2}", spread.median))
+            };
+            format!("{}, {}", one(|run| run.transfers), one(|run| run.flushes))
+        };
+        let of_disk = disk.and_then(|disk| {
+            bench.results.ratio_between((load, FILES_SUBJECT), (disk, FILES_SUBJECT))
+        });
+        row(
+            text,
+            &[
+                format!("{load}{}", if is_bulk { ", MiB/s" } else { "" }),
+                speed(load, FILES_SUBJECT),
+                speed(load, Subject::Linux),
+                ratio(bench.results.ratio(load, FILES_SUBJECT, Subject::Linux)),
+                disk.map_or("-".to_owned(), |disk| speed(disk, FILES_SUBJECT)),
+                ratio(of_disk),
+                format!("{} / {}", each(FILES_SUBJECT), each(Subject::Linux)),
+            ],
+        );
+    }
+    text.push_str(FILES_NOTE);
+}
+
+const FILES_NOTE: &str = "
+Reading is cold: this kernel mounts anew before each run, Linux drops its caches; in both, a run before is not counted.
+The bare disk is what the job `bench` reads from the same disk with 8 requests in flight. Linux reads through its page
+cache with the read-ahead that it has by itself: `dd` with blocks of 128 KiB, and fio with `psync` in 8 processes that
+have an eighth of the file each. Files are made, written and fsynced one after the other. Transfers and flushes are
+requests to the disk per operation.
+";
 
 fn latency(bench: &Bench, text: &mut String) {
     let columns = [
@@ -264,6 +321,18 @@ fn conditions(bench: &Bench, text: &mut String) {
             machine.qemu(medium).arguments().join(" ")
         );
         let _ = writeln!(text, "  - host: `qemu-img bench {}`", machine.image(medium).join(" "));
+    }
+    match &machine.images {
+        Ok(Images { sfs, ext4 }) => {
+            let _ = writeln!(text, "- files: `sfs pack` to {}", sfs.display());
+            let _ = match ext4 {
+                Ok(ext4) => {
+                    writeln!(text, "  - Linux: `{} -d` to {}", MAKE_EXT4.join(" "), ext4.display())
+                }
+                Err(reason) => writeln!(text, "  - Linux was left out: {reason:#}"),
+            };
+        }
+        Err(reason) => _ = writeln!(text, "- files were left out: {reason:#}"),
     }
 }
 

@@ -8,6 +8,7 @@
 pub(crate) mod cells;
 mod count;
 mod host;
+pub(crate) mod images;
 mod job;
 mod linux;
 mod load;
@@ -28,7 +29,7 @@ pub use self::job::{figures, issued};
 use self::{
     count::{Case, Counts},
     linux::Scheduler,
-    load::Subject,
+    load::{Medium, Subject},
     sample::Results,
     systems::Systems,
 };
@@ -118,7 +119,10 @@ fn version(program: &str) -> Result<String> {
 impl Bench {
     /// All rounds.
     fn measure(&mut self, filter: Option<&str>) -> Result<()> {
-        let plan = load::plan(self.systems.machine.media(), &self.systems.others(), filter);
+        let mut plan = load::plan(self.systems.machine.media(), &self.systems.others(), filter);
+        if self.systems.machine.has_files() {
+            plan.extend(load::plan_of_files(self.systems.linux_has_files(), filter));
+        }
         ensure!(!plan.is_empty(), "there is no such load; leave --only out to see their names");
         let total = plan.len() * self.rounds as usize;
         let mut number = 0;
@@ -145,6 +149,7 @@ impl Bench {
         let others = self.systems.others();
         for case in count::cases() {
             let there = matches!(case.subject, Subject::Ours(_)) || others.contains(&case.subject);
+            let there = there && (case.load.medium != Medium::Files || self.systems.machine.has_files());
             if !there || !filter.is_none_or(|filter| case.load.to_string().contains(filter)) {
                 continue;
             }

@@ -48,6 +48,7 @@ pub fn report(bench: &Bench) -> Result<String> {
         .map(|target| {
             let (bound, kind) = match target.bound {
                 Bound::Times(times, rival) => (times, format!("times {rival}, at least")),
+                Bound::OfDisk(share) => (share, "of the bare disk, at least".to_owned()),
                 Bound::AtMost(most) => (most, "at most".to_owned()),
             };
             json!({
@@ -112,6 +113,8 @@ fn of_sample(sample: &Sample) -> Value {
         "notifies": sample.notifications,
         "looks": sample.looks,
         "sleeps": sample.sleeps,
+        "transfers": sample.transfers,
+        "flushes": sample.flushes,
         "mean_us": sample.latency.map(|latency| latency.mean),
         "p50_us": sample.latency.map(|latency| latency.p50),
         "p99_us": sample.latency.map(|latency| latency.p99),

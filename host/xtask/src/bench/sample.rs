@@ -34,6 +34,10 @@ pub struct Sample {
     pub looks: Option<f64>,
     /// Sleeps of those who wait per request, where the guest counts them.
     pub sleeps: Option<f64>,
+    /// Requests to the disk that read or write, where it is about files.
+    pub transfers: Option<f64>,
+    /// Flushes of the disk, where it is about files.
+    pub flushes: Option<f64>,
 }
 
 impl Sample {
@@ -47,6 +51,8 @@ impl Sample {
             notifications: None,
             looks: None,
             sleeps: None,
+            transfers: None,
+            flushes: None,
         }
     }
 }
@@ -93,8 +99,17 @@ impl Results {
     /// The requests a second of `one`, as a multiple of `other`'s: the quotient of the medians,
     /// with the lowest and highest quotient within a round.
     pub fn ratio(&self, load: Load, one: Subject, other: Subject) -> Option<Spread> {
-        let median = self.iops(load, one)?.median / self.iops(load, other)?.median;
-        let rounds = self.of(load, one).iter().zip(self.of(load, other));
+        self.ratio_between((load, one), (load, other))
+    }
+
+    /// The same where the loads differ, too.
+    pub fn ratio_between(
+        &self,
+        one: (Load, Subject),
+        other: (Load, Subject),
+    ) -> Option<Spread> {
+        let median = self.iops(one.0, one.1)?.median / self.iops(other.0, other.1)?.median;
+        let rounds = self.of(one.0, one.1).iter().zip(self.of(other.0, other.1));
         let spread = Spread::of(rounds.map(|(one, other)| one.iops / other.iops).collect())?;
         Some(Spread { median, min: spread.min.min(median), max: spread.max.max(median) })
     }

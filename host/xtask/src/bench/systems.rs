@@ -63,11 +63,18 @@ impl Systems {
         others
     }
 
+    /// Returns true if files can be measured under Linux.
+    pub fn linux_has_files(&self) -> bool {
+        let ext4 = self.machine.images.as_ref().is_ok_and(|images| images.ext4.is_ok());
+        ext4 && self.linux.is_ok()
+    }
+
     /// One timed run.
     pub fn run(&self, load: Load, subject: Subject, seconds: u64) -> Result<Sample> {
         let timed = |kernel: &Kernel, complete| {
             let guest = kernel.guest(load, complete, Amount::Seconds(seconds));
-            job::sample(&self.machine.boot(&guest, load.medium, seconds)?)
+            let qemu = self.machine.qemu(load.medium);
+            job::sample(load, &self.machine.boot(&guest, &qemu, seconds)?)
         };
         match subject {
             Subject::Ours(complete) => timed(&self.ours, complete),

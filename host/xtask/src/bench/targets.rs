@@ -3,7 +3,10 @@
 use super::{
     Bench,
     count::{Case, Pace},
-    load::{Complete, Load, Medium, Subject, random_read, random_write, sequential_read},
+    load::{
+        Complete, FILES, FILES_SUBJECT, Load, Medium, Subject, file_create, file_list,
+        file_random_read, file_read, random_read, random_write, sequential_read,
+    },
 };
 
 /// One figure to reach.
@@ -21,6 +24,8 @@ pub struct Target {
 pub enum Bound {
     /// So many times what this one does, or more.
     Times(f64, Subject),
+    /// So much of what the bare disk below does, or more.
+    OfDisk(f64),
     /// So much or less.
     AtMost(f64),
 }
@@ -30,7 +35,7 @@ impl Target {
     pub fn missed_by(&self) -> Option<f64> {
         let found = self.found?;
         Some(match self.bound {
-            Bound::Times(least, _) => (least - found).max(0.0),
+            Bound::Times(least, _) | Bound::OfDisk(least) => (least - found).max(0.0),
             Bound::AtMost(most) => (found - most).max(0.0),
         })
     }
@@ -65,11 +70,19 @@ pub fn all(bench: &Bench) -> Vec<Target> {
     let instructions =
         |depth| counts(random_read(NULL, depth), Pace::Recorded).map(|counts| counts.instructions);
     let target = |figure, bound, found| Target { figure, bound, found };
-    use Bound::{AtMost, Times};
+    use Bound::{AtMost, OfDisk, Times};
     let speed = |figure, load, subject, least, rival| {
         target(figure, Times(least, rival), times(load, subject, rival))
     };
     let read = |depth| random_read(NULL, depth);
+    let of_disk = |load: Load| {
+        let disk = FILES.iter().find(|files| files.0 == load)?.1?;
+        let ratio = bench.results.ratio_between((load, FILES_SUBJECT), (disk, FILES_SUBJECT));
+        ratio.map(|ratio| ratio.median)
+    };
+    let flushes = bench.results.figure(file_create(), FILES_SUBJECT, |run| run.flushes);
+    let listed = Case::new(file_list(), FILES_SUBJECT, Pace::Recorded);
+    let listed = bench.counts.iter().find(|row| row.case == listed);
     vec![
         speed("4 KiB random read, depth 1, null-co", read(1), DEFAULT, 5.0, LINUX),
         speed("4 KiB random read, depth 32, null-co", read(32), DEFAULT, 7.0, LINUX),
@@ -113,6 +126,31 @@ pub fn all(bench: &Bench) -> Vec<Target> {
         ),
         target("interrupts per read, depth 1", AtMost(1.0), interrupts(1)),
         target("interrupts per read, depth 32", AtMost(0.06), interrupts(32)),
+        target("file of 64 MiB read, cold", OfDisk(0.8), of_disk(file_read())),
+        speed("file of 64 MiB read, cold", file_read(), FILES_SUBJECT, 2.0, LINUX),
+        target(
+            "4 KiB random reads of a file, cold, 8 threads",
+            OfDisk(0.7),
+            of_disk(file_random_read()),
+        ),
+        speed(
+            "4 KiB random reads of a file, cold, 8 threads",
+            file_random_read(),
+            FILES_SUBJECT,
+            4.0,
+            LINUX,
+        ),
+        speed("4 KiB files made and fsynced", file_create(), FILES_SUBJECT, 3.0, LINUX),
+        target(
+            "flushes per file made and fsynced",
+            AtMost(2.0),
+            flushes.map(|spread| spread.median),
+        ),
+        target(
+            "guest instructions per entry of a directory",
+            AtMost(150.0),
+            listed.map(|row| row.counts.instructions),
+        ),
     ]
 }
 
@@ -129,5 +167,6 @@ mod tests {
         assert_eq!(missed_by(Bound::AtMost(2.0), Some(2.5)), Some(0.5));
         assert_eq!(missed_by(Bound::AtMost(2.0), Some(2.0)), Some(0.0));
         assert_eq!(missed_by(Bound::AtMost(2.0), None), None);
+        assert_eq!(missed_by(Bound::OfDisk(0.75), Some(0.5)), Some(0.25));
     }
 }

@@ -32,7 +32,7 @@ fn run(lab: &Lab, latency_ns: u64, count: u32, parameters: &str) -> Result<Waits
     let machine = lab.machine().disk(Disk::slow(SECTORS, latency_ns));
     let outcome = machine.boot(&format!("job=bench mode=randread {parameters} count={count}"))?;
     outcome.expect_ok("bench")?;
-    let figures = figures(outcome.console())?;
+    let figures = figures("bench", outcome.console())?;
     let figure = |key: &str| figures[key].as_f64().with_context(|| format!("no figure {key}"));
     Ok(Waits { looks: figure("looks")?, sleeps: figure("sleeps")? })
 }

@@ -23,6 +23,8 @@ struct Inner {
     data: Vec<u8>,
     durable: Vec<u8>,
     asked: Vec<Asked>,
+    /// The buffers of each of these requests.
+    pieces: Vec<usize>,
     holds: bool,
     held: VecDeque<(Box<Request>, Arc<CompletionQueue>)>,
     broken: Vec<(Operation, Range<u64>)>,
@@ -47,6 +49,7 @@ impl TestDisk {
             durable: data.clone(),
             data,
             asked: vec![],
+            pieces: vec![],
             holds: false,
             held: VecDeque::new(),
             broken: vec![],
@@ -64,7 +67,13 @@ impl TestDisk {
 
     /// Everything that was asked since the last call.
     pub fn asked(&self) -> Vec<Asked> {
+        self.inner.lock().pieces.clear();
         core::mem::take(&mut self.inner.lock().asked)
+    }
+
+    /// The number of buffers in each of the requests since then.
+    pub fn pieces(&self) -> Vec<usize> {
+        self.inner.lock().pieces.clone()
     }
 
     /// The number of requests that wait for their answer.
@@ -204,6 +213,7 @@ impl BlockDevice for TestDisk {
         };
         let mut inner = self.inner.lock();
         inner.asked.push((request.operation, request.sector, bytes / SECTOR_SIZE as u64));
+        inner.pieces.push(request.buffers.len());
         if inner.holds {
             inner.held.push_back((request, done.clone()));
         } else {

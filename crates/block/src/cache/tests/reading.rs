@@ -130,6 +130,23 @@ fn a_file_that_is_read_ahead_once_drives_out_nothing_that_is_used_often() {
 }
 
 #[ktest]
+fn a_run_is_read_in_few_pieces() {
+    let (disk, cache) = rig(200, CacheOptions { blocks: 128, ..SMALL });
+    read(&cache, 199).unwrap();
+    disk.asked();
+    // The second time, the blocks take the places of others.
+    for first in [0, 96] {
+        cache.prefetch(first, 96);
+        let longest = *disk.pieces().iter().max().unwrap();
+        assert_eq!((disk.pieces().len(), longest), (3, 2), "{:?}", disk.pieces());
+        for block in first..first + 96 {
+            assert_eq!(read(&cache, block).unwrap(), content(block));
+        }
+        disk.asked();
+    }
+}
+
+#[ktest]
 fn a_full_disk_ends_reading_ahead_and_makes_others_wait() {
     let (disk, cache) = rig(64, CacheOptions { blocks: 512, ..SMALL });
     disk.hold();

@@ -5,13 +5,17 @@
 #   amount     further ones that end the measured run
 #   warm       further ones that end the run before it; no such run if empty
 #   scheduler  the I/O scheduler of the disk; Linux's own choice if empty
+#   files      if set, what is measured is not the disk but the ext4 on it: seqread reads `count` times the file
+#              /large, randread reads it once with 8 threads, create makes `count` files and fsyncs each. Every time
+#              the first run is dropped, and what Linux keeps in memory too.
+#   count      see there
 export PATH=/bin
 /bin/busybox --install -s /bin
-mkdir -p /proc /sys /dev /tmp
+mkdir -p /proc /sys /dev /tmp /mnt
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
-for module in virtio_mmio virtio_blk; do
+for module in virtio_mmio virtio_blk crc32c_generic crc16 mbcache jbd2 ext4; do
     [ ! -e /modules/$module.ko ] || insmod /modules/$module.ko
 done
 
@@ -19,16 +23,62 @@ interrupts() {
     awk '/virtio/ { n += $2 } END { print "bench: interrupts", n + 0 }' /proc/interrupts
 }
 
+# measure ARGUMENT...: runs fio and shows its result, and what the disk has counted before and after.
+measure() {
+    interrupts
+    echo "bench: disk $(cat /sys/block/vda/stat)"
+    /bin/fio "$@" --output-format=json --output=/tmp/result
+    echo "bench: fio ended with status $?"
+    interrupts
+    echo "bench: disk $(cat /sys/block/vda/stat)"
+    echo "bench: result"
+    cat /tmp/result
+    echo "bench: end"
+}
+
+forget() {
+    sync
+    echo 3 >/proc/sys/vm/drop_caches
+}
+
+measure_files() {
+    mount -t ext4 /dev/vda /mnt
+    fio="--name=bench --directory=/mnt --bs=4k --ioengine=psync --group_reporting"
+    case $files in
+    seqread)
+        for run in $(seq 0 "$count"); do
+            forget
+            # The first run is not told.
+            dd if=/mnt/large of=/dev/null bs=128k 2>&1 | sed -n "/copied/s/^/bench: run $run: /p" | grep -v "run 0:"
+        done
+        ;;
+    randread)
+        fio="$fio --filename=large --rw=randread --numjobs=8 --size=8m --offset_increment=8m"
+        /bin/fio $fio >/dev/null
+        forget
+        measure $fio
+        ;;
+    create)
+        fio="$fio --rw=write --filesize=4k --openfiles=1 --file_service_type=sequential --create_on_open=1"
+        fio="$fio --fsync=1 --fallocate=none --allow_file_create=1"
+        mkdir /mnt/new/warm /mnt/new/measured
+        /bin/fio $fio --directory=/mnt/new/warm --nrfiles=100 >/dev/null
+        sync
+        measure $fio --directory=/mnt/new/measured --nrfiles="$count"
+        rm -r /mnt/new/warm /mnt/new/measured
+        ;;
+    esac
+    umount /mnt
+}
+
 cd /tmp
+echo "bench: Linux $(uname -r), scheduler $(cat /sys/block/vda/queue/scheduler)"
+if [ -n "$files" ]; then
+    measure_files
+    poweroff -f
+fi
 fio="--name=bench --filename=/dev/vda --direct=1 $(echo "$fio" | tr , ' ')"
 [ -z "$scheduler" ] || echo "$scheduler" >/sys/block/vda/queue/scheduler
 [ -z "$warm" ] || /bin/fio $fio $(echo "$warm" | tr , ' ') >/dev/null
-echo "bench: Linux $(uname -r), scheduler $(cat /sys/block/vda/queue/scheduler)"
-interrupts
-/bin/fio $fio $(echo "$amount" | tr , ' ') --output-format=json --output=/tmp/result
-echo "bench: fio ended with status $?"
-interrupts
-echo "bench: result"
-cat /tmp/result
-echo "bench: end"
+measure $fio $(echo "$amount" | tr , ' ')
 poweroff -f

@@ -17,8 +17,8 @@ use lab::{
 use serde_json::Value;
 
 use super::{
-    job::Amount,
-    load::Load,
+    job::{Amount, FILE_READS, NEW_FILES},
+    load::{Load, Mode},
     machine::Machine,
     sample::{Latency, Sample},
 };
@@ -65,6 +65,14 @@ impl Linux {
 
     /// Linux with fio on its command line. A run by time has a warm-up before it.
     pub fn guest(&self, load: Load, amount: Amount, scheduler: Scheduler) -> Guest<'_> {
+        let guest = |command_line| Guest {
+            kernel: &self.kernel,
+            initrd: Some(&self.initrd),
+            command_line: format!("quiet loglevel=3 {command_line}"),
+        };
+        if load.mode.is_of_files() {
+            return guest(files(load));
+        }
         let (warm, amount) = match amount {
             Amount::Seconds(seconds) => {
                 ("--time_based,--runtime=1".to_owned(), format!("--time_based,--runtime={seconds}"))
@@ -72,21 +80,28 @@ impl Linux {
             Amount::Requests(count) => (String::new(), format!("--number_ios={count}")),
         };
         let scheduler = if scheduler == Scheduler::None { "none" } else { "" };
-        Guest {
-            kernel: &self.kernel,
-            initrd: Some(&self.initrd),
-            command_line: format!(
-                "quiet loglevel=3 fio={} warm={warm} amount={amount} scheduler={scheduler}",
-                arguments(load).join(","),
-            ),
-        }
+        guest(format!(
+            "fio={} warm={warm} amount={amount} scheduler={scheduler}",
+            arguments(load).join(","),
+        ))
     }
 
     /// One timed run.
     pub fn run(&self, machine: &Machine, load: Load, seconds: u64) -> Result<Sample> {
         let guest = self.guest(load, Amount::Seconds(seconds), self.scheduler);
-        sample(&machine.boot(&guest, load.medium, seconds)?, load)
+        if load.mode.is_of_files() {
+            let ext4 = machine.images.as_ref().ok().and_then(|images| images.ext4.as_ref().ok());
+            let ext4 = ext4.context("there is no disk with ext4")?;
+            return sample_of_files(&machine.boot(&guest, &machine.with_file(ext4), seconds)?, load);
+        }
+        sample(&machine.boot(&guest, &machine.qemu(load.medium), seconds)?, load)
     }
+}
+
+/// The words on the command line that tell Linux what to do with files.
+fn files(load: Load) -> String {
+    let count = if load.mode == Mode::FileCreate { NEW_FILES } else { FILE_READS };
+    format!("files={} count={count}", load.mode.name())
 }
 
 /// fio's arguments: of what it offers, what came out fastest in Linux.
@@ -115,20 +130,26 @@ pub fn arguments(load: Load) -> Vec<String> {
     arguments
 }
 
-fn sample(output: &str, load: Load) -> Result<Sample> {
+/// What fio says of the reads or writes.
+fn of_fio(output: &str, load: Load) -> Result<Value> {
     let (_, rest) = output.split_once("bench: result").context("Linux did not get to the end")?;
     let (result, _) = rest.split_once("bench: end").context("Linux did not get to the end")?;
     // fio may say something before.
     let json = result.find('{').map_or(result, |at| &result[at..]);
-    let figures: Value = serde_json::from_str(json.trim()).context("fio's result is no JSON")?;
-    let job = &figures["jobs"][0];
+    let mut figures: Value = serde_json::from_str(json.trim()).context("fio's result is no JSON")?;
+    let job = &mut figures["jobs"][0];
     if job["error"] != 0 {
         bail!("fio failed with error {}", job["error"]);
     }
-    let way = &job[if load.mode.writes() { "write" } else { "read" }];
-    let number = |value: &Value, name: &str| {
-        value.as_f64().with_context(|| format!("fio's result has no {name}"))
-    };
+    Ok(job[if load.mode.writes() { "write" } else { "read" }].take())
+}
+
+fn number(value: &Value, name: &str) -> Result<f64> {
+    value.as_f64().with_context(|| format!("fio's result has no {name}"))
+}
+
+fn sample(output: &str, load: Load) -> Result<Sample> {
+    let way = of_fio(output, load)?;
     let percentile = |name: &str| number(&way["lat_ns"]["percentile"][name], name);
     let counts: Vec<f64> = output
         .lines()
@@ -152,10 +173,63 @@ fn sample(output: &str, load: Load) -> Result<Sample> {
     })
 }
 
+fn sample_of_files(output: &str, load: Load) -> Result<Sample> {
+    const MIB: f64 = (1 << 20) as f64;
+    let block = f64::from(load.block);
+    if load.mode == Mode::FileRead {
+        let mib_s = copied(output).context("dd's lines are missing")? / MIB;
+        return Ok(Sample::of_speed(mib_s * MIB / block, mib_s));
+    }
+    let way = of_fio(output, load)?;
+    let (iops, operations) =
+        (number(&way["iops"], "iops")?, number(&way["total_ios"], "total_ios")?);
+    let [before, after] = disk_counts(output).context("what the disk has counted is missing")?;
+    let each = |counts: fn(DiskCounts) -> f64| Some((counts(after) - counts(before)) / operations);
+    Ok(Sample {
+        transfers: each(|counts| counts.transfers),
+        flushes: each(|counts| counts.flushes),
+        ..Sample::of_speed(iops, iops * block / MIB)
+    })
+}
+
+/// The bytes a second of all runs of dd together: `bench: run 1: 67108864 bytes (64.0MB) copied, 0.075 seconds, ...`.
+fn copied(output: &str) -> Option<f64> {
+    let (mut bytes, mut seconds) = (0.0, 0.0);
+    for line in output.lines() {
+        let Some((_, said)) = line.trim().strip_prefix("bench: run ").and_then(|line| line.split_once(": "))
+        else {
+            continue;
+        };
+        bytes += said.split(' ').next()?.parse::<f64>().ok()?;
+        seconds += said.split_once("copied, ")?.1.split(' ').next()?.parse::<f64>().ok()?;
+    }
+    (seconds > 0.0).then_some(bytes / seconds)
+}
+
+/// Requests that a disk has completed, as Linux counts them.
+#[derive(Clone, Copy)]
+struct DiskCounts {
+    transfers: f64,
+    flushes: f64,
+}
+
+/// The counts before and after: `bench: disk `, and the numbers of /sys/block/vda/stat.
+fn disk_counts(output: &str) -> Option<[DiskCounts; 2]> {
+    let mut found = output.lines().filter_map(|line| {
+        let line = line.trim().strip_prefix("bench: disk ")?;
+        let numbers: Vec<f64> =
+            line.split_whitespace().map(|number| number.parse().ok()).collect::<Option<_>>()?;
+        // Reads, writes and flushes completed.
+        let transfers = numbers.first()? + numbers.get(4)?;
+        Some(DiskCounts { transfers, flushes: *numbers.get(15)? })
+    });
+    Some([found.next()?, found.next()?])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::load::{Medium, random_read};
+    use crate::bench::load::{Medium, file_create, file_read, random_read};
 
     #[test]
     fn fio_output_is_understood() {
@@ -172,6 +246,25 @@ bench: end"#;
         assert_eq!((sample.iops, sample.mib_s, sample.interrupts), (50.0, 1.0, Some(0.5)));
         let latency = Latency { mean: 2.5, p50: 1.0, p99: 2.0, p999: 3.0 };
         assert_eq!(sample.latency, Some(latency));
+    }
+
+    #[test]
+    fn files_are_understood() {
+        let output = "\
+bench: run 1: 67108864 bytes (64.0MB) copied, 0.050000 seconds, 1.2GB/s
+bench: run 2: 67108864 bytes (64.0MB) copied, 0.150000 seconds, 427.2MB/s
+";
+        let sample = sample_of_files(output, file_read()).unwrap();
+        assert_eq!((sample.mib_s, sample.iops), (640.0, 5120.0));
+        let output = r#"
+bench: disk      100 0 0 0     10 0 0 0 0 0 0 0 0 0 0       4 0
+bench: disk      100 0 0 0    310 0 0 0 0 0 0 0 0 0 0     204 0
+bench: result
+{"jobs":[{"error":0,"write":{"iops":50.0,"total_ios":100}}]}
+bench: end"#;
+        let sample = sample_of_files(output, file_create()).unwrap();
+        assert_eq!((sample.iops, sample.transfers, sample.flushes), (50.0, Some(3.0), Some(2.0)));
+        assert!(sample_of_files("", file_read()).is_err());
     }
 
     #[test]

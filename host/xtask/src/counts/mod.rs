@@ -9,8 +9,12 @@
 //! The kernel tells instructions, notifications and interrupts. The accesses to registers are counted by QEMU, as
 //! the difference to a shorter run.
 //!
+//! The same for what files cost (`files`).
+//!
 //! The limits are a little above what was measured when they were set: raise one only with a reason, and
 //! lower it when the driver gets better.
+
+mod files;
 
 use std::path::Path;
 
@@ -99,6 +103,7 @@ pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
             process::new_log(&log)?;
             suite.check(guard.name, Some(&log), || guard.check(workspace, &kernel, &log));
         }
+        files::run(workspace, &kernel, suite)?;
     }
     Ok(())
 }
@@ -120,7 +125,7 @@ impl Guard {
         let (all, outcome) = run(*requests)?;
         let between = issued(*requests, *depth) - issued(requests / 5, *depth);
         let registers = ((all - some) / between as f64).sum();
-        let figures = figures(outcome.console())?;
+        let figures = figures("bench", outcome.console())?;
         let figure = |key: &str| figures[key].as_f64().with_context(|| format!("no figure {key}"));
         for (what, cost, limit) in [
             ("instructions", figure("instructions")?, self.instructions),
