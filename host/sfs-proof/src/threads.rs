@@ -76,7 +76,8 @@ fn race(disk: &Disk, seed: u64) -> Result<Vec<Promise>, String> {
                 scope.spawn(move || calmly(worker).and_then(|result| result))
             })
             .collect();
-        let list = |directory| move || calmly(|| list_until(directory, running)).and_then(|result| result);
+        let list =
+            |directory| move || calmly(|| list_until(directory, running)).and_then(|result| result);
         let sync = move || calmly(|| sync_until(files, running).map_err(words));
         let watchers = [
             scope.spawn(list(one)),
@@ -123,7 +124,8 @@ fn check_cut(cut: &Image, position: usize, promises: &[Promise]) -> Result<(), S
         promise.from <= position && promise.until.is_none_or(|until| position <= until)
     };
     for Promise { name, .. } in promises.iter().filter(kept) {
-        let number = one.get(name.as_str()).ok_or_else(|| format!("{name} was safe and is gone"))?;
+        let number =
+            one.get(name.as_str()).ok_or_else(|| format!("{name} was safe and is gone"))?;
         if reading.content(cut, *number) != content(name) {
             return Err(format!("{name} was safe and has another content"));
         }
@@ -156,7 +158,13 @@ fn content(name: &str) -> Vec<u8> {
 }
 
 /// The work of one thread. Returns the files that were safe after an fsync.
-fn work(number: u32, seed: u64, one: &File, two: &File, disk: &Disk) -> Result<Vec<Promise>, Failure> {
+fn work(
+    number: u32,
+    seed: u64,
+    one: &File,
+    two: &File,
+    disk: &Disk,
+) -> Result<Vec<Promise>, Failure> {
     let mut promises: Vec<Promise> = Vec::new();
     let mut rng = Rng::with_seed(seed ^ u64::from(number) << 32);
     for file in 0..FILES {
@@ -176,7 +184,11 @@ fn work(number: u32, seed: u64, one: &File, two: &File, disk: &Disk) -> Result<V
         if rng.u8(..40) == 0 {
             made.fsync()?;
             let from = disk.position();
-            promises.push(Promise { name: last.clone(), from, until: (file % 3 == 0).then_some(from) });
+            promises.push(Promise {
+                name: last.clone(),
+                from,
+                until: (file % 3 == 0).then_some(from),
+            });
         }
         if file % 3 == 0 {
             one.unlink(&last)?;
