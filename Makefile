@@ -102,7 +102,7 @@ files-proof: setup ## Try to break the file system on the host: power cuts, erro
 	@$(XTASK) files-proof
 
 .PHONY: figures
-figures: setup ## Write the book's page of figures from what ktest, hostile, soak and bench have measured
+figures: setup ## Write the book's page of figures from what ktest, hostile, soak, files-proof and bench have measured
 	@$(XTASK) figures
 
 COURSE := $(if $(wildcard target/debug/course),,echo "building the programs of the course, once: some minutes" >&2;) \

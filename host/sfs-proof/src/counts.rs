@@ -43,7 +43,7 @@ impl Counts {
 
     fn join(mut self, other: Self) -> Self {
         for (name, count) in other.0 {
-            match name.starts_with("most ") {
+            match name.ends_with(" at most") {
                 true => self.most(name, count),
                 false => self.add_many(name, count),
             }

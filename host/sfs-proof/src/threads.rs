@@ -1,7 +1,7 @@
 //! Threads that make, rename and remove files in one directory at the same time.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::atomic::{AtomicBool, Ordering},
     thread,
 };
@@ -11,8 +11,9 @@ use fastrand::Rng;
 use crate::{
     aftermath::{look, use_it},
     counts::Counts,
-    disk::Disk,
+    disk::{Disk, Image, Log},
     model::bytes,
+    reader::{self, Reading},
     run::{Failure, File, Files, calmly, mount},
     start,
 };
@@ -24,77 +25,121 @@ const FILES: u32 = 500;
 /// Blocks of the file system: enough for all files with a block each, and the directory.
 const BLOCKS: u32 = 12_000;
 
-/// One race: all threads at once, and somebody who syncs and two who list the directory meanwhile.
+/// Power cuts for each race, with random subsets of the unsafe sectors.
+const CUTS: usize = 30;
+
+/// A file that was safe from one position of the log on, and until another, if it was removed.
+struct Promise {
+    name: String,
+    from: usize,
+    until: Option<usize>,
+}
+
+/// One race: all threads at once, and somebody who syncs and two who list the directories meanwhile. Then the end is
+/// compared with what exactly these operations leave, and the power is cut at some places of the log.
 ///
 /// # Errors
 ///
-/// Words on what is not as exactly these operations leave it.
+/// Words on what is not as it must be.
 pub fn case(seed: u64) -> Result<Counts, String> {
     let disk = Disk::new(start::fresh(BLOCKS)?);
-    let files = mount(&disk).map_err(|error| error.to_string())?;
-    let prepare = || Ok::<_, Failure>((files.root().mkdir("one")?, files.root().mkdir("two")?));
-    let (one, two) = prepare().map_err(|error| error.to_string())?;
-    let running = AtomicBool::new(true);
-    let words = |error: Failure| error.to_string();
-    let results: Vec<Result<(), String>> = thread::scope(|scope| {
-        let (one, two, running, files) = (&one, &two, &running, &files);
-        let workers: Vec<_> = (0..THREADS)
-            .map(|number| {
-                let worker = move || work(number, seed, one, two).map_err(words);
-                scope.spawn(move || calmly(worker).and_then(|result| result))
-            })
-            .collect();
-        let watchers: Vec<_> = [
-            scope.spawn(move || calmly(|| list_until(one, running)).and_then(|result| result)),
-            scope.spawn(move || calmly(|| list_until(two, running)).and_then(|result| result)),
-            scope.spawn(move || {
-                calmly(|| sync_until(files, running).map_err(words)).and_then(|result| result)
-            }),
-        ]
-        .into();
-        let done: Vec<_> = workers.into_iter().map(join).collect();
-        running.store(false, Ordering::Relaxed);
-        done.into_iter().chain(watchers.into_iter().map(join)).collect()
-    });
-    results.into_iter().collect::<Result<(), String>>()?;
-
-    files.sync().map_err(words)?;
-    let listed: BTreeMap<String, u32> = one.entries().map_err(words)?.into_iter().skip(2).collect();
-    drop((one, two, files));
-    let image = disk.image();
-    let reading = look(&image, &mut Counts::default())?;
-    if let Some(problem) = reading.problems.first() {
-        return Err(problem.to_string());
-    }
-    let root = reading.names(reader_root());
-    let found = root.get("one").map(|number| reading.names(*number)).unwrap_or_default();
-    let expected: Vec<String> = (0..THREADS).flat_map(remaining).collect();
-    let mut sorted: Vec<&str> = expected.iter().map(String::as_str).collect();
-    sorted.sort_unstable();
-    if !found.keys().copied().eq(sorted.iter().copied()) || listed.len() != sorted.len() {
-        return Err(format!("{} names instead of {}", found.len(), sorted.len()));
-    }
-    for (name, number) in &found {
-        if reading.content(&image, *number) != content(name) {
-            return Err(format!("{name} has another content"));
-        }
-    }
-    let left = root.get("two").map(|number| reading.names(*number)).unwrap_or_default();
-    if !left.is_empty() {
-        return Err(format!("{left:?} was not moved back"));
-    }
-    use_it(&image, &reading)?;
+    let before = disk.record();
+    let promises = race(&disk, seed)?;
     let mut counts = Counts::default();
+    check_end(&disk.image(), &mut counts)?;
+    let log = Log::new(before, disk.events());
+    let mut rng = Rng::with_seed(seed);
+    for _ in 0..CUTS {
+        let position = rng.usize(..=log.len());
+        let cut = log.left(position, &log.draw(position, &mut rng));
+        check_cut(&cut, position, &promises)
+            .map_err(|what| format!("cut at {position} of {}: {what}", log.len()))?;
+        counts.add("cuts");
+    }
     counts.add_many("files made", u64::from(THREADS * FILES));
-    counts.add_many("names left, as expected", found.len() as u64);
+    counts.add_many("of them synced", promises.len() as u64);
     Ok(counts)
 }
 
-fn reader_root() -> u32 {
-    crate::reader::ROOT
+/// Lets all threads run, and syncs.
+fn race(disk: &Disk, seed: u64) -> Result<Vec<Promise>, String> {
+    let words = |error: Failure| error.to_string();
+    let files = mount(disk).map_err(words)?;
+    let prepare = || Ok((files.root().mkdir("one")?, files.root().mkdir("two")?));
+    let (one, two) = prepare().map_err(words)?;
+    let running = AtomicBool::new(true);
+    let promises = thread::scope(|scope| {
+        let (one, two, running, files) = (&one, &two, &running, &files);
+        let workers: Vec<_> = (0..THREADS)
+            .map(|number| {
+                let worker = move || work(number, seed, one, two, disk).map_err(words);
+                scope.spawn(move || calmly(worker).and_then(|result| result))
+            })
+            .collect();
+        let list =
+            |directory| move || calmly(|| list_until(directory, running)).and_then(|result| result);
+        let sync = move || calmly(|| sync_until(files, running).map_err(words));
+        let watchers = [
+            scope.spawn(list(one)),
+            scope.spawn(list(two)),
+            scope.spawn(move || sync().and_then(|result| result)),
+        ];
+        let done: Vec<_> = workers.into_iter().map(join).collect();
+        running.store(false, Ordering::Relaxed);
+        watchers.into_iter().try_for_each(join)?;
+        done.into_iter().collect::<Result<Vec<_>, String>>()
+    })?;
+    files.sync().map_err(words)?;
+    Ok(promises.into_iter().flatten().collect())
 }
 
-fn join(thread: thread::ScopedJoinHandle<'_, Result<(), String>>) -> Result<(), String> {
+/// Compares what is on the disk at the end with what must be there.
+fn check_end(image: &Image, counts: &mut Counts) -> Result<(), String> {
+    let reading = look(image, &mut Counts::default())?;
+    if let Some(problem) = reading.problems.first() {
+        return Err(problem.to_string());
+    }
+    let (one, two) = (names(&reading, "one"), names(&reading, "two"));
+    let expected: BTreeSet<String> = (0..THREADS).flat_map(remaining).collect();
+    if !one.keys().copied().eq(expected.iter().map(String::as_str)) {
+        return Err(format!("{} names instead of {}", one.len(), expected.len()));
+    }
+    if let Some((name, _)) =
+        one.iter().find(|(name, number)| reading.content(image, **number) != content(name))
+    {
+        return Err(format!("{name} has another content"));
+    }
+    if !two.is_empty() {
+        return Err(format!("{two:?} was not moved back"));
+    }
+    counts.add_many("names left, as expected", one.len() as u64);
+    use_it(image, &reading)
+}
+
+/// Checks that nothing is broken after a cut, and that all is there that was safe.
+fn check_cut(cut: &Image, position: usize, promises: &[Promise]) -> Result<(), String> {
+    let reading = look(cut, &mut Counts::default())?;
+    let one = names(&reading, "one");
+    let kept = |promise: &&Promise| {
+        promise.from <= position && promise.until.is_none_or(|until| position <= until)
+    };
+    for Promise { name, .. } in promises.iter().filter(kept) {
+        let number =
+            one.get(name.as_str()).ok_or_else(|| format!("{name} was safe and is gone"))?;
+        if reading.content(cut, *number) != content(name) {
+            return Err(format!("{name} was safe and has another content"));
+        }
+    }
+    use_it(cut, &reading)
+}
+
+/// The names in a directory of the root.
+fn names<'r>(reading: &'r Reading, directory: &str) -> BTreeMap<&'r str, u32> {
+    let number = reading.names(reader::ROOT).get(directory).copied();
+    number.map(|number| reading.names(number)).unwrap_or_default()
+}
+
+fn join<T>(thread: thread::ScopedJoinHandle<'_, Result<T, String>>) -> Result<T, String> {
     thread.join().unwrap_or_else(|_| Err("a thread has panicked".into()))
 }
 
@@ -112,8 +157,15 @@ fn content(name: &str) -> Vec<u8> {
     bytes(fill, 0, 1 + fill as usize % 700)
 }
 
-/// The work of one thread.
-fn work(number: u32, seed: u64, one: &File, two: &File) -> Result<(), Failure> {
+/// The work of one thread. Returns the files that were safe after an fsync.
+fn work(
+    number: u32,
+    seed: u64,
+    one: &File,
+    two: &File,
+    disk: &Disk,
+) -> Result<Vec<Promise>, Failure> {
+    let mut promises: Vec<Promise> = Vec::new();
     let mut rng = Rng::with_seed(seed ^ u64::from(number) << 32);
     for file in 0..FILES {
         let (first, last) = (format!("{number}-{file}"), final_name(number, file));
@@ -131,6 +183,12 @@ fn work(number: u32, seed: u64, one: &File, two: &File) -> Result<(), Failure> {
         made.write_at(half as u64, &content[half..])?;
         if rng.u8(..40) == 0 {
             made.fsync()?;
+            let from = disk.position();
+            promises.push(Promise {
+                name: last.clone(),
+                from,
+                until: (file % 3 == 0).then_some(from),
+            });
         }
         if file % 3 == 0 {
             one.unlink(&last)?;
@@ -139,7 +197,7 @@ fn work(number: u32, seed: u64, one: &File, two: &File) -> Result<(), Failure> {
             thread::yield_now();
         }
     }
-    Ok(())
+    Ok(promises)
 }
 
 /// Lists a directory again and again: no name may be there twice, and the dots come first.

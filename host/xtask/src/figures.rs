@@ -1,5 +1,5 @@
 //! The book's page of figures, made from what the runs left in the target folder, so that no figure
-//! is copied by hand: `target/{ktest,hostile,soak,bench}/report.json`, and the benchmark's tables.
+//! is copied by hand: `target/{ktest,hostile,soak,files-proof,bench}/report.json`, and the benchmark's tables.
 
 use std::{collections::BTreeSet, fs};
 
@@ -21,6 +21,7 @@ pub fn write(workspace: &Workspace) -> Result<()> {
     let ktest = report(workspace, "ktest", "make ktest")?;
     let hostile = report(workspace, "hostile", "make hostile")?;
     let soak = report(workspace, "soak", "make soak")?;
+    let files = report(workspace, "files-proof", "make files-proof")?;
     ensure!(
         report(workspace, "bench", "make bench")?["whole"] == true,
         "the last run of the benchmark was a part: run `make bench`"
@@ -35,6 +36,12 @@ pub fn write(workspace: &Workspace) -> Result<()> {
     table(&mut page, "The lying and the failing device", &["what", "figure", "command"]);
     for (what, figure, command) in lines(&ktest, &hostile, &soak)? {
         row(&mut page, &[what, &figure, &format!("`{command}`")]);
+    }
+    page.push('\n');
+    table(&mut page, "The file system on a disk in memory", &["what is tried", "counts"]);
+    for (name, counts) in files["counts"].as_object().context("no counts of make files-proof")? {
+        let counts = counts.as_str().context("the counts of make files-proof are no text")?;
+        row(&mut page, &[&format!("`sfs-proof {name}`"), counts]);
     }
     page.push('\n');
     page.push_str(&below(&bench, "`make bench`: "));

@@ -1,8 +1,11 @@
 //! The file system on the host: the program `sfs-proof` tries to break it. This suite runs its commands and enters what
 //! came of them.
 
+use std::{collections::BTreeMap, fs};
+
 use anyhow::{Context, Result};
 use lab::{process, text, workspace::Workspace};
+use serde_json::json;
 
 use crate::report::Suite;
 
@@ -33,34 +36,36 @@ pub enum Extent {
     Whole,
 }
 
-/// Runs every command of the program.
+/// Runs every command of the program. Of a whole run its counts are kept, as JSON in `target/files-proof/report.json`.
 pub fn run(workspace: &Workspace, suite: &mut Suite, extent: Extent) -> Result<()> {
-    let mut figures = Vec::new();
+    let mut figures = BTreeMap::new();
     for Command { name, part, limit } in COMMANDS {
         let log = workspace.log("files-proof", name);
         process::new_log(&log)?;
         suite.check(name, Some(&log), || {
             let mut cargo = workspace.cargo();
-            cargo.args([
-                "run",
-                "--quiet",
-                "--profile",
-                "proof",
-                "--package",
-                "sfs-proof",
-                "--",
-                name,
-            ]);
+            cargo.args(["run", "--quiet", "--profile", "proof", "--package", "sfs-proof"]);
+            cargo.args(["--", name]);
             if extent == Extent::Part {
                 cargo.args(["--count", &part.to_string()]);
             }
             let finished = process::run(cargo, workspace.limit(limit), &log)?;
             let output = text::plain(&finished.output);
             finished.expect_success().context(output.clone())?;
-            figures.extend(output.lines().last().map(str::to_owned));
+            let line =
+                output.lines().last().and_then(|line| line.strip_prefix(name)?.strip_prefix(": "));
+            figures.insert(name, line.context("it printed no counts")?.to_owned());
             Ok(())
         });
+        if let Some(counts) = figures.get(name) {
+            println!("    {counts}");
+        }
     }
-    println!("{}", figures.join("\n"));
+    if extent == Extent::Whole {
+        let path = workspace.target.join("files-proof/report.json");
+        let passed = figures.len() == COMMANDS.len();
+        fs::write(&path, format!("{:#}\n", json!({ "passed": passed, "counts": figures })))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
     Ok(())
 }

@@ -117,7 +117,7 @@ enum Task {
     Mutants(mutants::Options),
     /// Measure this kernel, the crate virtio-drivers, Linux and the bare host under the same loads.
     Bench(bench::Options),
-    /// Write the book's page of figures from the reports of ktest, hostile, soak and bench.
+    /// Write the book's page of figures from the reports of ktest, hostile, soak, files-proof and bench.
     Figures,
 }
 

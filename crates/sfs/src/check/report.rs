@@ -47,7 +47,7 @@ pub enum Fault {
         found: u32,
         /// The directory that names it.
         parent: u32,
-        /// The count of links is too high.
+        /// The count of links is too high, and ".." names a directory.
         moved: bool,
     },
     /// The superblock is none, or contradicts itself.

@@ -3,57 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{
+    answer::{Answer, Done, Expected, Refusal},
     op::{Op, Path, bytes},
     state::{Body, Id, State},
 };
-
-/// A reason to refuse an operation.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Refusal {
-    NotFound,
-    Exists,
-    NotDirectory,
-    IsDirectory,
-    NotFile,
-    NotSymlink,
-    NotEmpty,
-    InvalidName,
-    NoSpace,
-    TooLarge,
-    IntoItself,
-    Removed,
-    /// The slot is empty, or the path has no name: a mistake of the proof.
-    Closed,
-    /// The disk failed.
-    Disk,
-    /// The file system refuses to change anything after the disk failed.
-    Failed,
-    /// Anything else.
-    Other(String),
-}
-
-/// What an operation gives.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Done {
-    Nothing,
-    /// An inode that is new, or that was opened, by number.
-    Inode(u32),
-    Count(usize),
-    Bytes(Vec<u8>),
-    Text(String),
-    Names(BTreeMap<String, u32>),
-    Stat {
-        number: u32,
-        size: u64,
-        links: u32,
-    },
-}
-
-/// What the file system answered.
-pub type Answer = Result<Done, Refusal>;
-
-/// What it must answer: this, or one of these refusals.
-pub type Expected = Result<Done, Vec<Refusal>>;
 
 /// The largest size of a file.
 const LARGEST: u64 = u32::MAX as u64;
@@ -333,22 +286,6 @@ impl State {
     }
 }
 
-impl Op {
-    /// True if it may be refused because the disk is full. A change to a directory needs space even where a name
-    /// is taken away, as the directory's blocks are not changed in place.
-    pub fn takes_space(&self) -> bool {
-        !matches!(
-            self,
-            Self::Read(..)
-                | Self::ReadLink(_)
-                | Self::List(_)
-                | Self::Stat(_)
-                | Self::Open(..)
-                | Self::Close(_)
-        )
-    }
-}
-
 /// Both, or the refusals of either: which one is seen first is nobody's business.
 fn both<A, B>(one: Result<A, Refusal>, two: Result<B, Refusal>) -> Result<(A, B), Vec<Refusal>> {
     match (one, two) {
@@ -361,10 +298,4 @@ fn both<A, B>(one: Result<A, Refusal>, two: Result<B, Refusal>) -> Result<(A, B)
 fn is_valid(name: &str) -> bool {
     let dots = name == "." || name == "..";
     !(name.is_empty() || name.len() > LONGEST || dots || name.contains(['/', '\0']))
-}
-
-impl From<Refusal> for Vec<Refusal> {
-    fn from(refusal: Refusal) -> Self {
-        vec![refusal]
-    }
 }

@@ -83,6 +83,22 @@ pub enum Op {
     Remount,
 }
 
+impl Op {
+    /// True if it may be refused because the disk is full. A change to a directory needs space even where a name
+    /// is taken away, as the directory's blocks are not changed in place.
+    pub fn takes_space(&self) -> bool {
+        !matches!(
+            self,
+            Self::Read(..)
+                | Self::ReadLink(_)
+                | Self::List(_)
+                | Self::Stat(_)
+                | Self::Open(..)
+                | Self::Close(_)
+        )
+    }
+}
+
 impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::op::{Base, Path};
 use crate::{
     disk::Image,
-    model::apply::Refusal,
+    model::Refusal,
     reader::{self, Kind, Problem, Reading},
 };
 

@@ -75,7 +75,7 @@ fn try_all(image: &Image, rng: &mut Rng, counts: &mut Counts) -> Result<(), Stri
         Err(_) => counts.add("not mounted"),
     }
     sober(&disk)?;
-    counts.most("most accesses", disk.accesses());
+    counts.most("accesses at most", disk.accesses());
     let reading = reader::read(image);
     if clean && (reading.broken().is_some() || !reading.problems.is_empty()) {
         return Err(format!("check finds nothing, but: {}", reading.problems[0]));
@@ -100,7 +100,7 @@ fn try_all(image: &Image, rng: &mut Rng, counts: &mut Counts) -> Result<(), Stri
         counts.add(if good { "mended" } else { "beyond repair" });
     }
     sober(&disk)?;
-    counts.most("most accesses", disk.accesses());
+    counts.most("accesses at most", disk.accesses());
     let peak = MEMORY.peak_usage_as_mb();
     if peak > MEMORY_MIB {
         return Err(format!("this image or one at the same time has taken {peak} MiB of memory"));
