@@ -15,7 +15,8 @@ mod model_run;
 mod mutate;
 mod pairs;
 mod read;
-mod reader;
+#[cfg(test)]
+mod reader_tests;
 mod run;
 mod session;
 mod shrink;
@@ -27,6 +28,7 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use peak_alloc::PeakAlloc;
+use sfs_proof::reader;
 
 use crate::counts::{Counts, Violation};
 

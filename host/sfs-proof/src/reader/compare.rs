@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Kind, Problem, ROOT, Reading};
-use crate::disk::Image;
+use crate::image::Image;
 
 /// What is in an image as files and directories, leaving out how it is stored.
 type Tree<'a> = BTreeMap<u32, (Kind, BTreeMap<&'a str, u32>)>;

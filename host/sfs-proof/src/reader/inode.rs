@@ -1,7 +1,7 @@
 //! One inode: its fields, and the blocks that it claims.
 
 use super::{Kind, Node, u16_at, u32_at};
-use crate::disk::{BLOCK, Image};
+use crate::image::{BLOCK, Image};
 
 /// File blocks whose numbers stand in the inode.
 const DIRECT: u32 = 12;

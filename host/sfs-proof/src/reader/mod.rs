@@ -18,7 +18,7 @@ mod walk;
 use std::collections::BTreeMap;
 
 pub use self::{compare::differences, problem::Problem, walk::read};
-use crate::disk::{BLOCK, Image};
+use crate::image::{BLOCK, Image};
 
 /// The number of the root's inode.
 pub const ROOT: u32 = 1;
@@ -116,6 +116,3 @@ fn u16_at(block: &[u8; BLOCK], offset: usize) -> u16 {
     let bytes = block.get(offset..offset + 2).and_then(|bytes| bytes.try_into().ok());
     u16::from_le_bytes(bytes.unwrap_or_default())
 }
-
-#[cfg(test)]
-mod tests;

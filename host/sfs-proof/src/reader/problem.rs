@@ -8,13 +8,37 @@ pub enum Problem {
     /// A block is marked as in use and is not.
     Leaked(u32),
     /// An inode's count of links is higher than the number of its names.
-    HighCount { inode: u32, count: u32, names: u32 },
+    HighCount {
+        /// The inode.
+        inode: u32,
+        /// Its count.
+        count: u32,
+        /// The number of its names.
+        names: u32,
+    },
     /// The superblock's number of free blocks is not that of the map.
-    StaleUnused { said: u32, free: u32 },
+    StaleUnused {
+        /// The number in the superblock.
+        said: u32,
+        /// That of the map.
+        free: u32,
+    },
     /// A directory that was being moved is named by both its old and its new parent.
-    SeenTwice { directory: u32, parents: Vec<u32> },
+    SeenTwice {
+        /// The directory.
+        directory: u32,
+        /// Those that name it.
+        parents: Vec<u32>,
+    },
     /// The ".." of a directory names another directory than the one that names it.
-    WrongParent { directory: u32, named: u32, parents: Vec<u32> },
+    WrongParent {
+        /// The directory.
+        directory: u32,
+        /// What its ".." names.
+        named: u32,
+        /// Those that name it.
+        parents: Vec<u32>,
+    },
     /// Anything that a power cut must not leave.
     Broken(String),
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Kind, Node, Problem, ROOT, Reading, content, inode::inode, u32_at};
-use crate::disk::{BLOCK, Image};
+use crate::image::{BLOCK, Image};
 
 const MAGIC: u32 = 0x2f8d_be2b;
 /// Blocks that a block of the map tells of.
@@ -23,10 +23,7 @@ pub fn read(image: &Image) -> Reading {
     let (magic, blocks, map) = (u32_at(block, 0), u32_at(block, 4), u32_at(block, 44));
     reading.blocks = blocks;
     reading.unused = u32_at(block, 8);
-    if magic != MAGIC
-        || map != blocks.div_ceil(MAPPED)
-        || blocks < 16
-    {
+    if magic != MAGIC || map != blocks.div_ceil(MAPPED) || blocks < 16 {
         let what = format!("the superblock has magic {magic:#x}, {blocks} blocks, {map} of map");
         reading.broken_by(what);
         return reading;
@@ -97,7 +94,7 @@ impl Reading {
     /// The entries of a directory that can be understood.
     fn entries(&mut self, image: &Image, number: u32, node: &Node) -> Vec<(String, u32)> {
         let bytes = content(image, &node.data, node.size);
-        if bytes.len() % ENTRY != 0 || bytes.len() < 2 * ENTRY {
+        if !bytes.len().is_multiple_of(ENTRY) || bytes.len() < 2 * ENTRY {
             self.broken_by(format!("directory {number} has {} bytes", bytes.len()));
         }
         let mut entries = Vec::new();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 
-use super::{Image, Sector};
+use crate::image::{Image, Sector};
 
 /// Something that a disk was told to do.
 #[derive(Clone, Debug)]
@@ -40,6 +40,11 @@ impl Log {
     /// The number of events.
     pub fn len(&self) -> usize {
         self.events.len()
+    }
+
+    /// True if nothing happened.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
     }
 
     /// The number of sectors written.

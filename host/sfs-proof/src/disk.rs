@@ -1,18 +1,9 @@
 //! A disk in memory that writes down what is done to it, fails when it is told to, and counts.
-//!
-//! ```text
-//!   image  the content, cheap to copy
-//!   log    the writes and flushes, and what a power cut may leave of them
-//! ```
-
-mod image;
-mod log;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sfs::Storage;
-
-pub use self::{
+pub use sfs_proof::{
     image::{BLOCK, Image, SECTOR, SECTORS, Sector},
     log::{Event, Log},
 };

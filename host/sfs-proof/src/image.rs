@@ -22,10 +22,8 @@ pub struct Image {
 impl Image {
     /// A disk of zeros.
     pub fn zeros(blocks: u32) -> Self {
-        Self {
-            blocks: vec![Arc::new([0; BLOCK]); blocks as usize],
-            bytes: u64::from(blocks) * 4096,
-        }
+        let zero = Arc::new([0; BLOCK]);
+        Self { blocks: vec![zero; blocks as usize], bytes: u64::from(blocks) * 4096 }
     }
 
     /// The content of a file. It may end inside a block.
@@ -51,6 +49,11 @@ impl Image {
     /// The number of blocks; the last one may be short.
     pub fn len(&self) -> u32 {
         self.blocks.len() as u32
+    }
+
+    /// True if there is no block.
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
     }
 
     /// A block, or `None` behind the end.
