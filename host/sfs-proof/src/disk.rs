@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sfs::Storage;
-pub use sfs_proof::{
+
+pub use crate::{
     image::{BLOCK, Image, SECTOR, SECTORS, Sector},
     log::{Event, Log},
 };
@@ -122,13 +123,11 @@ impl Disk {
     }
 
     /// Acknowledges the flush with this number, counted from the start of the record, without doing it.
-    #[cfg(test)]
     pub fn drop_flush(&self, number: u64) {
         self.inner().dropped = Some(number);
     }
 
     /// Flushes asked for since the start of the record.
-    #[cfg(test)]
     pub fn flushes(&self) -> u64 {
         self.inner().flushes
     }

@@ -1,7 +1,16 @@
-//! What a power cut may leave on a disk, and a second opinion on what is there then.
+//! What a power cut may leave on a disk, a second opinion on what is there then, and what must still be possible.
 //!
-//! The program `sfs-proof` tries the file system by these, and the grader of the course judges by them.
+//! The program `sfs-proof` tries the file system by these on a disk in memory; others judge by them what a kernel
+//! has left on its disk.
 
+pub mod aftermath;
+pub mod counts;
+pub mod disk;
 pub mod image;
+pub mod judge;
 pub mod log;
+pub mod model;
 pub mod reader;
+pub mod run;
+pub mod session;
+pub mod start;
