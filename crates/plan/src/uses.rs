@@ -252,9 +252,9 @@ mod tests {
 
     #[test]
     fn a_round_uses_each_block_of_its_set_once() {
-        let steps = steps(Scene::Recent, 7);
-        let (first, second) =
-            (&steps[..SLOTS as usize], &steps[SLOTS as usize..2 * SLOTS as usize]);
+        let steps = steps(Scene::Shift, 7);
+        let half = SLOTS as usize / 2;
+        let (first, second) = (&steps[..half], &steps[half..2 * half]);
         let set = |steps: &[Step]| {
             let block = |step: &Step| match step {
                 Step::Read { block } | Step::Write { block, .. } => Some(*block),

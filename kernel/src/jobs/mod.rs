@@ -7,6 +7,7 @@
 mod bench;
 mod cached;
 mod cat;
+mod churn;
 mod copy;
 mod demo;
 mod devices;
@@ -106,6 +107,7 @@ const KINDS: &[Kind] = &[
     Kind::of::<stat::Stat>(),
     Kind::of::<tree::Tree>(),
     Kind::of::<fsbench::FsBench>(),
+    Kind::of::<churn::Churn>(),
     Kind::of::<shell::Shell>(),
 ];
 
