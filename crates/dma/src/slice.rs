@@ -1,10 +1,10 @@
 //! Memory for drivers: the slices that own one slot each, and buffers of whole pages.
 
-use alloc::sync::Arc;
+use alloc::{sync::Arc, vec::Vec};
 use core::{marker::PhantomData, ops::Range};
 
 use ostd::mm::{
-    Daddr, HasDaddr, HasSize, Infallible, PAGE_SIZE, PodOnce, VmIo, VmWriter,
+    Daddr, HasDaddr, HasSize, Infallible, PAGE_SIZE, PodOnce, Split, VmIo, VmWriter,
     dma::{DmaCoherent, DmaStream},
     io::util::HasVmReaderWriter,
 };
@@ -169,11 +169,13 @@ pub struct Buffer {
     pages: Option<DmaStream>,
     address: Daddr,
     len: usize,
+    /// It is one of a row.
+    in_row: bool,
 }
 
 impl Buffer {
     /// A buffer without memory, which no queue takes.
-    pub const EMPTY: Self = Self { pages: None, address: 0, len: 0 };
+    pub const EMPTY: Self = Self { pages: None, address: 0, len: 0, in_row: false };
 
     /// Allocates `len` bytes, filled with zeros. IRQs must be enabled.
     ///
@@ -185,7 +187,34 @@ impl Buffer {
             return Err(DmaError::Empty);
         }
         let pages = alloc_stream(len.div_ceil(PAGE_SIZE))?;
-        Ok(Self { address: pages.daddr(), pages: Some(pages), len })
+        Ok(Self { address: pages.daddr(), pages: Some(pages), len, in_row: false })
+    }
+
+    /// Allocates `count` buffers of `pages` pages each, filled with zeros, one behind the other as the device sees
+    /// them. IRQs must be enabled.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError::Empty`] for no pages, [`DmaError::NoMemory`], also where there is memory but not in one
+    /// piece.
+    pub fn alloc_row(count: usize, pages: usize) -> Result<Vec<Self>, DmaError> {
+        if count == 0 || pages == 0 {
+            return Err(DmaError::Empty);
+        }
+        let len = pages.checked_mul(PAGE_SIZE).ok_or(DmaError::NoMemory)?;
+        let mut rest = alloc_stream(count.checked_mul(pages).ok_or(DmaError::NoMemory)?)?;
+        let mut row = Vec::with_capacity(count);
+        let buffer = |pages: DmaStream| {
+            let address = pages.daddr();
+            Self { pages: Some(pages), address, len, in_row: true }
+        };
+        while rest.size() > len {
+            let (first, behind) = rest.split(len);
+            row.push(buffer(first));
+            rest = behind;
+        }
+        row.push(buffer(rest));
+        Ok(row)
     }
 
     /// Makes it `len` bytes long, and allocates memory only if it has not got that much. The content is
@@ -290,3 +319,22 @@ impl DmaMemory for Buffer {
 }
 
 impl Sealed for Buffer {}
+
+/// Buffers of a row ([`Buffer::alloc_row`]) of which each begins where the one before ends, as one piece of
+/// memory. Any others have no bytes together, and no queue takes them as one.
+impl DmaMemory for [Buffer] {
+    fn extent(&self) -> DmaExtent {
+        let start = self.first().map_or(0, |first| first.address);
+        let mut end = start;
+        for buffer in self {
+            if !buffer.in_row || buffer.address != end {
+                end = start;
+                break;
+            }
+            end += buffer.len;
+        }
+        DmaExtent { address: start, len: end - start, device_reads: true, device_writes: true }
+    }
+}
+
+impl Sealed for [Buffer] {}

@@ -203,6 +203,40 @@ fn a_buffer_is_copied_into_another_as_far_as_both_reach() {
 }
 
 #[ktest]
+fn buffers_of_a_row_are_one_piece_for_a_device_as_long_as_they_are_whole() {
+    assert_eq!(Buffer::alloc_row(0, 1).err(), Some(DmaError::Empty));
+    assert_eq!(Buffer::alloc_row(1, 0).err(), Some(DmaError::Empty));
+    for (count, pages) in [(usize::MAX, 2), (2, usize::MAX), (1, usize::MAX), (1 << 30, 1 << 30)] {
+        assert_eq!(Buffer::alloc_row(count, pages).err(), Some(DmaError::NoMemory));
+    }
+    let mut row = Buffer::alloc_row(3, 2).unwrap();
+    assert!(row.iter().all(|buffer| buffer.len() == 2 * PAGE_SIZE));
+    let (whole, first) = (row.extent(), row[0].extent());
+    assert_eq!((whole.address, whole.len), (first.address, 6 * PAGE_SIZE));
+    assert!(whole.device_reads && whole.device_writes);
+    // Each is its own all the same.
+    (0..3).for_each(|number| row[number].write(0, &[number as u8 + 1; 2 * PAGE_SIZE]).unwrap());
+    let mut found = [0; 2];
+    (0..3).for_each(|number| {
+        row[number].read(2 * PAGE_SIZE - 2, &mut found).unwrap();
+        assert_eq!(found, [number as u8 + 1; 2]);
+    });
+    // A short one at the end is the end; anywhere else it is a hole.
+    row[2].resize(5).unwrap();
+    assert_eq!(row.extent().len, 4 * PAGE_SIZE + 5);
+    row[1].resize(PAGE_SIZE).unwrap();
+    assert_eq!((row.extent().len, row[..2].extent().len), (0, 3 * PAGE_SIZE));
+    row.swap(0, 1);
+    assert_eq!(row[..2].extent().len, 0);
+    assert_eq!(row[..0].extent().len, 0);
+    // What is left of a row lives on without the rest.
+    let last = row.pop().unwrap();
+    drop(row);
+    last.read(0, &mut found).unwrap();
+    assert_eq!(found, [3; 2]);
+}
+
+#[ktest]
 fn a_buffer_is_filled_with_all_of_the_data_and_nothing_else() {
     let mut buffer = Buffer::EMPTY;
     for data in [&[7; 600][..], &[8; 3], &[9; PAGE_SIZE + 1]] {

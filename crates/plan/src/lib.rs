@@ -12,13 +12,14 @@
 //!
 //! [`slices`] has the like for `job=slices`: what it writes to the disk about DMA memory. [`lookups`] is what
 //! `job=lookup` and the host tell each other about names, [`uses`] what `job=cached` does with a block cache,
-//! [`churn`] what the threads of `job=churn` do to files.
+//! [`changes`] what `job=commits` does with files, and [`churn`] what the threads of `job=churn` do to them.
 
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
+pub mod changes;
 pub mod churn;
 pub mod lookups;
 pub mod slices;

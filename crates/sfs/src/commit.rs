@@ -160,13 +160,12 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         let mut group = self.group.write();
         let again = self.health.load(SeqCst) == Health::Halfway as u8;
 
+        // ANCHOR: exercise-11-phases
         // Phase 1: what the inodes will refer to. Nothing durable refers to it yet.
         let mut flushed = false;
         if !again {
             self.release_orphans(&mut group);
-            // What a commit that failed here has written counts as well.
-            let needed = core::mem::replace(&mut group.tried, true);
-            if self.write_ahead(&group)? || needed {
+            if self.write_ahead(&mut group)? {
                 self.flush()?;
                 flushed = true;
             }
@@ -192,6 +191,7 @@ impl<S: Storage, L: Locks> Shared<S, L> {
 
         // Phase 3: what only frees something. The flush of the next commit may carry it.
         self.finish(&mut group)
+        // ANCHOR_END: exercise-11-phases
     }
 
     fn flush(&self) -> Result<(), S::Error> {
@@ -217,8 +217,10 @@ impl<S: Storage, L: Locks> Shared<S, L> {
 
     /// Writes the free map, new inodes and raised counts. Returns `true` if they, or what has been written since
     /// the last commit, must be durable before the inodes.
-    fn write_ahead(&self, group: &Group<L>) -> Result<bool, S::Error> {
-        let mut needed = self.write_map()?;
+    fn write_ahead(&self, group: &mut Group<L>) -> Result<bool, S::Error> {
+        // What a commit that failed here has written counts as well.
+        let mut needed = core::mem::replace(&mut group.tried, true);
+        needed |= self.write_map()?;
         for node in group.changed.values() {
             let state = node.state.read();
             let Some(saved) = &state.saved else {

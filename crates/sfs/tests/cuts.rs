@@ -110,6 +110,75 @@ fn judge(memory: &Memory, what: &str, random: &mut Rng) -> Tree {
     found
 }
 
+/// Shows what cuts leave of a log: at every sector, and of some subsets since the last flush, with the number of events that
+/// were over. Returns the number of cuts.
+fn cut_everywhere(
+    durable: Memory,
+    log: &[Event],
+    random: &mut Rng,
+    mut look: impl FnMut(&Memory, usize, &str),
+) -> u64 {
+    let (mut since, mut cuts) = (Vec::<SectorWrite>::new(), 0);
+    for (index, event) in log.iter().enumerate() {
+        let Event::Write(writes) = event else {
+            since.drain(..).for_each(|write| durable.apply(&write));
+            look(&durable, index + 1, &format!("flush at {index}"));
+            continue;
+        };
+        for (sector, write) in writes.iter().enumerate() {
+            since.push(write.clone());
+            let cut = durable.copy();
+            since.iter().for_each(|write| cut.apply(write));
+            look(&cut, index, &format!("cut at {index}.{sector}"));
+        }
+        for round in 0..4 {
+            let (cut, share) = (durable.copy(), random.f32());
+            let kept = since.iter().filter(|_| random.f32() < share);
+            kept.for_each(|write| cut.apply(write));
+            look(&cut, index, &format!("subset {round} at {index}"));
+        }
+        cuts += writes.len() as u64 + 4;
+    }
+    cuts
+}
+
+/// A file becomes shorter and longer again, so that pointers which are durable change, in the indirect block and in a table.
+#[test]
+fn a_cut_finds_the_tables_of_before_or_after() {
+    for [long, short] in [[20, 14], [1070, 1050], [2100, 1030]] {
+        let memory = Memory::formatted(6000);
+        let system = mount(&memory);
+        let file = system.root().create("file").unwrap();
+        file.write_at(0, &pattern(1, long * 4096)).unwrap();
+        system.sync().unwrap();
+        let base = memory.copy();
+        memory.record();
+        file.truncate(short as u64 * 4096).unwrap();
+        file.truncate(long as u64 * 4096).unwrap();
+        system.sync().unwrap();
+        let (old, mut new) = (pattern(1, long * 4096), pattern(1, long * 4096));
+        new[short * 4096..].fill(0);
+        // Few of the many that only clear blocks, and all of the end.
+        let log = memory.log();
+        let rest = log.len().saturating_sub(80);
+        let (start, end) = log.split_at(rest);
+        start.iter().for_each(|event| match event {
+            Event::Write(writes) => writes.iter().for_each(|write| base.apply(write)),
+            Event::Flush => panic!("a flush in the middle"),
+        });
+        let mut both = [false; 2];
+        cut_everywhere(base, end, &mut Rng::with_seed(1), |cut, _, what| {
+            let report = check(cut);
+            assert!(!report.is_broken(), "{long} blocks, {what}: {:#?}", report.problems);
+            let found = content(&mount(cut).root().lookup("file").unwrap());
+            let which = [&old, &new].map(|content| *content == found);
+            assert!(which[0] != which[1], "{long} blocks, {what}: neither old nor new");
+            both = [both[0] | which[0], both[1] | which[1]];
+        });
+        assert_eq!(both, [true; 2]);
+    }
+}
+
 #[test]
 fn a_cut_leaves_nothing_broken() {
     let sequences = std::env::var("SFS_SEQUENCES").map_or(40, |count| count.parse().unwrap());
@@ -152,41 +221,14 @@ fn a_cut_leaves_nothing_broken() {
             }
         };
 
-        let (durable, mut since) = (base, Vec::<SectorWrite>::new());
-        for (index, event) in log.iter().enumerate() {
-            match event {
-                Event::Flush => {
-                    since.drain(..).for_each(|write| durable.apply(&write));
-                    let what = format!("seed {seed}, flush at {index}");
-                    let found = judge(&durable, &what, &mut random);
-                    expect(index, &found, &what);
-                    if index + 1 == log.len() {
-                        assert_eq!(found, now, "{what}");
-                    }
-                }
-                Event::Write(writes) => {
-                    for (sector, write) in writes.iter().enumerate() {
-                        since.push(write.clone());
-                        let cut = durable.copy();
-                        since.iter().for_each(|write| cut.apply(write));
-                        let what = format!("seed {seed}, cut at {index}.{sector}");
-                        expect(index, &judge(&cut, &what, &mut random), &what);
-                        cuts += 1;
-                    }
-                    for round in 0..4 {
-                        let cut = durable.copy();
-                        let share = random.f32();
-                        since
-                            .iter()
-                            .filter(|_| random.f32() < share)
-                            .for_each(|write| cut.apply(write));
-                        let what = format!("seed {seed}, subset {round} at {index}");
-                        expect(index, &judge(&cut, &what, &mut random), &what);
-                        cuts += 1;
-                    }
-                }
+        cuts += cut_everywhere(base, &log, &mut random.clone(), |cut, index, what| {
+            let what = format!("seed {seed}, {what}");
+            let found = judge(cut, &what, &mut random);
+            expect(index, &found, &what);
+            if index == log.len() {
+                assert_eq!(found, now, "{what}");
             }
-        }
+        });
     }
     println!("{cuts} cuts");
     assert!(cuts > 100 * sequences);

@@ -106,6 +106,15 @@ pub const CAUSES: &[&str] = &[
     "past-counts-for-ever",
     "changes-lost",
     "cache-stops",
+    // Of a commit.
+    "sync-too-early",
+    "inode-too-early",
+    "freed-too-early",
+    "count-too-low",
+    "name-lost",
+    "half-a-change",
+    "too-many-flushes",
+    "commit-stops",
     // Of lies.
     "good-answer-refused",
     "stops-at-a-lie",

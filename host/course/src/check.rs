@@ -5,6 +5,7 @@
 
 mod addresses;
 mod cached;
+mod commits;
 mod copy;
 mod demo;
 mod features;
@@ -65,6 +66,8 @@ enum Run {
     Slices(slices::Slices),
     /// What a cache keeps.
     Cached(cached::Cached),
+    /// Files changed, and the power cut.
+    Commits(commits::Commits),
     /// Names looked up in directories.
     Lookup(lookup::Lookup),
     /// The memory of requests in flight.
@@ -155,6 +158,7 @@ impl Check {
             Run::Interrupts(interrupts) => interrupts.judge(stand, &place, random),
             Run::Slices(slices) => slices.judge(stand, &place, random),
             Run::Cached(cached) => cached.judge(stand, &place, random),
+            Run::Commits(commits) => commits.judge(stand, &place, random),
             Run::Lookup(lookup) => lookup.judge(stand, &place, random),
             Run::Addresses(addresses) => addresses.judge(stand, &place, random),
             Run::Verify(verify) => verify.judge(stand, &place, random),

@@ -150,24 +150,11 @@ impl Grader<'_> {
             };
             states.insert(exercise.number, state);
         }
-        let mut left = begun.clone();
         if self.own || begun.len() > 1 {
-            let mut overlay = submission.files.clone();
-            if !self.own {
-                // Exercises that were not begun do not stand in the way of the others.
-                self.solve(&mut overlay, &open);
-            }
-            if let Ok(kernel) = self.build(&overlay, "all")? {
-                for exercise in &begun {
-                    let results = self.judge(exercise, &kernel)?;
-                    if self.own || results.iter().all(CheckResult::passed) {
-                        states.insert(exercise.number, State::Graded { checks: results });
-                    }
-                }
-            }
-            left.retain(|exercise| !states.contains_key(&exercise.number));
+            self.judge_together(submission, &begun, open, &mut states)?;
         }
-        for exercise in left {
+        begun.retain(|exercise| !states.contains_key(&exercise.number));
+        for exercise in begun {
             let state = self.grade_alone(submission, exercise)?;
             states.insert(exercise.number, state);
         }
@@ -185,6 +172,47 @@ impl Grader<'_> {
             .collect();
         let ignored = submission.ignored.clone();
         Ok(Report { seed: self.seed, exercises, ignored, packed: None })
+    }
+
+    /// Judges exercises in as few builds as possible, with those of the numbers `solved` solved. In a student's own
+    /// tree all get a state; elsewhere those that pass.
+    fn judge_together(
+        &self,
+        submission: &Submission,
+        begun: &[&Exercise],
+        mut solved: Vec<u32>,
+        states: &mut BTreeMap<u32, State>,
+    ) -> Result<()> {
+        let mut together = begun.to_vec();
+        while !together.is_empty() {
+            let mut overlay = submission.files.clone();
+            if !self.own {
+                // Exercises that were not begun do not stand in the way of the others.
+                self.solve(&mut overlay, &solved);
+            }
+            let Ok(kernel) = self.build(&overlay, "all")? else { return Ok(()) };
+            let mut failed: Vec<u32> = Vec::new();
+            let mut later = Vec::new();
+            for exercise in together {
+                if self.own {
+                    let checks = self.judge(exercise, &kernel)?;
+                    states.insert(exercise.number, State::Graded { checks });
+                } else if exercise.needs.iter().any(|number| failed.contains(number)) {
+                    // It would fail with what it stands on, and is judged with that solved.
+                    later.push(exercise);
+                } else {
+                    let checks = self.judge_to_first_failure(exercise, &kernel)?;
+                    if checks.iter().all(CheckResult::passed) {
+                        states.insert(exercise.number, State::Graded { checks });
+                    } else {
+                        failed.push(exercise.number);
+                    }
+                }
+            }
+            solved.extend(failed);
+            together = later;
+        }
+        Ok(())
     }
 
     /// Grades one exercise with all others solved.
@@ -259,6 +287,24 @@ impl Grader<'_> {
 
     /// Carries out the checks of an exercise, as many at a time as there are processors.
     pub fn judge(&self, exercise: &Exercise, kernel: &Path) -> Result<Vec<CheckResult>> {
+        self.judge_while(exercise, kernel, |_| true)
+    }
+
+    /// The same, but none is begun any more after one has failed.
+    fn judge_to_first_failure(
+        &self,
+        exercise: &Exercise,
+        kernel: &Path,
+    ) -> Result<Vec<CheckResult>> {
+        self.judge_while(exercise, kernel, |results| results.values().all(CheckResult::passed))
+    }
+
+    fn judge_while(
+        &self,
+        exercise: &Exercise,
+        kernel: &Path,
+        goes_on: impl Fn(&BTreeMap<usize, CheckResult>) -> bool + Sync,
+    ) -> Result<Vec<CheckResult>> {
         let logs = self.folder.join("logs").join(exercise.name());
         let stand = Stand {
             workspace: self.workspace,
@@ -274,6 +320,9 @@ impl Grader<'_> {
             for _ in 0..self.machines.min(exercise.checks.len()) {
                 scope.spawn(|| {
                     loop {
+                        if !results.lock().is_ok_and(|results| goes_on(&results)) {
+                            return;
+                        }
                         let Some((number, check)) = take(&next) else { return };
                         let result = judge_one(check, &stand);
                         if let Ok(mut results) = results.lock() {

@@ -127,11 +127,6 @@ impl Disk {
         self.inner().dropped = Some(number);
     }
 
-    /// Flushes asked for since the start of the record.
-    pub fn flushes(&self) -> u64 {
-        self.inner().flushes
-    }
-
     /// Words on an access beyond the disk or across the end of a block, or on too many accesses.
     pub fn stray(&self) -> Option<String> {
         self.inner().stray.clone()

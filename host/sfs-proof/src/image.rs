@@ -23,7 +23,7 @@ impl Image {
     /// A disk of zeros.
     pub fn zeros(blocks: u32) -> Self {
         let zero = Arc::new([0; BLOCK]);
-        Self { blocks: vec![zero; blocks as usize], bytes: u64::from(blocks) * 4096 }
+        Self { blocks: vec![zero; blocks as usize], bytes: u64::from(blocks) * BLOCK as u64 }
     }
 
     /// The content of a file. It may end inside a block.
@@ -69,6 +69,12 @@ impl Image {
     /// True for a block that does not reach behind the end. Others cannot be used.
     pub fn has_whole(&self, number: u32) -> bool {
         u64::from(number) < self.bytes / BLOCK as u64
+    }
+
+    /// A sector, or `None` behind the end.
+    pub fn sector(&self, number: u32) -> Option<&Sector> {
+        let block = self.block(number / SECTORS as u32)?;
+        block.as_chunks().0.get(number as usize % SECTORS)
     }
 
     /// Replaces a sector; one behind the end is left out.

@@ -25,6 +25,9 @@ const FEW: usize = 64;
 /// The number of trees from which the sequences start.
 const TREES: usize = 5;
 
+/// A prime that does not divide the number of sequences.
+const SPREAD: u64 = 7919;
+
 /// What is tried for each number.
 #[derive(Clone, Debug)]
 pub struct Pair {
@@ -50,7 +53,8 @@ pub fn count() -> u64 {
 pub fn pair(number: u64) -> Result<Pair, String> {
     static KINDS: OnceLock<Vec<Op>> = OnceLock::new();
     let kinds = KINDS.get_or_init(kinds);
-    let mut rest = number as usize;
+    // Numbers in a row are of all sorts, so that a few of them tell something.
+    let mut rest = (number * SPREAD % count()) as usize;
     let mut digit = |base| {
         let digit = rest % base;
         rest /= base;

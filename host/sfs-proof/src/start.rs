@@ -4,7 +4,9 @@ use fastrand::Rng;
 
 use crate::{
     disk::{Disk, Image},
+    fixtures::FIXTURES,
     model::{Chooser, Op, Path, State, Taste},
+    reader,
     session::play,
 };
 
@@ -84,4 +86,18 @@ pub fn with_file(blocks: u32, file_blocks: usize) -> Result<(Image, State), Stri
     ]
     .into_iter();
     after(fresh(blocks)?, &mut |_| ops.next())
+}
+
+/// One of the reference's images, which claim more than they have, on a disk with some room behind it that ends inside
+/// a block.
+///
+/// # Errors
+///
+/// Words on why it is not what it should be.
+pub fn of_fixture(number: usize) -> Result<(Image, State), String> {
+    let fixture = &FIXTURES[number % FIXTURES.len()];
+    let mut image = fixture.image()?;
+    image.resize(image.bytes() + 60 * 4096 + 1000);
+    let state = State::of(&reader::read(&image), &image);
+    Ok((image, state.ok_or(format!("{} is not sound", fixture.name))?))
 }

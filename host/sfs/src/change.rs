@@ -111,8 +111,8 @@ fn place(fs: &Fs, path: &str, file: &Path) -> Result<(Inode, String)> {
 /// Refuses a file for which there is no room, beside the one that it may replace.
 fn has_room(fs: &Fs, size: u64) -> Result<()> {
     let statfs = fs.statfs();
-    let (needed, unused) = (space::of_file(size), u64::from(statfs.unused));
-    if needed <= unused {
+    let (needed, room) = (space::of_file(size), u64::from(statfs.available));
+    if needed <= room {
         return Ok(());
     }
     let advice = if statfs.claimed > statfs.blocks {
@@ -121,9 +121,9 @@ fn has_room(fs: &Fs, size: u64) -> Result<()> {
         "remove something from the image, or unpack it and pack it again with a larger --size"
     };
     bail!(
-        "it does not fit: {needed} blocks are needed, {unused} are unused, {} are missing ({}); {advice}",
-        needed - unused,
-        words::size((needed - unused) * words::bytes(1)),
+        "it does not fit: {needed} blocks are needed, there is room for {room}, {} are missing ({}); {advice}",
+        needed - room,
+        words::size((needed - room) * words::bytes(1)),
     );
 }
 

@@ -21,7 +21,7 @@ use crate::{
     space, words,
 };
 
-/// What is unused at least in an image whose size nobody has said: 16 MiB, and a quarter of the rest if that is more.
+/// The room that is left in an image whose size nobody has said: 16 MiB, or a quarter of what is needed if that is more.
 const RESERVE: u64 = 4096;
 
 /// Packs a folder into an image of `size` bytes, or of what is needed and a reserve, and says so.
@@ -48,19 +48,19 @@ pub fn pack(folder: &Path, image: &Path, size: Option<u64>) -> Result<()> {
     let file = temporary(home)?;
     let storage = Image::fresh(file.as_file().try_clone()?, blocks)?;
     let fs = fill(storage, blocks, &source)?;
-    let unused = fs.statfs().unused;
+    let room = fs.statfs().available;
     drop(fs);
     file.persist(image)
         .map_err(|error| error.error)
         .with_context(|| format!("cannot put the image in its place, {}", image.display()))?;
 
     println!(
-        "{}: {} from {}; {blocks} blocks ({}), {unused} of them unused ({})",
+        "{}: {} from {}; {blocks} blocks ({}), room for {room} more ({})",
         image.display(),
         source.counts(),
         folder.display(),
         words::size(words::bytes(blocks)),
-        words::size(words::bytes(unused)),
+        words::size(words::bytes(room)),
     );
     Ok(())
 }

@@ -11,8 +11,11 @@ const POINTERS: u64 = BLOCK_SIZE as u64 / 4;
 const MAPPED: u64 = BLOCK_SIZE as u64 * 8;
 /// The superblock.
 const SUPERBLOCK: u64 = 1;
+/// The file system keeps one of so many blocks, and at most so many, for the copies that a change of a full image needs.
+const KEPT_SHARE: u64 = 32;
+const KEPT_MOST: u64 = 16;
 /// The smallest image that the format knows.
-pub const SMALLEST: u64 = 16;
+const SMALLEST: u64 = 16;
 
 /// The blocks of a file or symlink of so many bytes: inode, contents, pointers.
 pub fn of_file(size: u64) -> u64 {
@@ -33,16 +36,17 @@ pub fn of_folder(names: u64) -> u64 {
     of_file((names + 2) * ENTRY)
 }
 
-/// The blocks of the smallest image for so many blocks of files and folders: superblock and map come on top.
+/// The blocks of the smallest image for so many blocks of files and folders: superblock, map and what is kept come on
+/// top.
 pub fn of_image(contents: u64) -> u64 {
-    let mut map = 1;
+    let mut blocks = SMALLEST;
     loop {
-        let all = contents + SUPERBLOCK + map;
-        let needed = all.div_ceil(MAPPED);
-        if needed <= map {
-            return all.max(SMALLEST);
+        let kept = (blocks / KEPT_SHARE).min(KEPT_MOST);
+        let needed = contents + SUPERBLOCK + blocks.div_ceil(MAPPED) + kept;
+        if needed <= blocks {
+            return blocks;
         }
-        map = needed;
+        blocks = needed;
     }
 }
 
@@ -68,8 +72,13 @@ mod tests {
     #[test]
     fn the_map_grows_with_the_image() {
         assert_eq!(of_image(2), SMALLEST);
-        assert_eq!(of_image(32_766), 32_768);
-        assert_eq!(of_image(32_767), 32_770);
-        assert_eq!(of_image(65_533), 65_536);
+        assert_eq!(of_image(14), 16);
+        // From 32 blocks on some are kept, from 512 on no more.
+        assert_eq!(of_image(29), 31);
+        assert_eq!(of_image(30), 33);
+        assert_eq!(of_image(509), 527);
+        // From 32,769 blocks on the map has two.
+        assert_eq!(of_image(32_750), 32_768);
+        assert_eq!(of_image(32_751), 32_770);
     }
 }

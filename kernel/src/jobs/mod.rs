@@ -8,6 +8,7 @@ mod bench;
 mod cached;
 mod cat;
 mod churn;
+mod commits;
 mod copy;
 mod demo;
 mod devices;
@@ -99,6 +100,7 @@ const KINDS: &[Kind] = &[
     Kind::of::<slices::Slices>(),
     Kind::of::<lookup::Lookup>(),
     Kind::of::<cached::Cached>(),
+    Kind::of::<commits::Commits>(),
     Kind::of::<bench::Bench>(),
     Kind::of::<random::Random>(),
     Kind::of::<fs::Fs>(),

@@ -30,6 +30,7 @@ fn every_job_is_found_by_its_name() {
         ("job=slices sector=1 seed=2 count=3 slots=4 stream=on", "slices"),
         ("job=lookup disk=sfs to=answers list=0 at=100", "lookup"),
         ("job=cached scene=scan seed=1 slots=64", "cached"),
+        ("job=commits scene=move seed=1 count=2 mark=3 to=0", "commits"),
         ("job=verify seed=1 count=2 qd=3 span=4 max=5 disk=1", "verify"),
         ("job=fs ticks=500 disk=sfs", "fs"),
         ("job=ls", "ls"),

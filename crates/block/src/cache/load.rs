@@ -173,7 +173,8 @@ impl Cache {
     fn land_stragglers(&self) -> bool {
         self.disk.poll();
         let due: Vec<_> = self.table.lock().ahead.in_the_air().collect();
-        due.iter().fold(false, |any, due| self.land_if_answered(due) || any)
+        // All of them, not only the first one that has been answered.
+        due.iter().filter(|due| self.land_if_answered(due)).count() > 0
     }
 
     /// Waits until a slot could be taken, writing dirty blocks back if nothing else helps.

@@ -34,7 +34,10 @@ mod tests;
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::sync::atomic::AtomicUsize;
 
-use ostd::sync::{Mutex, RwLock, SpinLock};
+use ostd::{
+    mm::PAGE_SIZE,
+    sync::{Mutex, RwLock, SpinLock},
+};
 
 use self::table::Table;
 use super::{BlockDevice, Buffer, Error, SECTOR_SIZE};
@@ -125,17 +128,17 @@ impl Cache {
         let blocks = options.blocks.max(4);
         let dirty_blocks = options.dirty_blocks.clamp(1, blocks / 2);
         let longest_run = (blocks / 4).min(MAX_RUN);
-        let slot = |_| {
-            let content = RwLock::new(Buffer::alloc(BLOCK_SIZE)?);
-            Ok(Slot { content, users: AtomicUsize::new(0) })
-        };
+        // Neighbours on the disk come into free slots in this order, and are one piece in memory then.
+        let buffers = Buffer::alloc_row(blocks, BLOCK_SIZE / PAGE_SIZE)
+            .or_else(|_| (0..blocks).map(|_| Buffer::alloc(BLOCK_SIZE)).collect())?;
+        let slot = |buffer| Slot { content: RwLock::new(buffer), users: AtomicUsize::new(0) };
         let capacity = geometry.capacity.saturating_mul(SECTOR_SIZE as u64);
         Ok(Self {
             // Only whole blocks of the disk can be moved.
             capacity: capacity - capacity % block_size.max(1),
             read_only: geometry.read_only,
             longest_run,
-            slots: (0..blocks).map(slot).collect::<Result<_, Error>>()?,
+            slots: buffers.into_iter().map(slot).collect(),
             table: SpinLock::new(Table::new(blocks, dirty_blocks, longest_run)?),
             flushing: Mutex::new(()),
             views: SpinLock::new(Vec::new()),

@@ -58,8 +58,8 @@ pub(super) struct Walk<'d, S> {
     pub(super) free: Bits,
     /// The blocks that belong to inodes.
     pub(super) owned: Bits,
-    /// Those of them that the storage does not have.
-    owned_beyond: BTreeSet<u32>,
+    /// Those of them that the storage does not have, with the inode.
+    owned_beyond: BTreeMap<u32, u32>,
     pub(super) inodes: BTreeMap<u32, Seen>,
     problems: Vec<Problem>,
     unused: u32,
@@ -71,7 +71,7 @@ impl<'d, S: Storage> Walk<'d, S> {
             disk,
             free: Bits::new(disk.end),
             owned: Bits::new(disk.end),
-            owned_beyond: BTreeSet::new(),
+            owned_beyond: BTreeMap::new(),
             inodes: BTreeMap::new(),
             problems: Vec::new(),
             unused: 0,
@@ -94,6 +94,7 @@ impl<'d, S: Storage> Walk<'d, S> {
         }
         self.compare_counts();
         self.compare_map();
+        self.look_beyond()?;
         Ok(self)
     }
 
@@ -176,7 +177,7 @@ impl<'d, S: Storage> Walk<'d, S> {
         let first = if block < self.disk.end {
             self.owned.set(block, true)
         } else {
-            self.owned_beyond.insert(block)
+            self.owned_beyond.insert(block, inode).is_none()
         };
         if !first {
             self.problem(block, Fault::TwoOwners { inode });
@@ -304,5 +305,20 @@ impl<'d, S: Storage> Walk<'d, S> {
         if let Some((at, blocks)) = leaked {
             self.problem(at, Fault::Leaked { blocks });
         }
+    }
+
+    /// Looks up in the map on the disk those blocks of inodes that the storage does not have.
+    fn look_beyond(&mut self) -> Result<(), S::Error> {
+        if self.owned_beyond.is_empty() {
+            return Ok(());
+        }
+        let (owned, problems) = (&self.owned_beyond, &mut self.problems);
+        each_word(self.disk, |first, word| {
+            for (&at, &inode) in owned.range(first..=first.saturating_add(63)) {
+                if word >> (at - first) & 1 == 1 {
+                    problems.push(Problem { at, fault: Fault::UsedIsFree { inode } });
+                }
+            }
+        })
     }
 }

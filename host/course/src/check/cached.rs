@@ -10,7 +10,6 @@ use hostile::device::config::Config;
 use lab::{
     image::{SECTOR, noise},
     place::Place,
-    process::End,
     qemu::Transport,
 };
 use plan::uses::{SECTORS_PER_BLOCK, Scene, Step, Uses};
@@ -134,8 +133,11 @@ fn compare(scene: SceneName, wanted: &[u8], seen: &Seen<Recording>) -> Option<Fi
     // Behind each flush there is one more part, if only an empty one.
     let flushes = parts.len() - 1;
     if flushes < due.len() {
-        let expected =
-            text!("the cache goes on to its flush number {}", "缓存一直做到第 {} 次刷写", due.len());
+        let expected = text!(
+            "the cache goes on to its flush number {}",
+            "缓存一直做到第 {} 次刷写",
+            due.len()
+        );
         let seen = text!(
             "{flushes} flushes, after which nothing more comes",
             "只有 {flushes} 次刷写，之后再没有动静"
@@ -144,11 +146,8 @@ fn compare(scene: SceneName, wanted: &[u8], seen: &Seen<Recording>) -> Option<Fi
     }
     let differs = wanted.chunks(SECTOR).zip(disk.chunks(SECTOR)).position(|(a, b)| a != b)?;
     let range = differs * SECTOR..(differs + 1) * SECTOR;
-    let (block, expected, found) = (
-        differs as u64 / SECTORS_PER_BLOCK,
-        bytes(&wanted[range.clone()]),
-        bytes(&disk[range]),
-    );
+    let (block, expected, found) =
+        (differs as u64 / SECTORS_PER_BLOCK, bytes(&wanted[range.clone()]), bytes(&disk[range]));
     let expected = text!(
         "block {block}, sector {differs}, holds {expected} after the last flush",
         "最后一次刷写之后，第 {block} 块的扇区 {differs} 是 {expected}"
@@ -157,12 +156,7 @@ fn compare(scene: SceneName, wanted: &[u8], seen: &Seen<Recording>) -> Option<Fi
 }
 
 /// Judges the requests before one flush.
-fn judge_part(
-    scene: SceneName,
-    number: usize,
-    due: Due,
-    part: &[&Request],
-) -> Option<Finding> {
+fn judge_part(scene: SceneName, number: usize, due: Due, part: &[&Request]) -> Option<Finding> {
     let mut reads: BTreeMap<u64, u64> = BTreeMap::new();
     for request in part.iter().filter(|request| request.kind == Kind::In) {
         *reads.entry(request.sector / SECTORS_PER_BLOCK).or_default() += 1;
@@ -175,11 +169,7 @@ fn judge_part(
                 "no read before flush {number}: the {SLOTS} blocks of the cache hold all that is used",
                 "第 {number} 次刷写之前没有读：缓存的 {SLOTS} 块里有要用的一切"
             );
-            let seen = text!(
-                "{all} reads, of {} blocks",
-                "读了 {all} 次，涉及 {} 块",
-                reads.len()
-            );
+            let seen = text!("{all} reads, of {} blocks", "读了 {all} 次，涉及 {} 块", reads.len());
             Some(Finding::new(scene.cause(), expected, seen))
         }
         Due::Once => {
@@ -197,6 +187,8 @@ fn judge_part(
 
 #[cfg(test)]
 mod tests {
+    use lab::process::End;
+
     use super::*;
     use crate::request::Segment;
 

@@ -30,8 +30,8 @@ const ORDER: [&str; 9] = [
     "directory-not-read-to-its-end",
     "straddling-entry-missed",
     "entry-behind-the-end",
-    "name-compared-in-part",
     "wrong-entry",
+    "name-compared-in-part",
     "name-not-found",
     "missing-is-an-error",
 ];

@@ -134,6 +134,10 @@ fn setting(seed: u64, rng: &mut Rng) -> Result<Setting, String> {
     // Long files cost much, so there are few.
     let (edge, blocks) = match seed % 100 {
         17 => (1036, 1200),
+        50..=52 => {
+            let (image, state) = start::of_fixture(seed as usize % 100 - 50)?;
+            return Ok(Setting { image, state, taste, length });
+        }
         3 | 33 | 73 => (12, 80),
         _ => {
             let blocks = rng.choice([48, 96, 200]).unwrap_or(96);

@@ -14,6 +14,7 @@ mod entropy;
 mod faults;
 mod features;
 mod files;
+mod graded;
 mod lab;
 mod limits;
 mod own_kernel;
@@ -76,6 +77,7 @@ const TABLES: &[&[Case]] = &[
     own_kernel::CASES,
     files::CASES,
     shell::CASES,
+    graded::CASES,
     command_line::CASES,
 ];
 

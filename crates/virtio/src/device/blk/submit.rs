@@ -4,8 +4,9 @@ use alloc::{boxed::Box, sync::Arc};
 use core::cell::Cell;
 
 use block::{
-    Buffer, Completion, CompletionQueue, Error, IfFull, Operation, Rejected, Request, SECTOR_SIZE,
+    Completion, CompletionQueue, Error, IfFull, Operation, Rejected, Request, SECTOR_SIZE,
 };
+use dma::DmaMemory;
 
 use super::{
     super::super::{
@@ -229,16 +230,22 @@ impl Blk {
         room: usize,
     ) -> Result<(), Error> {
         let most = (room - 2).min(self.config.max_segments as usize);
-        let longest = self.config.max_segment_bytes as usize;
+        // The device counts what it writes, the response too, in 32 bits.
+        let longest = (self.config.max_segment_bytes as usize).min(u32::MAX as usize - 1);
         let mut bytes = 0u32;
         let linked = chain.link(|memory, segments| {
             segments.device_reads(&memory.header);
             if let Some(request) = &memory.submitted.request {
                 bytes = match &request.buffers[..] {
                     // The short way for the usual request, one buffer in one piece.
-                    [buffer] if FIRST && buffer.len() <= longest.min(u32::MAX as usize - 1) => {
+                    [buffer] if FIRST && buffer.len() <= longest => {
                         list(segments, buffer, row.device_writes);
                         buffer.len() as u32
+                    }
+                    // So many buffers of a row as one piece.
+                    buffers if FIRST && (1..=longest).contains(&buffers.extent().len) => {
+                        list(segments, buffers, row.device_writes);
+                        buffers.extent().len as u32
                     }
                     buffers => {
                         list_pieces(segments, buffers, row.device_writes, skip, longest, most)
@@ -315,12 +322,16 @@ impl Blk {
     }
 }
 
-/// Lists a whole buffer.
+/// Lists one piece of memory.
 #[inline(always)]
-fn list<'a>(segments: &mut Segments<'a>, buffer: &'a Buffer, device_writes: bool) {
+fn list<'a, D: DmaMemory + ?Sized>(
+    segments: &mut Segments<'a>,
+    memory: &'a D,
+    device_writes: bool,
+) {
     match device_writes {
-        true => segments.device_writes(buffer),
-        false => segments.device_reads(buffer),
+        true => segments.device_writes(memory),
+        false => segments.device_reads(memory),
     }
 }
 

@@ -91,6 +91,16 @@ fn content(random: &mut fastrand::Rng) -> Vec<u8> {
     iter::repeat_with(|| random.u8(..)).take(length).collect()
 }
 
+/// A directory between two files in the root: the tree, its place and its path.
+fn in_root(random: &mut fastrand::Rng) -> (Tree, usize, String) {
+    let mut tree = Tree::new();
+    let name = letters(6, random);
+    tree.file(0, &letters(5, random), content(random));
+    let directory = tree.directory(0, &name);
+    tree.file(0, &letters(7, random), content(random));
+    (tree, directory, format!("/{name}"))
+}
+
 /// One small directory, whose names are parts of each other.
 pub fn names(random: &mut fastrand::Rng) -> Setting {
     let base = letters(random.usize(11..16), random);
@@ -123,17 +133,15 @@ pub fn names(random: &mut fastrand::Rng) -> Setting {
         long[..253].to_owned(),
         letters(10, random),
     ];
-    let removed = [letters(6, random), letters(11, random)];
+    let removed = [6, 11].map(|length| format!("_{}", letters(length, random)));
     random.shuffle(&mut present);
 
-    let mut tree = Tree::new();
-    let directory = letters(5, random);
-    let parent = tree.directory(0, &directory);
+    let (mut tree, parent, directory) = in_root(random);
     let nodes: Vec<usize> =
         present.iter().map(|name| tree.file(parent, name, content(random))).collect();
     removed.iter().for_each(|name| tree.removed(parent, name, nodes[0]));
     let mut setting = Setting::new(tree);
-    let path = |name: &str| format!("/{directory}/{name}");
+    let path = |name: &str| format!("{directory}/{name}");
     for (name, node) in present.iter().zip(nodes) {
         setting.ask(path(name), Some(node), Why::Plain);
     }
@@ -158,11 +166,9 @@ pub fn many(random: &mut fastrand::Rng) -> Setting {
             }
         }
     };
-    let mut tree = Tree::new();
-    let directory = letters(7, random);
-    let parent = tree.directory(0, &directory);
+    let (tree, parent, directory) = in_root(random);
     let mut setting = Setting::new(tree);
-    let path = |name: &str| format!("/{directory}/{name}");
+    let path = |name: &str| format!("{directory}/{name}");
     for slot in 2..count + 2 {
         let name = fresh(random);
         let node = setting.tree.file(parent, &name, content(random));
@@ -183,7 +189,7 @@ pub fn many(random: &mut fastrand::Rng) -> Setting {
     }
     for _ in 0..2 {
         let name = fresh(random);
-        setting.tree.removed(parent, &name, 2);
+        setting.tree.removed(parent, &name, parent + 2);
         setting.ask(path(&name), None, Why::Removed);
     }
     random.shuffle(&mut setting.questions);

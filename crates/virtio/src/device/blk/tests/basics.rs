@@ -170,6 +170,33 @@ fn requests_are_split_where_the_device_demands_it() {
 }
 
 #[ktest]
+fn buffers_of_a_row_are_one_piece_unless_the_device_forbids_it() {
+    for (size_max, expected) in [(65_536u32, [1, 4]), (8192, [4, 4])] {
+        let features = all_disk_features() | BlkFeatures::BLK_SIZE_MAX.bits();
+        let disk = FakeDisk::new(Modern, features, 64);
+        disk.transport.set_config(8, &size_max.to_le_bytes());
+        let driver = disk.driver(&Options::default()).unwrap();
+        disk.connect(&driver);
+        let done = CompletionQueue::new(1);
+        let mut row = Buffer::alloc_row(4, 1).unwrap();
+        for pieces in expected {
+            disk.take_segments();
+            for operation in [Operation::Read, Operation::Write] {
+                driver.submit(Request::new(operation, 7, row), &done, IfFull::Wait).unwrap();
+                let answer = next(&done, &driver);
+                assert_eq!(answer.result, Ok(()));
+                row = answer.request.unwrap().buffers;
+                assert_eq!(contents(&row), disk.sectors(7, 32));
+            }
+            assert_eq!(disk.take_segments(), [pieces; 2]);
+            // In another order they are four pieces.
+            row.swap(1, 2);
+        }
+        assert_idle(&disk, &driver);
+    }
+}
+
+#[ktest]
 fn a_request_longer_than_the_queue_is_split() {
     for ring in [Features::empty(), Features::RING_INDIRECT_DESC] {
         let disk = FakeDisk::new(Modern, all_disk_features() | ring.bits(), 64);
