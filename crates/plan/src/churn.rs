@@ -271,7 +271,8 @@ mod tests {
     fn the_steps_depend_on_seed_and_thread() {
         let steps = |load: Load, thread| load.steps(thread).take(500).collect::<Vec<_>>();
         assert_eq!(steps(LOAD, 1), steps(LOAD, 1));
-        let actions = |load, thread| steps(load, thread).iter().map(|s| s.action).collect::<Vec<_>>();
+        let actions =
+            |load, thread| steps(load, thread).iter().map(|s| s.action).collect::<Vec<_>>();
         assert_ne!(actions(LOAD, 1), actions(LOAD, 2));
         assert_ne!(actions(LOAD, 1), actions(Load { seed: 6, ..LOAD }, 1));
         let bytes = |load: Load, thread, index| {

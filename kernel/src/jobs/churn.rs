@@ -82,16 +82,19 @@ impl Run for Churn {
         let results = task::run_in_tasks("churn", threads as usize, work)?;
         results.into_iter().collect::<Result<(), Failure>>()?;
         files.sync().map_err(failure::file("/"))?;
-        Ok(format!("{} steps in {threads} threads, all on the disk", u64::from(count) * u64::from(threads)))
+        Ok(format!(
+            "{} steps in {threads} threads, all on the disk",
+            u64::from(count) * u64::from(threads)
+        ))
     }
 }
 
 /// Makes the directories, and makes them durable.
 fn make_directories(load: &Load, files: &Files) -> Result<Vec<Inode>, Failure> {
     let make = |name: String| match files.root().mkdir(&name) {
-        Err(Error::Exists) => {
-            Err(Failure::Other(format!("/{name} is there already, from an earlier run; give another seed=")))
-        }
+        Err(Error::Exists) => Err(Failure::Other(format!(
+            "/{name} is there already, from an earlier run; give another seed="
+        ))),
         made => made.map_err(failure::file(&name)),
     };
     let made = load.directories().map(|name| make(name.to_string())).collect::<Result<_, _>>()?;

@@ -32,7 +32,9 @@ impl Account {
             if line == "begun" {
                 account.begun = true;
             } else {
-                account.enter(line).with_context(|| format!("\"churn: {line}\" is no line of it"))?;
+                account
+                    .enter(line)
+                    .with_context(|| format!("\"churn: {line}\" is no line of it"))?;
             }
         }
         Ok(account)
@@ -115,7 +117,9 @@ mod tests {
         let windows = |text: &str| Account::read(&LOAD, text).unwrap().windows(&LOAD);
         assert!(windows(&format!("churn: 0 synced {} 0", first[0] + 1)).is_err());
         assert!(windows(&format!("churn: 0 synced {} {}", first[0], other[0] + 1)).is_err());
-        for line in ["churn: 0 synced 1", "churn: 2 synced 0 0", "churn: 0 synced 0 0 0", "churn: x"] {
+        for line in
+            ["churn: 0 synced 1", "churn: 2 synced 0 0", "churn: 0 synced 0 0 0", "churn: x"]
+        {
             assert!(Account::read(&LOAD, line).is_err(), "{line}");
         }
     }

@@ -49,9 +49,8 @@ pub fn judge(
         };
         expected += 1;
         for (name, inode) in reading.names(number) {
-            let name = Name::parse(place, name).filter(|parsed| {
-                parsed.thread < load.threads && parsed.to_string() == name
-            });
+            let name = Name::parse(place, name)
+                .filter(|parsed| parsed.thread < load.threads && parsed.to_string() == name);
             let name = name.with_context(|| format!("nobody made the name {name:?}"))?;
             found.insert(name, inode);
         }
@@ -89,8 +88,11 @@ fn of_thread(
 ) -> Result<u64> {
     let mut inodes: BTreeMap<u32, Files> = BTreeMap::new();
     for (place, directory) in load.directories().enumerate() {
-        let names: BTreeMap<Name, u32> =
-            found.iter().filter(|(name, _)| name.directory == place).map(|(n, i)| (*n, *i)).collect();
+        let names: BTreeMap<Name, u32> = found
+            .iter()
+            .filter(|(name, _)| name.directory == place)
+            .map(|(n, i)| (*n, *i))
+            .collect();
         let same: Vec<&State> = states.iter().filter(|state| fits(state, place, &names)).collect();
         ensure!(!same.is_empty(), "/{directory} never had just these of its names: {names:?}");
         for (name, file) in same.iter().flat_map(|state| state.in_directory(place)) {
@@ -127,8 +129,11 @@ fn fits(state: &State, place: usize, names: &BTreeMap<Name, u32>) -> bool {
     if !expected.iter().map(|(name, _)| name).eq(names.keys()) {
         return false;
     }
-    let pairs: BTreeSet<(u32, u32)> =
-        expected.iter().zip(names.values()).map(|((_, file), inode)| (file.number, *inode)).collect();
+    let pairs: BTreeSet<(u32, u32)> = expected
+        .iter()
+        .zip(names.values())
+        .map(|((_, file), inode)| (file.number, *inode))
+        .collect();
     let files: Files = pairs.iter().map(|(file, _)| *file).collect();
     let inodes: BTreeSet<u32> = pairs.iter().map(|(_, inode)| *inode).collect();
     pairs.len() == files.len() && pairs.len() == inodes.len()
@@ -162,8 +167,11 @@ fn content(
         .find(|(place, byte)| !versions.iter().any(|version| version.get(*place) == Some(byte)));
     match odd {
         Some((place, byte)) => {
-            let had: BTreeSet<_> = versions.iter().filter_map(|version| version.get(place)).collect();
-            bail!("byte {place} of inode {inode}, of {length}, is {byte:#x}, and was one of {had:x?}")
+            let had: BTreeSet<_> =
+                versions.iter().filter_map(|version| version.get(place)).collect();
+            bail!(
+                "byte {place} of inode {inode}, of {length}, is {byte:#x}, and was one of {had:x?}"
+            )
         }
         None => Ok(length),
     }

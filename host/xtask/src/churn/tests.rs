@@ -101,7 +101,8 @@ fn one_byte_is_noticed() {
 #[test]
 fn without_directories_nothing_is_safe() {
     let image = start::fresh(64).unwrap();
-    let judged = |begun| judge::judge(&LOAD, begun, &[0..=9, 0..=9, 0..=9], &reader::read(&image), &image);
+    let judged =
+        |begun| judge::judge(&LOAD, begun, &[0..=9, 0..=9, 0..=9], &reader::read(&image), &image);
     assert!(judged(false).is_ok());
     assert!(judged(true).is_err());
 }
