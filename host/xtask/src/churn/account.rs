@@ -48,7 +48,7 @@ impl Account {
             return None;
         }
         for (safe, count) in self.safe.iter_mut().zip(&counts) {
-            *safe = count.max(safe).to_owned();
+            *safe = (*safe).max(*count);
         }
         *self.synced.get_mut(thread)? = Some(*counts.get(thread)?);
         self.lines += 1;
@@ -67,21 +67,22 @@ impl Account {
     ///
     /// The kernel says that a thread got beyond a step that it had to tell of, or tells of another step.
     pub fn windows(&self, load: &Load) -> Result<Vec<RangeInclusive<u32>>> {
-        let window = |(thread, (safe, synced)): (u32, (&u32, &Option<u32>))| {
-            let is_sync = |step: &Step| step.action.syncs();
-            let index = |step: Step| step.index;
-            let mut syncs = load.steps(thread).filter(is_sync).map(index);
-            if let Some(synced) = synced {
-                let found = syncs.by_ref().find(|index| index >= synced);
-                ensure!(found == Some(*synced), "step {synced} of thread {thread} is no sync");
-            }
-            let next = syncs.next().context("the plan has an end")?;
-            ensure!(
-                *safe <= next,
-                "thread {thread} has taken {safe} steps, and has said nothing of the sync of step {next}"
-            );
-            Ok(*safe..=next)
-        };
+        let window =
+            |(thread, (safe, synced)): (u32, (&u32, &Option<u32>))| -> Result<RangeInclusive<u32>> {
+                let is_sync = |step: &Step| step.action.syncs();
+                let index = |step: Step| step.index;
+                let mut syncs = load.steps(thread).filter(is_sync).map(index);
+                if let Some(synced) = synced {
+                    let found = syncs.by_ref().find(|index| index >= synced);
+                    ensure!(found == Some(*synced), "step {synced} of thread {thread} is no sync");
+                }
+                let next = syncs.next().context("the plan has an end")?;
+                ensure!(
+                    *safe <= next,
+                    "thread {thread} has taken {safe} steps, and has said nothing of the sync of step {next}"
+                );
+                Ok(*safe..=next)
+            };
         (0..).zip(self.safe.iter().zip(&self.synced)).map(window).collect()
     }
 }

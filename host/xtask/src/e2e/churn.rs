@@ -18,8 +18,8 @@ pub const CASES: &[Case] = &[
 const LOAD: Load = Load { seed: 8, threads: 8, keep: 60, sync_every: 100, one_dir: true };
 /// The steps of each thread.
 const COUNT: u32 = 2800;
-/// The blocks of the file system: 64 MiB.
-const BLOCKS: u32 = 16 << 10;
+/// The blocks of the file system: 32 MiB.
+const BLOCKS: u32 = 8 << 10;
 /// Files that each thread makes, renames and removes at least.
 const FILES: usize = 500;
 

@@ -7,7 +7,7 @@
 
 use std::{fs, thread, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
 use hostile::{
     device::{Device, cache::Cache, config::Config},
@@ -151,7 +151,7 @@ impl Setting {
         let (diary, left, _) = session.close();
         process::append(&place.log, &format!("\n{diary:#?}\n"))?;
         let complaint = diary.complaints.first();
-        anyhow::ensure!(complaint.is_none(), "the driver broke the rules: {complaint:?}");
+        ensure!(complaint.is_none(), "the driver broke the rules: {complaint:?}");
         Ok((printed?, left, diary.undone))
     }
 
