@@ -3,7 +3,8 @@
 //! Both are pure functions: the operations of (seed, count, span, max), a sector's contents of (seed,
 //! operation, sector). So the kernel can check what it reads against what the plan says was written, and a
 //! program on the host can replay the plan and check the whole disk afterwards. For that reason there is
-//! nothing in here but `core` and `fastrand`, whose version is pinned: another version may draw other numbers.
+//! nothing in here but `core`, `alloc` and `fastrand`, whose version is pinned: another version may draw other
+//! numbers.
 //!
 //! Operations count in the order of their indices. Of several writes to a sector the last one wins, in
 //! whatever order they complete; who has several in flight must not have two that
@@ -11,12 +12,15 @@
 //!
 //! [`slices`] has the like for `job=slices`: what it writes to the disk about DMA memory. [`lookups`] is what
 //! `job=lookup` and the host tell each other about names, [`uses`] what `job=cached` does with a block cache,
-//! and [`changes`] what `job=commits` does with files.
+//! [`changes`] what `job=commits` does with files, and [`churn`] what the threads of `job=churn` do to them.
 
 #![no_std]
 #![forbid(unsafe_code)]
 
+extern crate alloc;
+
 pub mod changes;
+pub mod churn;
 pub mod lookups;
 pub mod slices;
 pub mod uses;

@@ -122,7 +122,6 @@ impl Disk {
     }
 
     /// Acknowledges the flush with this number, counted from the start of the record, without doing it.
-    #[cfg(test)]
     pub fn drop_flush(&self, number: u64) {
         self.inner().dropped = Some(number);
     }

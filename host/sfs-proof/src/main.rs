@@ -3,24 +3,16 @@
 //! Every case depends on its seed alone. The first that does not go as it must ends the program with status 1, after
 //! words on what happened and how to repeat it; the last line is one of counts.
 
-mod aftermath;
-mod counts;
 mod cuts;
-mod disk;
 mod errors;
 mod fixtures;
-mod judge;
-mod model;
 mod model_run;
 mod mutate;
 mod pairs;
 mod read;
 #[cfg(test)]
 mod reader_tests;
-mod run;
-mod session;
 mod shrink;
-mod start;
 mod threads;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -28,7 +20,7 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use peak_alloc::PeakAlloc;
-use sfs_reader::reader;
+use sfs_proof::{aftermath, counts, disk, judge, model, reader, run, session, start};
 
 use crate::counts::{Counts, Violation};
 

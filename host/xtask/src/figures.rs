@@ -88,6 +88,9 @@ fn lines(ktest: &Value, hostile: &Value, soak: &Value) -> Result<Vec<Line>> {
         ("... of so many flushed writes", count("power_cuts", "writes_flushed")?, "make soak"),
         ("sectors with what was never written", count("power_cuts", "foreign")?, "make soak"),
         ("... of so many sectors checked", count("power_cuts", "sectors_checked")?, "make soak"),
+        ("power cuts while files are worked with", count("file_cuts", "cuts")?, "make soak"),
+        ("... after which anything was not as it must be", count("file_cuts", "bad")?, "make soak"),
+        ("... of so many steps synced", count("file_cuts", "steps_synced")?, "make soak"),
         ("requests to failing disks", count("failing", "requests")?, "make soak"),
         ("... of which failed, as they should", count("failing", "errors")?, "make soak"),
     ])

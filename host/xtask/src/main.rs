@@ -6,6 +6,7 @@
 
 mod bench;
 mod book;
+mod churn;
 mod counts;
 mod course;
 mod e2e;
@@ -48,7 +49,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Task {
     /// Run every suite: lint, host, ktest, selftest, counts, road, trace, e2e, hostile,
-    /// course, power-cuts, failing, files-proof.
+    /// course, power-cuts, file-cuts, failing, files-proof.
     Test,
     /// Check formatting, clippy's and rustdoc's warnings, the absence of `unsafe` in the kernel, and the books.
     Lint,
@@ -103,9 +104,11 @@ enum Task {
     Course,
     /// Cut the power of a few machines while the kernel writes, and look at their disks.
     PowerCuts,
+    /// The same while four threads work with files.
+    FileCuts,
     /// Boot the kernel with disks that fail, are slow, change their size or stand still.
     Failing,
-    /// Run the long versions of the last two, and keep the figures.
+    /// Run the long versions of the last three, and keep the figures.
     Soak(soak::Extent),
     /// Try to break the file system on the host.
     FilesProof {
@@ -147,6 +150,8 @@ fn run(cli: &Cli) -> Result<bool> {
     let course: Run = &|suite| course::run(&workspace, suite);
     let power_cuts: Run =
         &|suite| soak::power_cuts(&workspace, suite, soak::SHORT).map(|_totals| ());
+    let file_cuts: Run =
+        &|suite| soak::file_power_cuts(&workspace, suite, soak::SHORT).map(|_totals| ());
     let failing: Run =
         &|suite| soak::failing_disks(&workspace, suite, soak::SHORT).map(|_figures| ());
     let files_proof: Run = &|suite| files_proof::run(&workspace, suite, files_proof::Extent::Part);
@@ -167,6 +172,7 @@ fn run(cli: &Cli) -> Result<bool> {
             ("hostile", hostile),
             ("course", course),
             ("power-cuts", power_cuts),
+            ("file-cuts", file_cuts),
             ("failing", failing),
             ("files-proof", files_proof),
         ]),
@@ -189,6 +195,7 @@ fn run(cli: &Cli) -> Result<bool> {
             Report::of(&[("trace", &|suite| trace::run(&workspace, suite, job, language))])
         }
         Task::PowerCuts => Report::of(&[("power-cuts", power_cuts)]),
+        Task::FileCuts => Report::of(&[("file-cuts", file_cuts)]),
         Task::Failing => Report::of(&[("failing", failing)]),
         Task::FilesProof { part: true } => Report::of(&[("files-proof", files_proof)]),
         Task::FilesProof { part: false } => Report::of(&[("files-proof", &|suite| {

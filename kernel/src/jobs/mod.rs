@@ -7,6 +7,7 @@
 mod bench;
 mod cached;
 mod cat;
+mod churn;
 mod commits;
 mod copy;
 mod demo;
@@ -108,6 +109,7 @@ const KINDS: &[Kind] = &[
     Kind::of::<cat::Cat>(),
     Kind::of::<stat::Stat>(),
     Kind::of::<tree::Tree>(),
+    Kind::of::<churn::Churn>(),
     Kind::of::<shell::Shell>(),
 ];
 

@@ -41,6 +41,7 @@ fn every_job_is_found_by_its_name() {
         ("job=shell disk=sfs", "shell"),
         ("job=fsbench mode=randread path=/large threads=8 bs=512 count=9 rounds=2", "fsbench"),
         ("job=fsbench mode=readdir path=/names icount=on disk=sfs", "fsbench"),
+        ("job=churn seed=1 threads=4 count=4294967295 keep=3 sync_every=9 one_dir=on", "churn"),
     ] {
         let job = Job::parse(line.as_bytes()).map_err(|mistake| mistake.text);
         assert_eq!(job.map(|job| job.name), Ok(name), "{line}");
@@ -62,6 +63,9 @@ fn mistakes_say_what_is_possible() {
     assert!(mistake("job=fsbench mode=create").contains("path=PATH"));
     assert!(mistake("job=fsbench mode=create path=/ threads=0").contains("threads"));
     assert!(mistake("job=shell path=/").contains("path"));
+    assert!(mistake("job=churn seed=1 count=1").contains("threads=T"));
+    assert!(mistake("job=churn seed=1 threads=65 count=1").contains("threads"));
+    assert!(mistake("job=churn seed=1 threads=1 count=1 keep=0").contains("keep"));
     assert!(mistake("job=read sector=1 count=0").contains("count"));
     assert!(mistake("job=write sector=1").contains("text"));
     assert!(mistake("job=write sector=1 text=a hex=00").contains("hex"));

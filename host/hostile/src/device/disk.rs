@@ -1,9 +1,11 @@
-//! The disk behind the device: sectors in memory, and the honest answer to a request.
+//! The disk behind the device: sectors in memory, perhaps with a cache that is lost with the power, and the honest
+//! answer to a request.
 
 use lab::image::{GREETING, SECTOR, put_sector};
 use virtio_bindings::virtio_blk::{VIRTIO_BLK_S_IOERR, VIRTIO_BLK_S_OK, VIRTIO_BLK_S_UNSUPP};
 
 use super::{
+    cache::Cache,
     config::SERIAL_BYTES,
     request::{Kind, Request},
 };
@@ -33,6 +35,8 @@ pub struct Answer {
 pub struct Disk {
     bytes: Vec<u8>,
     serial: [u8; SERIAL_BYTES],
+    /// What is not durable yet, for a disk that loses it with the power.
+    cache: Option<Cache>,
 }
 
 impl Disk {
@@ -46,7 +50,20 @@ impl Disk {
 
     /// A disk with these contents.
     pub fn with(bytes: Vec<u8>, serial: [u8; SERIAL_BYTES]) -> Self {
-        Self { bytes, serial }
+        Self { bytes, serial, cache: None }
+    }
+
+    /// A disk with these contents that keeps what is written in a cache, until a flush.
+    pub fn volatile(bytes: Vec<u8>, serial: [u8; SERIAL_BYTES], cache: Cache) -> Self {
+        Self { cache: Some(cache), ..Self::with(bytes, serial) }
+    }
+
+    /// Takes the power away. Returns what is on the disk then, and the number of sectors whose last write is lost.
+    pub fn cut(&self) -> (Vec<u8>, u64) {
+        match &self.cache {
+            Some(cache) => cache.cut(&self.bytes),
+            None => (self.bytes.clone(), 0),
+        }
     }
 
     /// Everything on it.
@@ -66,14 +83,16 @@ impl Disk {
                 Some(sectors) => (OK, sectors.to_vec()),
                 None => (IO_ERROR, Vec::new()),
             },
-            Kind::Write => match self.range(request.sector, request.data.len()) {
-                Some(sectors) => {
-                    sectors.copy_from_slice(&request.data);
-                    (OK, Vec::new())
-                }
+            Kind::Write => match self.write(request) {
+                Some(()) => (OK, Vec::new()),
                 None => (IO_ERROR, Vec::new()),
             },
-            Kind::Flush => (OK, Vec::new()),
+            Kind::Flush => {
+                if let Some(cache) = &mut self.cache {
+                    cache.flush();
+                }
+                (OK, Vec::new())
+            }
             Kind::GetId => {
                 let length = request.capacity().min(SERIAL_BYTES);
                 (OK, self.serial[..length].to_vec())
@@ -83,6 +102,19 @@ impl Disk {
         // All of the data room counts as written once the status behind it has been.
         let written = request.room();
         Answer { id: request.head.into(), data, status: Some(status), written }
+    }
+
+    fn write(&mut self, request: &Request) -> Option<()> {
+        let mut cache = self.cache.take();
+        let sectors = self.range(request.sector, request.data.len());
+        if let (Some(cache), Some(sectors)) = (&mut cache, &sectors) {
+            for (sector, old) in (request.sector..).zip(sectors.as_chunks().0) {
+                cache.write(sector, old);
+            }
+        }
+        let written = sectors.map(|sectors| sectors.copy_from_slice(&request.data));
+        self.cache = cache;
+        written
     }
 
     fn range(&mut self, sector: u64, length: usize) -> Option<&mut [u8]> {

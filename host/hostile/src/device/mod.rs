@@ -1,5 +1,6 @@
 //! The device: takes requests from the queue, and answers them honestly or otherwise.
 
+pub mod cache;
 pub mod config;
 pub mod disk;
 mod lies;
@@ -27,6 +28,7 @@ use vm_memory::{
 
 pub use self::plan::{Schedule, Told};
 use self::{
+    cache::Cache,
     config::Config,
     disk::{Answer, Disk},
     plan::Plan,
@@ -65,6 +67,8 @@ pub struct Diary {
     pub in_flight: u64,
     /// The features that the driver acknowledged, as far as QEMU passes them on.
     pub acknowledged: u64,
+    /// The sectors that have lost their last write, if the disk has a cache.
+    pub undone: u64,
     /// Acts of the driver that no correct driver does, in words; the first hundred.
     pub complaints: Vec<String>,
 }
@@ -127,7 +131,9 @@ impl Served for Device {
                 self.complain("a thread of the device panicked");
             }
         }
-        (self.diary.clone(), self.disk.bytes().to_vec())
+        let (bytes, undone) = self.disk.cut();
+        self.diary.undone = undone;
+        (self.diary.clone(), bytes)
     }
 
     fn work(&mut self, vring: &VringRwLock) {
@@ -167,6 +173,18 @@ impl Device {
     ) -> Self {
         let disk = Disk::with(bytes, config.serial);
         Self::make(Plan::Script(script), config, disk, memory, wire)
+    }
+
+    /// An honest device with these contents and a cache, which is lost with the power at the end of the session.
+    pub fn volatile(
+        cache: Cache,
+        config: Config,
+        bytes: Vec<u8>,
+        memory: GuestMemoryAtomic<GuestMemoryMmap>,
+        wire: Wire,
+    ) -> Self {
+        let disk = Disk::volatile(bytes, config.serial, cache);
+        Self::make(Plan::Script(BTreeMap::new()), config, disk, memory, wire)
     }
 
     fn make(

@@ -38,7 +38,7 @@ fn refuse(lab: &Lab, command_lines: &[(&str, &[&str])]) -> Result<()> {
 fn unknown_job(lab: &Lab) -> Result<()> {
     let jobs = &[
         "demo", "info", "read", "write", "verify", "flush", "ledger", "slices", "lookup", "cached",
-        "commits", "bench", "random", "fs", "ls", "cat", "stat", "tree", "shell",
+        "commits", "bench", "random", "fs", "ls", "cat", "stat", "tree", "churn", "shell",
     ];
     refuse(lab, &[("job=nonsense", jobs), ("job=", jobs), ("job=Demo", jobs)])
 }

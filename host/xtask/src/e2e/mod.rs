@@ -5,6 +5,7 @@
 //! modern device.
 
 mod bounce;
+mod churn;
 mod command_line;
 mod demo;
 mod devices;
@@ -60,6 +61,7 @@ impl Case {
 /// The longest case comes first, so that the others run beside it and not after it.
 const TABLES: &[&[Case]] = &[
     verify::CASES,
+    churn::CASES,
     smp::CASES,
     demo::CASES,
     disks::CASES,

@@ -1,25 +1,20 @@
 //! Power cuts: QEMU is killed at a random moment while the kernel writes and flushes, and then
-//! everything that was flushed must be in the disk image.
-//!
-//! The image is a qcow2 file. QEMU keeps the table that says where in the file a sector lies in its
-//! own memory until a flush, so a kill loses what was written since, as a power cut does on a disk
-//! with a volatile cache. (A raw file would survive: the host has it.)
+//! everything that was flushed must be in the disk image, which is a qcow2 file.
 
-use std::{fs, thread, time::Duration};
+use std::{thread, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
 use lab::{
     image::SECTOR,
     place::Place,
-    process::End,
-    qemu::{Access, EIO, Fault, Guest, Machine, Stack, Transport, Vm},
+    qemu::{Guest, Machine, Transport, Vm},
     replay::{Findings, Shadow},
 };
 use plan::{Kind, Plan};
 
-/// The most seconds that a boot and the wait for the cut may take.
-const LIMIT_SECONDS: u64 = 120;
+use super::{LIMIT_SECONDS, qcow2};
+
 /// As many operations as the kernel can count: the cut comes long before.
 const ENDLESS: u32 = u32::MAX;
 
@@ -164,17 +159,9 @@ fn run(place: &Place, setting: &Setting, disk: Disk) -> Result<Cut> {
         )?
         .expect_success()?;
 
-    let stack = Stack::file(&place.file("disk")).under("driver=qcow2");
-    let options = match disk {
-        Disk::Honest => stack.device(""),
-        Disk::IgnoresFlushes => stack
-            .under(&format!("driver=blkdebug{}", Fault::every(Access::Flush, EIO).rule(0)))
-            .under("driver=raw")
-            .device(",werror=ignore"),
-    };
     let command_line = setting.command_line();
     let mut vm = Vm::boot(
-        &Machine::new(setting.transport).options(options),
+        &Machine::new(setting.transport).options(qcow2::device(place, disk)),
         &Guest::new(&place.kernel, &command_line),
         place.limit(LIMIT_SECONDS),
         &place.log,
@@ -184,17 +171,7 @@ fn run(place: &Place, setting: &Setting, disk: Disk) -> Result<Cut> {
     vm.wait_until("enough was flushed", |text| ledger(text).count() >= setting.flushes)?;
     thread::sleep(Duration::from_micros(setting.delay));
     let printed = vm.cut_power()?;
-
-    // After a power cut some clusters may be in use by nobody (status 3). That is waste, not damage.
-    let check = place.run("qemu-img", &["check", "-q", "-f", "qcow2", "disk"])?;
-    if check.end != End::Exited(3) {
-        check.expect_success().context("the image is damaged")?;
-    }
-    place
-        .run("qemu-img", &["convert", "-f", "qcow2", "-O", "raw", "disk", "raw"])?
-        .expect_success()?;
-    let image = fs::read(place.file("raw")).context("cannot read the image")?;
-
+    let image = qcow2::content(place)?;
     let (shadow, flushed) = setting.shadow(ledger(&printed).last())?;
     let findings = shadow.look(&vec![0; usize::try_from(bytes)?], &image)?;
     Ok(Cut { findings, flushed })

@@ -1,10 +1,19 @@
 //! Long runs against disks that fail: power cuts, and errors of all sorts.
 //!
+//! ```text
+//!   cuts       power cuts while sectors are written
+//!   file_cuts  power cuts while four threads work with files
+//!   qcow2      the disk of both, whose cache is lost when QEMU is killed
+//!   failing    disks that return errors, are slow, change their size
+//! ```
+//!
 //! `xtask test` runs a short version of each suite with a fixed seed; `xtask soak` runs the long
 //! ones with a seed from the clock, unless it is given one, and keeps its figures as JSON.
 
 mod cuts;
 mod failing;
+mod file_cuts;
+mod qcow2;
 mod report;
 
 use std::{
@@ -23,6 +32,7 @@ use lab::{
 use self::{
     cuts::Disk,
     failing::{CASES, Figures, Trial},
+    file_cuts::Medium,
 };
 use crate::report::{Report, Suite};
 
@@ -32,6 +42,9 @@ pub struct Extent {
     /// The number of power cuts.
     #[arg(long, default_value_t = 200)]
     pub cuts: u32,
+    /// The number of power cuts while files are worked with; a quarter of them are on qcow2.
+    #[arg(long, default_value_t = 200)]
+    pub file_cuts: u32,
     /// The number of requests of the largest case of the failing disks.
     #[arg(long, default_value_t = 500_000, value_parser = clap::value_parser!(u32).range(2_000..=10_000_000))]
     pub requests: u32,
@@ -41,12 +54,15 @@ pub struct Extent {
 }
 
 /// The extent of the suites in `xtask test`.
-pub const SHORT: Extent = Extent { cuts: 20, requests: 20_000, seed: Some(1) };
+pub const SHORT: Extent = Extent { cuts: 20, file_cuts: 16, requests: 20_000, seed: Some(1) };
+
+/// The most seconds that a boot and the wait for the cut may take.
+const LIMIT_SECONDS: u64 = 120;
 
 /// The most cuts that a disk that ignores flushes gets until it is caught.
 const CHANCES: u64 = 8;
 
-/// A soak: both suites, and the report.
+/// A soak: all suites, and the report.
 pub fn run(workspace: &Workspace, extent: Extent) -> Result<bool> {
     let seed = match extent.seed {
         Some(seed) => seed,
@@ -58,16 +74,22 @@ pub fn run(workspace: &Workspace, extent: Extent) -> Result<bool> {
     };
     let extent = Extent { seed: Some(seed), ..extent };
     println!(
-        "the same again: cargo run -q -p xtask -- soak --cuts {} --requests {} --seed {seed}",
-        extent.cuts, extent.requests
+        "the same again: cargo run -q -p xtask -- soak --cuts {} --file-cuts {} --requests {} --seed {seed}",
+        extent.cuts, extent.file_cuts, extent.requests
     );
     let begin = Instant::now();
     let cuts = Mutex::new(cuts::Totals::default());
+    let file_cuts = Mutex::new(file_cuts::Totals::default());
     let failing = Mutex::new(Figures::default());
     let suites = Report::of(&[
         ("power-cuts", &|suite| {
             let totals = power_cuts(workspace, suite, extent)?;
             *cuts.lock().unwrap_or_else(PoisonError::into_inner) = totals;
+            Ok(())
+        }),
+        ("file-cuts", &|suite| {
+            let totals = file_power_cuts(workspace, suite, extent)?;
+            *file_cuts.lock().unwrap_or_else(PoisonError::into_inner) = totals;
             Ok(())
         }),
         ("failing", &|suite| {
@@ -77,10 +99,11 @@ pub fn run(workspace: &Workspace, extent: Extent) -> Result<bool> {
         }),
     ]);
     let cuts = *cuts.lock().unwrap_or_else(PoisonError::into_inner);
+    let file_cuts = *file_cuts.lock().unwrap_or_else(PoisonError::into_inner);
     let failing = *failing.lock().unwrap_or_else(PoisonError::into_inner);
     report::write(
         workspace,
-        &report::Soak { seed, passed: suites.passed(), begin, cuts, failing },
+        &report::Soak { seed, passed: suites.passed(), begin, cuts, file_cuts, failing },
     )?;
     suites.print();
     Ok(suites.passed())
@@ -119,6 +142,47 @@ pub fn power_cuts(
         let cut = cuts::cut(place, *seed, Disk::Honest)?;
         totals.lock().unwrap_or_else(PoisonError::into_inner).add(&cut);
         Ok(cut.findings.expect_good()?)
+    });
+    let totals = totals.into_inner().unwrap_or_else(PoisonError::into_inner);
+    println!("{totals}");
+    Ok(totals)
+}
+
+/// Cuts the power again and again while files are worked with: nothing that was synced may be lost, and the file system
+/// must be in order but for what a cut may leave. And it proves that losses would be noticed, on both sorts of disk.
+pub fn file_power_cuts(
+    workspace: &Workspace,
+    suite: &mut Suite,
+    extent: Extent,
+) -> Result<file_cuts::Totals> {
+    let first = extent.seed.unwrap_or_default();
+    let Some(kernel) = suite.build_kernel(workspace, Profile::Dev)? else {
+        return Ok(file_cuts::Totals::default());
+    };
+    for (name, medium) in [
+        ("a-cache-that-ignores-flushes-is-caught", Medium::Cached),
+        ("a-qcow2-that-ignores-flushes-is-caught", Medium::Qcow2),
+    ] {
+        let log = workspace.log("file-cuts", name);
+        suite.check(name, Some(&log), || {
+            for seed in seeds(first, CHANCES) {
+                let place = Place::new(workspace, &kernel, &log)?;
+                let cut = file_cuts::cut(&place, seed, medium, Disk::IgnoresFlushes)?;
+                if cut.verdict.is_err() {
+                    return Ok(());
+                }
+            }
+            bail!("nothing was missing after {CHANCES} power cuts")
+        });
+    }
+
+    let totals = Mutex::new(file_cuts::Totals::default());
+    let seeds: Vec<u64> = seeds(first, extent.file_cuts.into()).collect();
+    in_parallel(workspace, suite, "file-cuts", &kernel, &seeds, |place, seed| {
+        let medium = if seed.wrapping_sub(first) % 4 == 3 { Medium::Qcow2 } else { Medium::Cached };
+        let cut = file_cuts::cut(place, *seed, medium, Disk::Honest)?;
+        totals.lock().unwrap_or_else(PoisonError::into_inner).add(&cut);
+        cut.verdict.map(|_findings| ())
     });
     let totals = totals.into_inner().unwrap_or_else(PoisonError::into_inner);
     println!("{totals}");

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use lab::{process, qemu::QEMU, workspace::Workspace};
 use serde_json::{Value, json};
 
-use super::{cuts::Totals, failing::Figures};
+use super::{cuts::Totals, failing::Figures, file_cuts};
 
 /// A soak that has ended.
 pub struct Soak {
@@ -18,13 +18,15 @@ pub struct Soak {
     pub begin: Instant,
     /// The findings of the power cuts.
     pub cuts: Totals,
+    /// The findings of the power cuts while files were worked with.
+    pub file_cuts: file_cuts::Totals,
     /// The counts of the failing disks.
     pub failing: Figures,
 }
 
 /// Writes the report, and says where it is.
 pub fn write(workspace: &Workspace, soak: &Soak) -> Result<()> {
-    let Soak { seed, passed, begin, cuts, failing } = soak;
+    let Soak { seed, passed, begin, cuts, file_cuts, failing } = soak;
     let report = json!({
         "passed": passed,
         "seed": seed,
@@ -38,6 +40,14 @@ pub fn write(workspace: &Workspace, soak: &Soak) -> Result<()> {
             "sectors_checked": cuts.sectors,
             "writes_flushed": cuts.flushed,
             "sectors_with_unflushed_writes_undone": cuts.undone,
+        },
+        "file_cuts": {
+            "cuts": file_cuts.cuts,
+            "bad": file_cuts.bad,
+            "steps_synced": file_cuts.safe,
+            "names_checked": file_cuts.names,
+            "bytes_checked": file_cuts.bytes,
+            "sectors_with_unflushed_writes_undone": file_cuts.undone,
         },
         "failing": {
             "requests": failing.requests,
@@ -67,6 +77,17 @@ impl fmt::Display for Totals {
             "{} power cuts, {} sectors checked: of {} flushed writes {} sectors were lost, {} sectors \
              held what was never written; in {} an unflushed write was undone",
             self.cuts, self.sectors, self.flushed, self.lost, self.foreign, self.undone
+        )
+    }
+}
+
+impl fmt::Display for file_cuts::Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} power cuts while files were worked with, {} after which something was not as it must be: {} steps were \
+             synced, {} names and {} bytes of files checked; {} sectors had lost an unflushed write",
+            self.cuts, self.bad, self.safe, self.names, self.bytes, self.undone
         )
     }
 }
