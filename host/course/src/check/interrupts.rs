@@ -33,7 +33,7 @@ const SECTORS: u64 = 2048;
 /// The requests of a task.
 const COUNT: usize = 20;
 /// The requests of a task where a race must be lost for once.
-const RACES: usize = 1000;
+const RACES: usize = 300;
 /// The tasks that sleep at the same time, where the disk waits for all of them.
 const PAIR: usize = 2;
 /// The tasks where it does not.
