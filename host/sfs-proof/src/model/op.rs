@@ -61,23 +61,39 @@ impl fmt::Display for Path {
 /// An operation on a file system.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Op {
+    /// Makes a file.
     Create(Path),
+    /// Makes a directory.
     Mkdir(Path),
+    /// Takes the name of something else than a directory away.
     Unlink(Path),
+    /// Removes an empty directory.
     Rmdir(Path),
+    /// Gives what the first path names the second one instead.
     Rename(Path, Path),
+    /// Gives what the first path names the second one as well.
     Link(Path, Path),
+    /// Makes a symlink with this target.
     Symlink(Path, String),
+    /// Makes a file as long as this.
     Truncate(Path, u64),
     /// So many bytes from this offset on; the last number says which bytes.
     Write(Path, u64, usize, u32),
+    /// Reads so many bytes from this offset on.
     Read(Path, u64, usize),
+    /// Reads the target of a symlink.
     ReadLink(Path),
+    /// Lists a directory.
     List(Path),
+    /// Asks for what is known of an inode.
     Stat(Path),
+    /// Makes durable what was done to an inode.
     Fsync(Path),
+    /// Makes everything durable.
     Sync,
+    /// Keeps a handle in a slot.
     Open(usize, Path),
+    /// Lets the handle of a slot go.
     Close(usize),
     /// Syncs, and mounts anew; the slots are closed.
     Remount,
