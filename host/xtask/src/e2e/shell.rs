@@ -218,6 +218,12 @@ fn edits(lab: &Lab) -> Result<()> {
     shell.type_in("rm -r /\x15echo third\r")?;
     shell.wait_for_line("third")?;
     // Bytes that are no text, and sequences that are none.
+    // A word behind a blank of three bytes; a line that is too long.
+    shell.type_in("echo fifth \u{3000}\u{597d}\x17\x17sixth\r")?;
+    shell.wait_for_line("sixth")?;
+    shell.type_in(&format!("rm -r /temp {}\r", "x".repeat(17 << 10)))?;
+    shell.wait_for_line("a line has at most 16384 bytes; nothing is done")?;
+    shell.expect("ls /temp", &["empty", "emptydir/", "note.txt"])?;
     shell.vm.type_in(b"echo \xff\xc3\x1b[R\x1b[;;;999999999999R\x1b]x\r")?;
     shell.expect("echo fourth", &["fourth"])?;
     shell.type_in("\x04")?;
@@ -244,9 +250,16 @@ fn mistakes(lab: &Lab) -> Result<()> {
         ("cp readme.txt readme.txt", &["one file"]),
         ("mv temp temp/emptydir", &["into itself"]),
         ("ln temp other", &["temp", "directory"]),
+        ("rm -r .", &[".: . and .. are not removed"]),
+        ("rm -r temp/..", &["temp/..: . and .. are not removed"]),
     ] {
         shell.expect_words(line, words)?;
     }
+    shell.expect("ls", &["link@", "readme.txt", "rust/", "temp/"])?;
+    // What a file is shown for is not added for ever.
+    shell.expect("echo twice > f", &[])?;
+    shell.expect("cat f f >> f", &[])?;
+    shell.expect("cat f", &["twice"; 4])?;
     shell.power_off()?;
 
     let mut shell = Shell::start(lab, Disk::file(&path).read_only())?;
