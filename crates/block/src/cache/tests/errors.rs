@@ -144,7 +144,8 @@ fn after_a_failed_flush_everything_since_the_last_one_is_written_again() {
 
 #[ktest]
 fn a_failed_flush_is_not_forgotten_for_blocks_that_have_given_way() {
-    let (disk, cache) = rig(64, SMALL);
+    let few = CacheOptions { blocks: 8, dirty_blocks: 4 };
+    let (disk, cache) = rig(64, few);
     (0..60).for_each(|block| fill(&cache, block, 7).unwrap());
     disk.break_sectors(Operation::Flush, EVERYTHING);
     assert_eq!(cache.flush(), Err(Error::Io));
@@ -153,7 +154,7 @@ fn a_failed_flush_is_not_forgotten_for_blocks_that_have_given_way() {
     (0..3).for_each(|_| assert_eq!(cache.flush(), Err(Error::Io)));
 
     // Blocks that were safe before they gave way are not lost.
-    let (disk, cache) = rig(64, SMALL);
+    let (disk, cache) = rig(64, few);
     (0..60).for_each(|block| fill(&cache, block, 7).unwrap());
     cache.flush().unwrap();
     (0..60).for_each(|block| assert_eq!(read(&cache, block).unwrap(), [7; BLOCK_SIZE]));
