@@ -21,6 +21,7 @@ use std::{
     fs::File,
     io::{Read as _, Seek as _, SeekFrom},
     path::Path,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -128,7 +129,7 @@ const MOST_TRACED: u64 = 4 << 20;
 const STATES: &str = "runstate_set";
 const SHUTDOWN: &str = "(shutdown)";
 
-/// The surroundings of all checks of one kernel.
+/// The surroundings of all checks of one exercise with one kernel.
 pub struct Stand<'a> {
     /// The repository of the grader.
     pub workspace: &'a Workspace,
@@ -142,6 +143,8 @@ pub struct Stand<'a> {
     pub sandbox: &'a Sandbox,
     /// The folder for logs.
     pub logs: &'a Path,
+    /// A check of this exercise has hung. The others are not waited for as long: most of them will hang too.
+    pub hung: AtomicBool,
 }
 
 /// The end of a check that was carried out.
@@ -187,14 +190,21 @@ impl Stand<'_> {
         let log = place.file(QEMU_LOG);
         qemu.args(["-trace", STATES, "-D"]).arg(&log);
         let qemu = self.sandbox.wrap(qemu, &[self.kernel], &[place.folder()]);
-        let finished = lab::process::run(qemu, self.pace.boot_limit(), &place.log)?;
+        let limit = match self.hung.load(Relaxed) {
+            true => self.pace.second_boot_limit(),
+            false => self.pace.boot_limit(),
+        };
+        let finished = lab::process::run(qemu, limit, &place.log)?;
         match finished.end {
             End::Exited(status) => {
                 // An exit status would prove nothing: the kernel chooses it.
                 let in_order = end_of(&log).contains(SHUTDOWN);
                 ensure!(in_order, "QEMU was ended from outside ({status})");
             }
-            End::TimedOut(_) => self.pace.ensure_kept()?,
+            End::TimedOut(_) => {
+                self.pace.ensure_kept(limit)?;
+                self.hung.store(true, Relaxed);
+            }
             End::TooMuchOutput => {}
         }
         Ok(finished)

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{Mutex, atomic::AtomicBool},
     thread,
 };
 
@@ -269,7 +269,7 @@ impl Grader<'_> {
                 break;
             }
             // The limit is longer when the host has become slower.
-            if self.pace.ensure_kept().is_ok() {
+            if self.pace.ensure_kept(self.pace.boot_limit()).is_ok() {
                 let seconds = limit.as_secs();
                 return Ok(Err(format!("error: the compiler had not ended after {seconds} s")));
             }
@@ -313,6 +313,7 @@ impl Grader<'_> {
             pace: self.pace,
             sandbox: self.sandbox,
             logs: &logs,
+            hung: AtomicBool::new(false),
         };
         let next = Mutex::new(exercise.checks.iter().enumerate());
         let results = Mutex::new(BTreeMap::new());

@@ -12,7 +12,6 @@ pub struct Fixture {
     pub name: &'static str,
     packed: &'static [u8],
     /// One line for each file, directory and symlink: path, type, size and hash.
-    #[cfg(test)]
     pub manifest: &'static str,
 }
 
@@ -25,8 +24,6 @@ macro_rules! fixture {
                 $name,
                 ".img.gz"
             )),
-            #[cfg(test)]
-            #[cfg(test)]
             manifest: include_str!(concat!(
                 "../../../crates/sfs/tests/fixtures/",
                 $name,

@@ -6,6 +6,7 @@
 pub mod aftermath;
 pub mod counts;
 pub mod disk;
+pub mod fixtures;
 pub mod judge;
 pub mod model;
 pub mod run;

@@ -5,7 +5,6 @@
 
 mod cuts;
 mod errors;
-mod fixtures;
 mod model_run;
 mod mutate;
 mod pairs;
@@ -20,7 +19,7 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use peak_alloc::PeakAlloc;
-use sfs_proof::{aftermath, counts, disk, judge, model, reader, run, session, start};
+use sfs_proof::{aftermath, counts, disk, fixtures, judge, model, reader, run, session, start};
 
 use crate::counts::{Counts, Violation};
 

@@ -12,7 +12,7 @@ use alloc::{boxed::Box, collections::VecDeque};
 use ostd::sync::{LocalIrqDisabled, SpinLock, WaitQueue};
 
 use crate::{
-    drivers::serial::{self, OpenError},
+    drivers::serial::{self, OpenError, Port},
     progress,
     task::Work,
 };
@@ -29,15 +29,6 @@ const MOST_AT_ONCE: usize = 256;
 static INPUT: SpinLock<Option<Input>, LocalIrqDisabled> = SpinLock::new(None);
 static ARRIVED: WaitQueue = WaitQueue::new();
 
-/// A device that bytes come from.
-pub trait Port: Send {
-    /// The next byte, if there is one.
-    fn receive(&mut self) -> Option<u8>;
-
-    /// Interrupts when there are bytes, or does not.
-    fn set_interrupts(&mut self, on: bool);
-}
-
 /// Begins to listen to the serial port. Calling it again changes nothing.
 ///
 /// To be called in a task on the boot CPU, by one at a time.
@@ -47,8 +38,9 @@ pub trait Port: Send {
 /// There is no serial port to listen to.
 pub fn open() -> Result<(), OpenError> {
     if INPUT.lock().is_none() {
-        let port = serial::open(interrupt)?;
-        *INPUT.lock() = Some(Input::new(Box::new(port)));
+        let input = Input::new(Box::new(serial::open(interrupt)?));
+        // An interrupt finds it: bytes that have come already interrupt at once.
+        INPUT.lock().insert(input).listen(true);
     }
     Ok(())
 }
@@ -106,9 +98,7 @@ impl Input {
     fn new(port: Box<dyn Port>) -> Self {
         // All of it: there is nothing to allocate in an interrupt.
         let bytes = VecDeque::with_capacity(CAPACITY);
-        let mut input = Self { port, bytes, is_listening: false, foreground: None };
-        input.listen(true);
-        input
+        Self { port, bytes, is_listening: false, foreground: None }
     }
 
     fn listen(&mut self, on: bool) {
@@ -177,7 +167,8 @@ mod tests {
 
     fn open() -> (Arc<SpinLock<Line>>, Input) {
         let line = Arc::new(SpinLock::new(Line::default()));
-        let input = Input::new(Box::new(line.clone()));
+        let mut input = Input::new(Box::new(line.clone()));
+        input.listen(true);
         (line, input)
     }
 

@@ -13,10 +13,7 @@ use ostd::{
 };
 
 use super::mmio::ConnectError;
-use crate::{
-    arch::{io_memory, irq},
-    console::input::Port,
-};
+use crate::arch::{io_memory, irq};
 
 /// The node name by which a device tree announces the port.
 const COMPATIBLE: &str = "ns16550a";
@@ -40,6 +37,15 @@ pub(super) fn find(fdt: &Fdt<'_>) {
             Err(error) => log::warn!("{error}"),
         }
     }
+}
+
+/// A device that bytes come from.
+pub trait Port: Send {
+    /// The next byte, if there is one.
+    fn receive(&mut self) -> Option<u8>;
+
+    /// Interrupts when there are bytes, or does not.
+    fn set_interrupts(&mut self, on: bool);
 }
 
 /// A serial port that is listened to.

@@ -1,16 +1,21 @@
 //! Locks for file systems: those of OSTD in which a task sleeps.
 
-use ostd::sync::{RwMutex, RwMutexReadGuard, RwMutexWriteGuard};
+use ostd::sync::{Mutex, RwMutex, RwMutexReadGuard, RwMutexWriteGuard};
 
-/// OSTD's `RwMutex`, as a file system asks for it.
+/// OSTD's `RwMutex`, as a file system asks for it: fair.
 pub struct SleepingLocks;
 
 impl sfs::Locks for SleepingLocks {
     type RwLock<T: Send + Sync + 'static> = SleepingLock<T>;
 }
 
-/// An OSTD `RwMutex`. The trait is another crate's, as the lock is, so that it needs a type of its own.
-pub struct SleepingLock<T>(RwMutex<T>);
+/// An OSTD `RwMutex`, for which one queues. Alone it lets readers in as long as others read, and a writer would wait for
+/// a moment without any, which need not come.
+pub struct SleepingLock<T> {
+    /// Held by the one who is next.
+    turn: Mutex<()>,
+    lock: RwMutex<T>,
+}
 
 impl<T: Send + Sync> sfs::RwLock<T> for SleepingLock<T> {
     type Read<'a>
@@ -23,14 +28,16 @@ impl<T: Send + Sync> sfs::RwLock<T> for SleepingLock<T> {
         Self: 'a;
 
     fn new(value: T) -> Self {
-        Self(RwMutex::new(value))
+        Self { turn: Mutex::new(()), lock: RwMutex::new(value) }
     }
 
     fn read(&self) -> Self::Read<'_> {
-        self.0.read()
+        let _turn = self.turn.lock();
+        self.lock.read()
     }
 
     fn write(&self) -> Self::Write<'_> {
-        self.0.write()
+        let _turn = self.turn.lock();
+        self.lock.write()
     }
 }

@@ -28,12 +28,12 @@ impl Run for Cat {
     fn run(&self, files: &Files) -> Result<String, Failure> {
         let mut out = Output::console();
         let length = contents(files, &files.root(), &self.path, |bytes| out.bytes(bytes))?;
-        out.end();
         Ok(format!("{}", Count(length, "byte")))
     }
 }
 
-/// Shows the contents of a file to `take`, piece by piece. Returns their length in bytes.
+/// Shows the contents of a file to `take`, piece by piece, up to the size that it has at the start: `take` may write to
+/// it. Returns their length in bytes.
 ///
 /// # Errors
 ///
@@ -45,14 +45,20 @@ pub(super) fn contents(
     mut take: impl FnMut(&[u8]) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
     let file = fs.resolve(from, path).map_err(failure::file(path))?;
+    let size = u64::from(file.stat().size);
     let mut buffer = vec![0; AT_ONCE];
     let mut position = 0;
-    loop {
+    while position < size {
         let count = file.read_at(position, &mut buffer).map_err(failure::file(path))?;
-        match buffer.get(..count) {
-            Some(bytes) if count > 0 => take(bytes)?,
-            _ => return Ok(position),
+        let left = usize::try_from(size - position).unwrap_or(usize::MAX);
+        match buffer.get(..count.min(left)) {
+            Some(bytes @ [_, ..]) => {
+                take(bytes)?;
+                position += bytes.len() as u64;
+            }
+            // It has become shorter meanwhile.
+            _ => break,
         }
-        position += count as u64;
     }
+    Ok(position)
 }

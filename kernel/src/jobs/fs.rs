@@ -6,7 +6,7 @@ use core::{ops::ControlFlow, time::Duration};
 
 use sfs::Kind;
 
-use super::{Failure, Files, Run, failure, text::Name};
+use super::{Failure, Files, Output, Run, failure, text::Name};
 use crate::{
     cmdline::{CmdlineError, CommandLine},
     console::{input, println},
@@ -16,6 +16,8 @@ use crate::{
 
 /// The directory that the thread makes.
 const NEW: &str = "tmp";
+/// Of a longer list of names the start is shown.
+const LONGEST_LIST: usize = 16 << 10;
 /// The ticks from one line to the next.
 const TICKS_OF_LINE: u64 = 100;
 
@@ -94,11 +96,14 @@ fn count(ticks: u64) -> Result<u64, Failure> {
 fn list(root: &Inode) -> Result<(), Failure> {
     let mut names = String::new();
     root.visit(&mut |entry| {
+        if names.len() > LONGEST_LIST {
+            names.push_str(" ...");
+            return ControlFlow::Break(());
+        }
         names.push_str(&format!(" {}", Name(entry.name)));
         ControlFlow::Continue(())
     })
     .map_err(failure::file("/"))?;
     println!("files in /:");
-    println!(" {names}");
-    Ok(())
+    Output::console().line(format_args!(" {names}"))
 }

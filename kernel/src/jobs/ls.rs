@@ -1,6 +1,7 @@
 //! `job=ls [path=PATH]`: lists a directory.
 
 use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
+use core::ops::ControlFlow;
 
 use sfs::Kind;
 
@@ -12,6 +13,9 @@ use crate::{
     cmdline::{CmdlineError, CommandLine},
     fs::{FileSystem, Inode},
 };
+
+/// The most names that are sorted at once: a damaged disk can claim more than there is memory for.
+pub(super) const MOST_NAMES: usize = 1 << 16;
 
 pub(super) struct Ls {
     path: String,
@@ -29,14 +33,13 @@ impl Run for Ls {
     fn run(&self, files: &Files) -> Result<String, Failure> {
         let mut out = Output::console();
         let count = list(files, &files.root(), &self.path, &mut out)?;
-        out.end();
         Ok(format!("{}", Count(count, "name")))
     }
 }
 
-/// Puts out the names in a directory in alphabetical order, one a line, those of directories with a slash and
-/// those of symlinks with an @ behind them; or the path itself if it leads to no directory. Returns the number of
-/// the lines.
+/// Puts out the names in a directory in alphabetical order, one a line, those of directories with a slash, those of
+/// symlinks with an @ and those of what cannot be read with a ? behind them; or the path itself if it leads to no
+/// directory. Returns the number of the lines.
 ///
 /// # Errors
 ///
@@ -54,11 +57,12 @@ pub(super) fn list(
     }
     let names = names(&inode, path)?;
     for (name, number) in &names {
-        // It may have been removed since.
         let mark = match fs.open(*number).map(|inode| inode.kind()) {
             Ok(Kind::Directory) => "/",
             Ok(Kind::Symlink) => "@",
-            _ => "",
+            Ok(_) => "",
+            // The disk is damaged, or it was removed meanwhile.
+            Err(_) => "?",
         };
         out.line(format_args!("{}{mark}", Name(name)))?;
     }
@@ -70,10 +74,29 @@ pub(super) fn list(
 ///
 /// # Errors
 ///
-/// The directory cannot be read.
+/// The directory cannot be read, or has more than [`MOST_NAMES`].
 pub(super) fn names(directory: &Inode, path: &str) -> Result<Vec<(String, u32)>, Failure> {
-    let mut names = directory.entries().map_err(failure::file(path))?;
-    names.retain(|(name, _)| !matches!(name.as_str(), "." | ".."));
+    let mut names = Vec::new();
+    let mut are_all = true;
+    let visited = directory.visit(&mut |entry| {
+        are_all = names.len() < MOST_NAMES;
+        if !are_all {
+            return ControlFlow::Break(());
+        }
+        if !matches!(entry.name, "." | "..") {
+            names.push((entry.name.to_owned(), entry.inode));
+        }
+        ControlFlow::Continue(())
+    });
+    visited.map_err(failure::file(path))?;
+    if !are_all {
+        return Err(too_many(path));
+    }
     names.sort_unstable();
     Ok(names)
+}
+
+/// Says that there are more than [`MOST_NAMES`].
+pub(super) fn too_many(path: &str) -> Failure {
+    Failure::Other(format!("{}: it has more than {MOST_NAMES} names, which are not sorted", Name(path)))
 }

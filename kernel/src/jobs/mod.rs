@@ -118,11 +118,11 @@ struct Kind {
     name: &'static str,
     parameters: &'static [&'static str],
     parameters_of_needs: &'static [&'static str],
-    parse: fn(&CommandLine) -> Result<Work, CmdlineError>,
+    parse: fn(&CommandLine) -> Result<Prepared, CmdlineError>,
 }
 
 /// A job that is ready to be done. What it needs is chosen by the command line, which is given to it.
-type Work = Box<dyn FnOnce(&CommandLine) -> Result<String, Failure> + Send>;
+type Prepared = Box<dyn FnOnce(&CommandLine) -> Result<String, Failure> + Send>;
 
 impl Kind {
     const fn of<J: Run>() -> Self {
@@ -138,7 +138,7 @@ impl Kind {
     }
 
     /// Makes sure that `line` has no parameters but those that are known, and reads them.
-    fn read(&self, line: &CommandLine) -> Result<Work, CmdlineError> {
+    fn read(&self, line: &CommandLine) -> Result<Prepared, CmdlineError> {
         let known = [self.parameters, &["job=NAME"], self.parameters_of_needs, OPTION_KEYS];
         line.reject_unknown(&format!("job {}", self.name), &known.concat())?;
         (self.parse)(line)
@@ -151,7 +151,7 @@ const NOT_KNOWN: &str = "?";
 /// The job that the command line asks for.
 pub struct Job {
     name: &'static str,
-    work: Work,
+    prepared: Prepared,
     line: CommandLine,
     options: Options,
 }
@@ -169,9 +169,9 @@ impl Job {
         let names: Vec<_> = KINDS.iter().map(|kind| (kind.name, kind)).collect();
         let named = line.one_of("job", &names).map_err(mistake(NOT_KNOWN))?;
         let kind = named.unwrap_or(DEFAULT);
-        let work = kind.read(&line).map_err(mistake(kind.name))?;
+        let prepared = kind.read(&line).map_err(mistake(kind.name))?;
         let options = Options::parse(&line).map_err(mistake(kind.name))?;
-        Ok(Self { name: kind.name, work, line, options })
+        Ok(Self { name: kind.name, prepared, line, options })
     }
 
     /// Its name.
@@ -186,7 +186,7 @@ impl Job {
 
     /// Does the job, says how it went, and ends the machine.
     pub fn run_and_exit(self) -> ! {
-        match (self.work)(&self.line) {
+        match (self.prepared)(&self.line) {
             Ok(details) => {
                 let blank = if details.is_empty() { "" } else { " " };
                 println!("job {}: ok{blank}{details}", self.name);

@@ -1,12 +1,12 @@
 //! The devices that jobs need, and the parameters that choose among several.
 
-use alloc::sync::Arc;
+use alloc::{string::ToString, sync::Arc};
 
 use block::{self, BlockDevice};
 
 use super::Failure;
 use crate::{
-    cmdline::CommandLine,
+    cmdline::{CmdlineError, CommandLine},
     fs::{self, FileSystem},
     progress, unusable,
 };
@@ -88,7 +88,7 @@ impl Needs for Files {
     }
 }
 
-/// A file system, and another disk: that of `to=`, or the second one.
+/// A file system, and the disk of `to=`. There is no other choice: what is written to it destroys a file system there.
 pub(super) struct FilesAndDisk {
     pub files: Files,
     pub to: Disk,
@@ -98,7 +98,8 @@ impl Needs for FilesAndDisk {
     const PARAMETERS: &'static [&'static str] = &["disk=SERIAL|INDEX", "to=SERIAL|INDEX"];
 
     fn find(line: &CommandLine) -> Result<Self, Failure> {
-        Ok(Self { files: Files::find(line)?, to: disk(line.get("to").or(Some("1")))? })
+        let to = line.get("to").ok_or_else(|| Failure::Other(CmdlineError::missing("to=SERIAL|INDEX").to_string()))?;
+        Ok(Self { files: Files::find(line)?, to: disk(Some(to))? })
     }
 }
 

@@ -1,12 +1,13 @@
 //! Where the output of a job or a command goes: the console, or a file.
 
 use alloc::{format, string::String};
-use core::fmt;
+use core::{fmt, mem};
 
-use super::{Failure, failure};
+use super::{Failure, failure, text::Name};
 use crate::{console, fs::Inode, task};
 
-/// A place for output. Every piece of it is a checkpoint.
+/// A place for output. Every piece of it is a checkpoint. What follows on the console when it is dropped begins a new
+/// line.
 pub(super) struct Output {
     target: Target,
 }
@@ -65,19 +66,22 @@ impl Output {
                     data = data
                         .get(count..)
                         .filter(|_| count > 0)
-                        .ok_or_else(|| Failure::Other(format!("{path}: the file takes no more")))?;
+                        .ok_or_else(|| {
+                            Failure::Other(format!("{}: the file takes no more", Name(path)))
+                        })?;
                     *position += count as u64;
                 }
             }
         }
         Ok(())
     }
+}
 
-    /// Ends the output: whatever follows on the console begins a new line.
-    pub(super) fn end(self) {
-        if let Target::Console { bytes, at_start } = self.target {
-            bytes.end();
-            if !at_start {
+impl Drop for Output {
+    fn drop(&mut self) {
+        if let Target::Console { bytes, at_start } = &mut self.target {
+            mem::take(bytes).end();
+            if !*at_start {
                 console::print("\n");
             }
         }

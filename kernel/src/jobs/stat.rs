@@ -28,7 +28,6 @@ impl Run for Stat {
     fn run(&self, files: &Files) -> Result<String, Failure> {
         let mut out = Output::console();
         tell(files, &files.root(), &self.path, &mut out)?;
-        out.end();
         Ok(String::new())
     }
 }

@@ -13,6 +13,9 @@ use crate::{
     fs::{FileSystem, Inode},
 };
 
+/// What lies deeper than the lines are wide is not shown further in.
+const WIDEST: usize = 200;
+
 pub(super) struct Tree {
     path: String,
 }
@@ -29,7 +32,6 @@ impl Run for Tree {
     fn run(&self, files: &Files) -> Result<String, Failure> {
         let mut out = Output::console();
         let (directories, others) = show(files, &files.root(), &self.path, &mut out)?;
-        out.end();
         Ok(format!("{}, {}", Count(directories, "folder"), Count(others, "file")))
     }
 }
@@ -41,7 +43,7 @@ impl Run for Tree {
 ///
 /// # Errors
 ///
-/// There is nothing at the path, or something cannot be read.
+/// There is nothing at the path, a directory cannot be read, or there are too many names on the way down.
 pub(super) fn show(
     fs: &FileSystem,
     from: &Inode,
@@ -55,23 +57,38 @@ pub(super) fn show(
     }
     let (mut directories, mut others) = (0, 0);
     let mut shown = BTreeSet::from([root.number()]);
-    // A list for each directory on the way down. Not by calls: a task has little stack, and a disk can hold any
-    // number of directories below each other.
+    // A list for each directory on the way down. Not by a function that calls itself: a task's stack has an end, and
+    // a disk can hold any number of directories below each other.
     let mut open: Vec<vec::IntoIter<_>> = vec![ls::names(&root, path)?.into_iter()];
+    // The names in all of them.
+    let mut left: usize = open.iter().map(ExactSizeIterator::len).sum();
     while let Some(names) = open.last_mut() {
         let Some((name, number)) = names.next() else {
             open.pop();
             continue;
         };
-        let indent = 4 * open.len();
-        let inode = fs.open(number).map_err(failure::file(&name))?;
+        left -= 1;
+        let indent = (4 * open.len()).min(WIDEST);
+        let inode = match fs.open(number) {
+            Ok(inode) => inode,
+            // The disk is damaged, or it was removed meanwhile.
+            Err(error) => {
+                out.line(format_args!("{:indent$}{}? ({error})", "", Name(&name)))?;
+                continue;
+            }
+        };
         let name = Name(&name);
         match inode.kind() {
             Kind::Directory => {
                 directories += 1;
                 if shown.insert(number) {
                     out.line(format_args!("{:indent$}{name}/", ""))?;
-                    open.push(ls::names(&inode, name.0)?.into_iter());
+                    let names = ls::names(&inode, name.0)?.into_iter();
+                    left += names.len();
+                    if left > ls::MOST_NAMES {
+                        return Err(ls::too_many(path));
+                    }
+                    open.push(names);
                 } else {
                     out.line(format_args!("{:indent$}{name}/ (shown before)", ""))?;
                 }

@@ -267,7 +267,7 @@ impl Awaited for Landing<'_> {
     }
 
     fn arm(&self, waker: Arc<Waker>) -> bool {
-        // Refuses while somebody else is landing it, which does not take long.
+        // Refuses while somebody else is sending or landing it; one yields to them meanwhile.
         self.cache.disk.before_sleep(&self.due.flight.done, waker)
     }
 }

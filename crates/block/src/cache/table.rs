@@ -82,8 +82,13 @@ pub(super) struct Table {
     /// Write-back that nobody's flush asks for goes on from here.
     pub hand: u64,
     /// The number of the next flush, and of the last one that is known to have succeeded.
-    pub next_flush: u64,
-    pub last_flush: u64,
+    next_flush: u64,
+    last_flush: u64,
+    /// The latest `written` of the blocks that have given way to others.
+    written_and_gone: u64,
+    /// The error of a flush that was for such a block. What the disk has lost then cannot be written again, and no
+    /// later flush may count for it.
+    lost: Option<Error>,
     pub loads: Kits,
     pub ahead: Kits,
     pub writes: Kits,
@@ -118,6 +123,8 @@ impl Table {
             hand: 0,
             next_flush: 1,
             last_flush: 0,
+            written_and_gone: 0,
+            lost: None,
             loads: Kits::new(Kind::Load, slots),
             ahead: Kits::new(Kind::Ahead, reads_ahead),
             writes: Kits::with_memory(Kind::WriteBack, WRITES, longest_run * BLOCK_SIZE)?,
@@ -196,6 +203,7 @@ impl Table {
             let entry = &mut self.entries[slot];
             entry.state = State::Free;
             self.index.remove(&entry.block);
+            self.written_and_gone = self.written_and_gone.max(entry.written);
             self.statistics.evictions += 1;
             return Some(slot);
         }
@@ -325,12 +333,24 @@ impl Table {
         self.next_flush - 1
     }
 
-    /// Notes the end of that. What was written since the last flush that went well is dirty again after one
-    /// that did not.
-    pub fn end_flush(&mut self, number: u64, is_durable: bool) {
-        if is_durable {
-            self.last_flush = number;
-            return;
+    /// Notes the end of that, and returns what whoever flushes is told. What was written since the last flush that
+    /// went well is dirty again after one that did not; more blocks than usual may be.
+    ///
+    /// # Errors
+    ///
+    /// That of the disk, also an earlier one that has cost blocks; or that of a write since the last flush.
+    pub fn end_flush(&mut self, number: u64, flushed: Result<(), Error>) -> Result<(), Error> {
+        match flushed {
+            Ok(()) => self.last_flush = number,
+            Err(error) => self.soil_unflushed(error),
+        }
+        let failure = self.failure.take();
+        self.lost.or(failure).map_or(flushed, Err)
+    }
+
+    fn soil_unflushed(&mut self, error: Error) {
+        if self.written_and_gone > self.last_flush {
+            self.lost.get_or_insert(error);
         }
         for slot in 0..self.entries.len() {
             let entry = &self.entries[slot];

@@ -87,7 +87,8 @@ impl Cache {
         Ok(())
     }
 
-    /// Begins to write back if half of the blocks that may be dirty are. Does not wait for the device.
+    /// Begins to write back if half of the blocks that may be dirty are. Does not wait for the device, unless its queue
+    /// is full.
     pub(super) fn write_back_early(&self) {
         let mut table = self.table.lock();
         if table.dirty.len() * 2 < table.dirty_limit {
@@ -150,8 +151,8 @@ impl Cache {
     ///
     /// The error of any block that could not be written since the last flush; it is told once, also where a
     /// later attempt went well. The block stays dirty, so each flush tries it again, and fails again if the
-    /// disk does. After a flush that the disk itself fails, nobody knows what became of the writes before:
-    /// as far as they are still cached, those blocks are dirty again.
+    /// disk does. After a flush that the disk itself fails, nobody knows what became of the writes before: those
+    /// blocks are dirty again. If one of them was not cached any more, it is lost, and every later flush fails too.
     pub fn flush(&self) -> Result<(), Error> {
         // One after the other, so that none counts on writes which another one finds to be lost.
         let _alone = self.flushing.lock();
@@ -176,8 +177,6 @@ impl Cache {
             Err(Error::Unsupported) => Ok(()),
             result => result,
         };
-        let mut table = self.table.lock();
-        table.end_flush(number, flushed.is_ok());
-        table.failure.take().map_or(flushed, Err)
+        self.table.lock().end_flush(number, flushed)
     }
 }

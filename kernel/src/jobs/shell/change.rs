@@ -31,6 +31,10 @@ pub(super) fn rm(call: &mut Call<'_>) -> Result<(), Failure> {
     call.each(|call, path| {
         checkpoint()?;
         let (directory, name) = call.session.parent(path)?;
+        // They would be refused at the end, when nothing is left in them.
+        if matches!(name, "." | "..") {
+            return Err(Failure::Other(format!("{}: . and .. are not removed", Name(path))));
+        }
         let inode = directory.lookup(name).map_err(failure::file(path))?;
         match inode.kind() {
             Kind::Directory if call.option => remove_all(directory, name, inode),
@@ -68,8 +72,8 @@ impl Removing {
     }
 }
 
-/// Removes a directory with everything in it. Not by calls: a task has little stack, and a disk can hold any number
-/// of directories below each other.
+/// Removes a directory with everything in it. Not by a function that calls itself: a task's stack has an end, and a
+/// disk can hold any number of directories below each other.
 fn remove_all(parent: Inode, name: &str, directory: Inode) -> Result<(), Failure> {
     let mut seen = BTreeSet::from([directory.number()]);
     let mut open = Vec::from([Removing::begin(parent, name, directory)?]);

@@ -5,7 +5,7 @@ use core::mem;
 
 use super::keys::Key;
 
-/// The most bytes of a line. What is typed beyond them is left out.
+/// The most bytes of a line. One in which more is typed is not done.
 pub(super) const LONGEST: usize = 16 << 10;
 
 /// The most lines that the history keeps.
@@ -16,6 +16,8 @@ const MOST_LINES: usize = 100;
 pub(super) enum Outcome {
     /// Somebody has typed it to its end.
     Line(String),
+    /// The same, and more than [`LONGEST`] bytes of it.
+    TooLong,
     /// Ctrl-C: it is not to be done.
     Cancelled,
     /// Ctrl-D: there will be no more.
@@ -28,6 +30,8 @@ pub(super) struct Line {
     text: String,
     /// The cursor's place in the text, in bytes, between two characters.
     cursor: usize,
+    /// Something was typed for which there was no room.
+    is_too_long: bool,
     history: Vec<String>,
     /// The line of the history that is shown, and what was there before; `None` for a line of its own.
     shown: Option<(usize, String)>,
@@ -46,6 +50,10 @@ impl Line {
         let next = after.chars().next().map_or(0, char::len_utf8);
         match key {
             Key::Char(char) => self.insert(char),
+            Key::Enter if self.is_too_long => {
+                self.clear();
+                return Some(Outcome::TooLong);
+            }
             Key::Enter => return Some(Outcome::Line(self.finish())),
             Key::Cancel => {
                 self.clear();
@@ -59,8 +67,9 @@ impl Line {
             Key::Backspace => self.remove_before(previous),
             Key::Delete | Key::EndOfInput => self.remove_after(next),
             Key::DeleteWord => {
-                let rest = before.trim_end().rfind(char::is_whitespace).map_or(0, |at| at + 1);
-                self.remove_before(before.len() - rest);
+                let is_of_word = |char: char| !char.is_whitespace();
+                let rest = before.trim_end().trim_end_matches(is_of_word);
+                self.remove_before(before.len() - rest.len());
             }
             Key::DeleteBefore => self.remove_before(before.len()),
             Key::DeleteAfter => self.remove_after(after.len()),
@@ -72,10 +81,12 @@ impl Line {
     }
 
     fn insert(&mut self, char: char) {
-        if self.text.len() + char.len_utf8() <= LONGEST {
-            self.text.insert(self.cursor, char);
-            self.cursor += char.len_utf8();
+        if self.text.len() + char.len_utf8() > LONGEST {
+            self.is_too_long = true;
+            return;
         }
+        self.text.insert(self.cursor, char);
+        self.cursor += char.len_utf8();
     }
 
     /// Removes so many bytes before the cursor.
@@ -91,6 +102,7 @@ impl Line {
     fn clear(&mut self) {
         self.set(String::new());
         self.shown = None;
+        self.is_too_long = false;
     }
 
     fn set(&mut self, text: String) {
@@ -204,6 +216,17 @@ mod tests {
     }
 
     #[ktest]
+    fn words_end_at_blanks_of_any_length() {
+        let mut line = Line::default();
+        // A blank of three bytes, and one of two.
+        type_in(&mut line, "\u{4f60}\u{3000}\u{597d}\u{a0}b");
+        for expected in ["\u{4f60}\u{3000}\u{597d}\u{a0}|", "\u{4f60}\u{3000}|", "|"] {
+            line.press(DeleteWord);
+            assert_eq!(show(&line), expected);
+        }
+    }
+
+    #[ktest]
     fn older_lines_come_back_and_the_own_one_is_kept() {
         let mut line = Line::default();
         for text in ["one", "two", "two", " ", "three"] {
@@ -236,6 +259,10 @@ mod tests {
         let mut line = Line::default();
         type_in(&mut line, &"\u{4f60}".repeat(LONGEST));
         assert!((LONGEST - 2..=LONGEST).contains(&line.text.len()));
+        assert_eq!(line.press(Enter), Some(Outcome::TooLong));
+        assert_eq!(show(&line), "|");
+        type_in(&mut line, &"a".repeat(LONGEST));
+        assert_eq!(line.press(Enter), Some(Outcome::Line("a".repeat(LONGEST))));
         for number in 0..2 * MOST_LINES {
             line.press(Cancel);
             type_in(&mut line, &format!("{number}"));

@@ -28,7 +28,7 @@ use alloc::{
 use self::{
     commands::{Call, Command},
     editor::Editor,
-    line::Outcome,
+    line::{LONGEST, Outcome},
     parse::{Parsed, Target},
     session::Session,
 };
@@ -62,10 +62,12 @@ impl Run for Shell {
             match editor.read_line(&format!("{}> ", session.path())) {
                 Outcome::EndOfInput => break,
                 Outcome::Cancelled => {}
+                Outcome::TooLong => println!("a line has at most {LONGEST} bytes; nothing is done"),
                 Outcome::Line(line) if line.trim() == END => break,
                 Outcome::Line(line) => {
                     if let Err(failure) = perform(&session, &line) {
-                        println!("{failure}");
+                        // It may be as long as the line; the console takes it in pieces.
+                        let _ = Output::console().line(&failure);
                         if failure == Failure::Interrupted {
                             editor.forget();
                         }
@@ -93,9 +95,7 @@ fn perform(session: &Arc<Session>, line: &str) -> Result<(), Failure> {
     let thread = Builder::new(name).part_of(&work);
     let run = move || {
         let mut out = open(&session, target)?;
-        let result = command.run(Call::new(&session, arguments, &mut out));
-        out.end();
-        result
+        command.run(Call::new(&session, arguments, &mut out))
     };
     thread.spawn(run)?.join()
 }

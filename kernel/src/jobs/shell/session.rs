@@ -9,8 +9,8 @@ use sfs::Kind;
 use super::super::{Failure, failure, text::Name};
 use crate::fs::{Error, FileSystem, Inode};
 
-/// The most directories on the way to the root. Only on a damaged disk are there more.
-const DEEPEST: usize = 4096;
+/// The most directories on the way to the root that the prompt looks for.
+const DEEPEST: usize = 256;
 
 /// A file system, and the directory that relative paths start from.
 pub(super) struct Session {
@@ -39,7 +39,8 @@ impl Session {
         Ok(())
     }
 
-    /// The path of the directory, as the disk has it now; a question mark if it has been removed.
+    /// The path of the directory, as the disk has it now; a question mark where that cannot be told, as when the
+    /// directory has been removed.
     pub(super) fn path(&self) -> String {
         self.names_from_root().map_or_else(
             |_| "?".to_owned(),

@@ -143,6 +143,27 @@ fn after_a_failed_flush_everything_since_the_last_one_is_written_again() {
 }
 
 #[ktest]
+fn a_failed_flush_is_not_forgotten_for_blocks_that_have_given_way() {
+    let (disk, cache) = rig(64, SMALL);
+    (0..60).for_each(|block| fill(&cache, block, 7).unwrap());
+    disk.break_sectors(Operation::Flush, EVERYTHING);
+    assert_eq!(cache.flush(), Err(Error::Io));
+    disk.heal();
+    // The disk may have lost what can be written no more.
+    (0..3).for_each(|_| assert_eq!(cache.flush(), Err(Error::Io)));
+
+    // Blocks that were safe before they gave way are not lost.
+    let (disk, cache) = rig(64, SMALL);
+    (0..60).for_each(|block| fill(&cache, block, 7).unwrap());
+    cache.flush().unwrap();
+    (0..60).for_each(|block| assert_eq!(read(&cache, block).unwrap(), [7; BLOCK_SIZE]));
+    disk.break_sectors(Operation::Flush, EVERYTHING);
+    assert_eq!(cache.flush(), Err(Error::Io));
+    disk.heal();
+    cache.flush().unwrap();
+}
+
+#[ktest]
 fn a_disk_that_knows_no_flush_keeps_nothing_back() {
     let (disk, cache) = rig(64, SMALL);
     disk.break_sectors(Operation::Flush, EVERYTHING);
