@@ -44,11 +44,14 @@ pub fn repair(path: &Path) -> Result<bool> {
     let after = look(path, &image)?;
     show(&before);
     if after.is_clean() {
-        let mended = words::count(before.problems.len(), "problem");
+        let mended = words::count(before.count(), "problem");
         println!("{}: {}; {mended} mended", path.display(), contents(&after));
     } else {
         println!("{}: not all of it could be mended; this is left:", path.display());
         show(&after);
+        if before.is_broken() && !after.is_broken() {
+            println!("look at what is there now; `sfs repair` clears the rest away if run again");
+        }
     }
     Ok(after.is_clean())
 }
@@ -66,8 +69,9 @@ fn show(report: &Report) {
         };
         println!("{severity}: {problem}");
     }
-    if let Some(more) = report.problems.len().checked_sub(SHOWN + 1) {
-        println!("and {} more", more + 1);
+    match report.count().saturating_sub(SHOWN) {
+        0 => (),
+        more => println!("and {more} more"),
     }
 }
 

@@ -1,8 +1,14 @@
 //! Checking and mending.
 //!
-//! The checker knows nothing of how the file system works. It reads the disk as it is, and judges by the format
-//! alone.
+//! The checker judges by what lies on the disk: it looks at every inode, and then at the map and the counts. It knows nothing
+//! of commits, of the order of writes, or of inodes in memory. What it shares with the file system is how the format is
+//! read: a file's blocks ([`Disk::run`], [`Disk::surplus`]), the entries of a directory ([`Disk::scan`]), what a sound inode
+//! is ([`read_inode`](crate::inode::read_inode)), and what a sound name is. A mistake there would mislead both in the same
+//! way; a reader of the format that shares nothing with this crate is among the tools of the host.
 
+mod circles;
+mod compare;
+mod names;
 mod repair;
 mod report;
 mod walk;
@@ -16,8 +22,9 @@ use super::{Error, Result, Storage, disk::Disk};
 
 /// Looks at a whole file system, which nobody has mounted for writing, and changes nothing.
 ///
-/// It reads every inode, directory and pointer once, and no data. It needs memory for a bit for each block, and some for each
-/// inode.
+/// It reads every inode, directory and pointer, and the start of each block that is in use for nothing; no data. It needs
+/// memory for a bit for each block, and some for each inode and each entry, whatever the entries name: it does not look into
+/// a directory with blocks that are not its own.
 ///
 /// # Errors
 ///

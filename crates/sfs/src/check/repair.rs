@@ -1,51 +1,83 @@
 //! Mending.
 
-use alloc::sync::Arc;
+use alloc::vec::Vec;
 
-use super::{Fault, Report, walk::Walk};
+use super::{Fault, Report, names, walk::Walk};
 use crate::{
-    Error, FileSystem, Locks, MountOptions, Result, RwLock, Storage,
-    directory::PARENT_SLOT,
-    disk::Disk,
-    entries::DIRECTORY_LINKS,
-    inode::Node,
-    layout::{DiskEntry, ROOT},
+    Error, FileSystem, Locks, MountOptions, Result, RwLock, Storage, directory::PARENT_SLOT,
+    disk::Disk, layout::DiskEntry,
 };
+
+/// A file system that is being mended.
+pub(super) type System<'s, S> = FileSystem<&'s S, Alone>;
 
 /// Mends a file system that nobody has mounted, and makes that durable. Returns what [`check`](super::check) found
 /// before.
 ///
-/// All that a power cut may leave is mended; another cut meanwhile leaves no other sort of problem. Entries that name
-/// nothing and those with a wrong name are removed, blocks that are in use are marked so, counts of
-/// links are raised. Damaged inodes and blocks with two owners stay.
+/// All that a power cut may leave is mended; another cut meanwhile leaves no other sort of problem. Of other damage,
+/// blocks that are in use are marked so, counts of links are raised, entries that name nothing are removed, and wrong names
+/// are replaced by `lost-` and the number of the inode. So is the name of a directory in a circle that the root did not
+/// lead to; it is in the root then.
+///
+/// Damaged inodes stay, and all that they may have; so do blocks with two owners. As long as there are any, or if there
+/// was anything else that may have hidden to whom a block belongs, no block is freed and no count lowered. After a look at what
+/// there is now, a second repair does that.
 ///
 /// # Errors
 ///
-/// Those of the storage, and [`Error::ReadOnly`].
+/// Those of the storage, [`Error::ReadOnly`], and [`Error::Failed`] if a write has failed. Damage and a full disk are
+/// none: the rest is mended.
 pub fn repair<S: Storage>(storage: &S) -> Result<Report, S::Error> {
-    let report = super::check(storage)?;
-    if report.is_clean() {
-        return Ok(report);
-    }
-    match FileSystem::<&S, Alone>::mount(storage, MountOptions::default()) {
-        Ok(system) => {
-            // First what can be reached, then what is counted.
-            let disk = Disk::open(storage)?;
-            mend_names(&system, &Walk::new(&disk).run()?)?;
-            mend_counts(&system, &Walk::new(&disk).run()?)?;
-        }
+    let disk = match Disk::open(storage) {
+        Ok(disk) => disk,
         Err(error @ Error::Storage(_)) => return Err(error),
-        // Without a superblock or a root there is nothing to hold on to.
-        Err(_) => (),
+        Err(_) => return Ok(Report::of_no_file_system()),
+    };
+    let walk = Walk::new(&disk).run()?;
+    if walk.report.is_clean() {
+        return Ok(walk.into_report());
     }
+    let system = match System::mount(storage, MountOptions::default()) {
+        Ok(system) => system,
+        Err(error @ Error::Storage(_)) => return Err(error),
+        // Without a root there is nothing to hold on to.
+        Err(_) => return Ok(walk.into_report()),
+    };
+    let knew_owners = walk.knows_owners;
+    mark_used(&system, &walk)?;
+    let lost = |problem: &super::Problem| match problem.fault {
+        Fault::Circle { reached: false } => Some(problem.at),
+        _ => None,
+    };
+    let lost: Vec<u32> = walk.report.problems.iter().filter_map(lost).collect();
+    let report = if lost.is_empty() {
+        names::mend_names(&system, &walk)?;
+        walk.into_report()
+    } else {
+        let report = walk.into_report();
+        for number in lost {
+            leave_damage(names::name_lost(&system, number))?;
+        }
+        system.sync()?;
+        names::mend_names(&system, &Walk::new(&disk).run()?)?;
+        report
+    };
+    // What can be reached is settled, and now it can be counted.
+    let walk = Walk::new(&disk).run()?;
+    mend_counts(&system, &walk, knew_owners && walk.knows_owners)?;
     Ok(report)
 }
 
-/// Marks blocks as used that are, and removes entries that are wrong.
-fn mend_names<S: Storage>(
-    system: &FileSystem<&S, Alone>,
-    walk: &Walk<'_, &S>,
-) -> Result<(), S::Error> {
+/// Goes on if something could not be mended.
+pub(super) fn leave_damage<E>(mended: Result<(), E>) -> Result<(), E> {
+    match mended {
+        Err(Error::Storage(_) | Error::ReadOnly | Error::Failed) | Ok(()) => mended,
+        Err(_) => Ok(()),
+    }
+}
+
+/// Marks all blocks as used that are.
+fn mark_used<S: Storage>(system: &System<'_, S>, walk: &Walk<'_, &S>) -> Result<(), S::Error> {
     let shared = &system.shared;
     shared.change(|| {
         let mut space = shared.space.write();
@@ -55,121 +87,49 @@ fn mend_names<S: Storage>(
             owned = walk.owned.next(block + 1);
         }
         Ok(())
-    })?;
-    // From behind, as a removal moves the last entry.
-    for problem in walk.problems().iter().rev() {
-        match &problem.fault {
-            Fault::Name { slot, .. } | Fault::Dangling { slot, .. } => {
-                remove(system, problem.at, *slot, false)?;
-            }
-            _ => (),
-        }
-    }
-    for (&number, seen) in walk.inodes.iter().filter(|(_, seen)| seen.is_directory()) {
-        let kept = if seen.parents.contains(&seen.parent) {
-            Some(&seen.parent)
-        } else {
-            seen.parents.first()
-        };
-        let kept = if number == ROOT { None } else { kept };
-        let mut once = false;
-        for &parent in &seen.parents {
-            if Some(&parent) == kept && !core::mem::replace(&mut once, true) {
-                continue;
-            }
-            remove_name(system, parent, number, Some(&parent) == kept)?;
-        }
-    }
-    system.sync()
-}
-
-/// Removes an entry of a directory, which is one for a directory or not.
-fn remove<S: Storage>(
-    system: &FileSystem<&S, Alone>,
-    directory: u32,
-    slot: u32,
-    is_directory: bool,
-) -> Result<(), S::Error> {
-    let shared = &system.shared;
-    let Some(node) = node(system, directory)? else {
-        return Ok(());
-    };
-    shared.change(|| {
-        let mut state = shared.edit(&node);
-        if slot >= state.entries() {
-            return Ok(());
-        }
-        let removal = shared.prepare_removal(&mut state, slot)?;
-        shared.remove(&mut state, removal)?;
-        let links = state.links().saturating_sub(is_directory.into()).max(DIRECTORY_LINKS);
-        state.inode.links = links.into();
-        Ok(())
     })
 }
 
-/// Removes the first entry of a directory that names a certain directory; or the second one.
-fn remove_name<S: Storage>(
-    system: &FileSystem<&S, Alone>,
-    directory: u32,
-    named: u32,
-    second: bool,
-) -> Result<(), S::Error> {
-    let Some(node) = node(system, directory)? else {
-        return Ok(());
-    };
-    let mut slots = alloc::vec::Vec::new();
-    let inode = node.state.read().inode;
-    system.shared.disk.scan(&inode, |slot, entry| {
-        let number = entry.first_chunk().copied().map(u32::from_le_bytes);
-        if slot > PARENT_SLOT && number == Some(named) {
-            slots.push(slot);
-        }
-        core::ops::ControlFlow::Continue(())
-    })?;
-    match slots.get(usize::from(second)) {
-        Some(&slot) => remove(system, directory, slot, true),
-        None => Ok(()),
-    }
-}
-
-/// Mends "..", counts of links and the count of unused blocks, and frees blocks that nobody has.
+/// Mends "..", counts of links and the count of unused blocks. If all owners of blocks are known, lowers counts as well, and
+/// frees the blocks that nobody has.
 fn mend_counts<S: Storage>(
-    system: &FileSystem<&S, Alone>,
+    system: &System<'_, S>,
     walk: &Walk<'_, &S>,
+    knows_owners: bool,
 ) -> Result<(), S::Error> {
     let shared = &system.shared;
     for (&number, seen) in &walk.inodes {
-        let Some(node) = node(system, number)? else {
-            continue;
-        };
-        let links = u16::try_from(seen.links()).unwrap_or(u16::MAX);
-        let parent = seen.parents.first().copied().unwrap_or(ROOT);
-        let wrong_parent = seen.is_directory() && seen.parent != parent;
-        if links == seen.inode.links.get() && !wrong_parent {
+        let is_directory = seen.is_directory();
+        // Of a directory that has kept several names, the count tells so.
+        if is_directory && (!seen.is_sound || seen.names.len() > 1) {
             continue;
         }
-        shared.change(|| {
-            let mut state = shared.edit(&node);
-            if wrong_parent {
-                shared.prepare(&mut state, PARENT_SLOT)?;
-                shared.set_entry(&state, PARENT_SLOT, &DiskEntry::new(parent, ".."))?;
-            }
-            state.inode.links = links.into();
-            Ok(())
-        })?;
+        let count = seen.inode.links.get();
+        let mut links = u16::try_from(seen.links()).unwrap_or(u16::MAX);
+        if !knows_owners {
+            links = links.max(count);
+        }
+        let parent = seen.right_parent(number);
+        let wrong_parent = is_directory && seen.has_dots && seen.parent != parent;
+        if links == count && !wrong_parent {
+            continue;
+        }
+        let mended = shared.node(number).and_then(|node| {
+            shared.change(|| {
+                let mut state = shared.edit(&node);
+                if wrong_parent {
+                    shared.prepare(&mut state, PARENT_SLOT)?;
+                    shared.set_entry(&state, PARENT_SLOT, &DiskEntry::new(parent, ".."))?;
+                }
+                state.inode.links = links.into();
+                Ok(())
+            })
+        });
+        leave_damage(mended)?;
     }
-    // What has two owners, or lies below damage, could be among the blocks that nobody seems to have.
-    let sound = walk.problems().iter().all(|problem| {
-        !matches!(
-            problem.fault,
-            Fault::TwoOwners { .. } | Fault::Inode { .. } | Fault::Dangling { .. }
-        )
-    });
     shared.change(|| {
-        for problem in walk.problems().iter().filter(|_| sound) {
-            if let Fault::Leaked { blocks } = problem.fault {
-                shared.release(problem.at..problem.at + blocks);
-            }
+        if knows_owners {
+            shared.release((0..walk.disk.end).filter(|block| walk.is_leaked(*block)));
         }
         shared.space.write().recount();
         Ok(())
@@ -177,20 +137,8 @@ fn mend_counts<S: Storage>(
     system.sync()
 }
 
-/// The node of an inode that is sound.
-fn node<S: Storage>(
-    system: &FileSystem<&S, Alone>,
-    number: u32,
-) -> Result<Option<Arc<Node<Alone>>>, S::Error> {
-    match system.shared.node(number) {
-        Ok(node) => Ok(Some(node)),
-        Err(error @ Error::Storage(_)) => Err(error),
-        Err(_) => Ok(None),
-    }
-}
-
 /// The locks of a file system that only one thread uses, so that nobody ever waits for one.
-enum Alone {}
+pub(super) enum Alone {}
 
 impl Locks for Alone {
     type RwLock<T: Send + Sync + 'static> = spin::RwLock<T>;

@@ -3,6 +3,9 @@
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
+/// The most problems in the list of a report: a crafted image has as many as it has room for entries.
+const PROBLEMS_MAX: usize = 4096;
+
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -52,8 +55,17 @@ pub enum Fault {
     },
     /// The superblock is none, or contradicts itself.
     Superblock,
-    /// An inode is damaged.
+    /// A pointer of an inode is damaged, or the root is.
     Inode {
+        /// The damage.
+        what: &'static str,
+    },
+    /// An entry names a block in which an inode lies that cannot be read, or what is left of one.
+    Damaged {
+        /// Its place in the directory, counted from 0.
+        slot: u32,
+        /// The number that it has.
+        inode: u32,
         /// The damage.
         what: &'static str,
     },
@@ -78,6 +90,8 @@ pub enum Fault {
     Name {
         /// Its place in the directory, counted from 0.
         slot: u32,
+        /// The number that it has.
+        inode: u32,
         /// The name as far as it is one.
         name: String,
     },
@@ -94,6 +108,11 @@ pub enum Fault {
     TwoParents {
         /// The directories that name it.
         parents: Vec<u32>,
+    },
+    /// A directory lies below itself.
+    Circle {
+        /// The root leads to it.
+        reached: bool,
     },
     /// The map lists a block as free that is the system's, or that does not exist.
     Map,
@@ -119,6 +138,21 @@ impl Problem {
             | Fault::WrongParent { moved: true, .. } => Severity::Allowed,
             _ => Severity::Broken,
         }
+    }
+}
+
+impl Fault {
+    /// Returns `true` if blocks that nobody seems to have may belong to something that cannot be seen.
+    pub(super) fn hides_blocks(&self) -> bool {
+        matches!(
+            self,
+            Self::Inode { .. }
+                | Self::Damaged { .. }
+                | Self::Dangling { .. }
+                | Self::TwoOwners { .. }
+                | Self::Dots
+                | Self::Circle { reached: false }
+        )
     }
 }
 
@@ -158,15 +192,24 @@ impl fmt::Display for Problem {
             Fault::LowLinks { count, found } => {
                 write!(f, "inode {at} counts {count} links, but there are {found}")
             }
-            Fault::Name { slot, name } => {
-                write!(f, "entry {slot} of directory {at} has a wrong or repeated name: {name:?}")
+            Fault::Damaged { slot, inode, what } => {
+                write!(f, "entry {slot} of directory {at} names {inode}, which is damaged: {what}")
             }
+            Fault::Name { slot, inode, name } => write!(
+                f,
+                "entry {slot} of directory {at}, which names {inode}, has a wrong or repeated name: \
+                 {name:?}"
+            ),
             Fault::Dangling { slot, inode } => {
                 write!(f, "entry {slot} of directory {at} names {inode}, where no inode is")
             }
             Fault::Dots => write!(f, "directory {at} does not start with \".\" and \"..\""),
             Fault::TwoParents { parents } => {
                 write!(f, "directory {at} is in each of the directories {parents:?}")
+            }
+            Fault::Circle { reached: true } => write!(f, "directory {at} lies below itself"),
+            Fault::Circle { reached: false } => {
+                write!(f, "directory {at} lies below itself, and the root does not lead to it")
             }
             Fault::Map => write!(f, "the map has block {at} as free, which no file may have"),
         }
@@ -176,8 +219,12 @@ impl fmt::Display for Problem {
 /// What a check has found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// All that is wrong. Behind damage that hides what lies below it there may be more.
+    /// What is wrong. Behind damage that hides what lies below it there may be more.
     pub problems: Vec<Problem>,
+    /// The number of further problems, for which there was no place in the list.
+    pub unlisted: u32,
+    /// One of all these is broken.
+    pub(super) broken: bool,
     /// The regular files.
     pub files: u32,
     /// The directories, with the root.
@@ -192,8 +239,24 @@ pub struct Report {
 
 impl Report {
     pub(crate) fn of_no_file_system() -> Self {
-        let problem = Problem { at: 0, fault: Fault::Superblock };
-        Self { problems: [problem].into(), ..Self::default() }
+        let mut report = Self::default();
+        report.add(Problem { at: 0, fault: Fault::Superblock });
+        report
+    }
+
+    /// Takes a problem into the list, or counts it.
+    pub(super) fn add(&mut self, problem: Problem) {
+        self.broken |= problem.severity() == Severity::Broken;
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(problem);
+        } else {
+            self.unlisted = self.unlisted.saturating_add(1);
+        }
+    }
+
+    /// Returns the number of problems, with those that are not in the list.
+    pub fn count(&self) -> usize {
+        self.problems.len().saturating_add(self.unlisted as usize)
     }
 
     /// Returns `true` if nothing is wrong.
@@ -203,6 +266,6 @@ impl Report {
 
     /// Returns `true` if something is wrong that no power cut leaves.
     pub fn is_broken(&self) -> bool {
-        self.problems.iter().any(|problem| problem.severity() == Severity::Broken)
+        self.broken
     }
 }

@@ -1,4 +1,4 @@
-//! Walking over all that is reachable, and comparing it with the free map and the counts.
+//! Walking over all that is reachable.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -22,10 +22,14 @@ use crate::{
 /// What is known about an inode.
 pub(super) struct Seen {
     pub(super) inode: DiskInode,
-    /// The directories that name it, each as often as it does.
-    pub(super) parents: Vec<u32>,
+    /// All its blocks are sound, and no other's.
+    pub(super) is_sound: bool,
+    /// The entries that name it: the directory and the slot. By the first of them it was found.
+    pub(super) names: Vec<(u32, u32)>,
     /// The entries for directories that it has, without "." and "..".
     pub(super) subdirectories: u32,
+    /// The first two entries are "." and "..".
+    pub(super) has_dots: bool,
     /// What ".." names.
     pub(super) parent: u32,
 }
@@ -39,12 +43,22 @@ impl Seen {
         self.kind() == Some(Kind::Directory)
     }
 
+    /// The directories that name it, each as often as it does.
+    pub(super) fn parents(&self) -> impl Iterator<Item = u32> {
+        self.names.iter().map(|(directory, _)| *directory)
+    }
+
+    /// What ".." should name in directory `number`, which this is.
+    pub(super) fn right_parent(&self, number: u32) -> u32 {
+        self.parents().next().filter(|_| number != ROOT).unwrap_or(ROOT)
+    }
+
     /// The links that there are.
     pub(super) fn links(&self) -> u32 {
         if self.is_directory() {
             u32::from(DIRECTORY_LINKS) + self.subdirectories
         } else {
-            self.parents.len() as u32
+            self.names.len() as u32
         }
     }
 }
@@ -54,15 +68,16 @@ type Slot = (u32, u32, Option<String>);
 
 /// A walk over a file system.
 pub(super) struct Walk<'d, S> {
-    disk: &'d Disk<S>,
+    pub(super) disk: &'d Disk<S>,
     pub(super) free: Bits,
     /// The blocks that belong to inodes.
     pub(super) owned: Bits,
     /// Those of them that the storage does not have, with the inode.
-    owned_beyond: BTreeMap<u32, u32>,
+    pub(super) owned_beyond: BTreeMap<u32, u32>,
     pub(super) inodes: BTreeMap<u32, Seen>,
-    problems: Vec<Problem>,
-    unused: u32,
+    pub(super) report: Report,
+    /// Nothing was found that could hide to whom a block belongs.
+    pub(super) knows_owners: bool,
 }
 
 impl<'d, S: Storage> Walk<'d, S> {
@@ -73,8 +88,8 @@ impl<'d, S: Storage> Walk<'d, S> {
             owned: Bits::new(disk.end),
             owned_beyond: BTreeMap::new(),
             inodes: BTreeMap::new(),
-            problems: Vec::new(),
-            unused: 0,
+            report: Report::default(),
+            knows_owners: true,
         }
     }
 
@@ -92,14 +107,9 @@ impl<'d, S: Storage> Walk<'d, S> {
         while let Some(number) = waiting.pop() {
             self.directory(number, &mut waiting)?;
         }
-        self.compare_counts();
-        self.compare_map();
-        self.look_beyond()?;
+        self.compare()?;
+        self.find_circles()?;
         Ok(self)
-    }
-
-    pub(super) fn problems(&self) -> &[Problem] {
-        &self.problems
     }
 
     pub(super) fn into_report(self) -> Report {
@@ -111,13 +121,13 @@ impl<'d, S: Storage> Walk<'d, S> {
             directories: of(|kind| kind == Some(Kind::Directory)),
             others: of(|kind| !matches!(kind, Some(Kind::File | Kind::Directory))),
             used: self.owned.count() + self.owned_beyond.len() as u32,
-            unused: self.unused,
-            problems: self.problems,
+            ..self.report
         }
     }
 
-    fn problem(&mut self, at: u32, fault: Fault) {
-        self.problems.push(Problem { at, fault });
+    pub(super) fn problem(&mut self, at: u32, fault: Fault) {
+        self.knows_owners &= !fault.hides_blocks();
+        self.report.add(Problem { at, fault });
     }
 
     fn read_map(&mut self) -> Result<(), S::Error> {
@@ -133,7 +143,7 @@ impl<'d, S: Storage> Walk<'d, S> {
                     wrong = wrong.or(Some(block));
                 }
                 if self.free.set(block, true) && block < self.disk.end {
-                    self.unused += 1;
+                    self.report.unused += 1;
                 }
             }
         })?;
@@ -153,13 +163,24 @@ impl<'d, S: Storage> Walk<'d, S> {
             Err(Error::Corrupt { what, .. }) => return Ok(Err(what)),
             Err(error) => return Err(error),
         };
-        let seen = Seen { inode, parents: Vec::new(), subdirectories: 0, parent: 0 };
+        let is_sound =
+            (number == ROOT || self.own(number, number)) && self.own_all(number, &inode)?;
+        let seen = Seen {
+            inode,
+            is_sound,
+            names: Vec::new(),
+            subdirectories: 0,
+            has_dots: false,
+            parent: 0,
+        };
         self.inodes.insert(number, seen);
-        if number != ROOT && !self.own(number, number) {
-            return Ok(Ok(()));
-        }
+        Ok(Ok(()))
+    }
+
+    /// Takes note of the blocks of an inode. Returns `false` if not all of them can be its own.
+    fn own_all(&mut self, number: u32, inode: &DiskInode) -> Result<bool, S::Error> {
         let (disk, mut twice) = (self.disk, false);
-        let walked = disk.surplus(&inode, 0, |block| {
+        let walked = disk.surplus(inode, 0, |block| {
             if self.own(block, number) {
                 return Ok(());
             }
@@ -167,13 +188,15 @@ impl<'d, S: Storage> Walk<'d, S> {
             Err(corrupt("has a block that is not its own", number))
         });
         match walked {
-            Err(Error::Corrupt { what, .. }) if !twice => {
-                self.problem(number, Fault::Inode { what });
+            Ok(()) => Ok(true),
+            Err(Error::Corrupt { what, .. }) => {
+                if !twice {
+                    self.problem(number, Fault::Inode { what });
+                }
+                Ok(false)
             }
-            Err(error @ Error::Storage(_)) => return Err(error),
-            _ => (),
+            Err(error) => Err(error),
         }
-        Ok(Ok(()))
     }
 
     /// Takes note that a block belongs to an inode. Returns `false` if it did so to another.
@@ -193,40 +216,40 @@ impl<'d, S: Storage> Walk<'d, S> {
 
     /// Looks at the entries of a directory. Those directories that were not seen before wait in `waiting` then.
     fn directory(&mut self, number: u32, waiting: &mut Vec<u32>) -> Result<(), S::Error> {
-        let Some(seen) = self.inodes.get(&number) else {
+        // Directories that share a block could make any number of entries out of it.
+        let Some(seen) = self.inodes.get(&number).filter(|seen| seen.is_sound) else {
             return Ok(());
         };
         let mut slots: Vec<Slot> = Vec::new();
-        let scanned = self.disk.scan(&seen.inode, |slot, entry| {
+        self.disk.scan(&seen.inode, |slot, entry| {
             if let Some((inode, name)) = entry.split_first_chunk() {
                 let name = name_of(name).map(str::to_string);
                 slots.push((slot, u32::from_le_bytes(*inode), name));
             }
             ControlFlow::Continue(())
-        });
-        match scanned {
-            // Reported with the directory's blocks.
-            Ok(()) | Err(Error::Corrupt { .. }) => (),
-            Err(error) => return Err(error),
-        }
+        })?;
         let mut slots = slots.into_iter();
         let (own, parent) = (slots.next(), slots.next());
         let is = |slot: &Option<Slot>, wanted: &str| {
             slot.as_ref().is_some_and(|(_, _, name)| name.as_deref() == Some(wanted))
         };
-        let dots = is(&own, ".") && own.is_some_and(|(_, inode, _)| inode == number);
-        if !dots || !is(&parent, "..") {
+        let has_dots = is(&own, ".") && is(&parent, "..");
+        let has_dots = has_dots && own.is_some_and(|(_, inode, _)| inode == number);
+        if !has_dots {
             self.problem(number, Fault::Dots);
         }
         if let Some(seen) = self.inodes.get_mut(&number) {
+            seen.has_dots = has_dots;
             seen.parent = parent.map_or(0, |(_, inode, _)| inode);
         }
         let mut taken = BTreeSet::new();
         for (slot, inode, name) in slots {
             self.entry(number, slot, inode, waiting)?;
             let name = name.unwrap_or_default();
-            if names::check(&name).is_err() || !taken.insert(name.clone()) {
-                self.problem(number, Fault::Name { slot, name });
+            if names::check(&name).is_err() || taken.contains(&name) {
+                self.problem(number, Fault::Name { slot, inode, name });
+            } else {
+                taken.insert(name);
             }
         }
         Ok(())
@@ -241,8 +264,13 @@ impl<'d, S: Storage> Walk<'d, S> {
         waiting: &mut Vec<u32>,
     ) -> Result<(), S::Error> {
         if !self.inodes.contains_key(&inode) {
-            if self.see(inode)?.is_err() {
-                self.problem(directory, Fault::Dangling { slot, inode });
+            if let Err(what) = self.see(inode)? {
+                let fault = if self.is_nothing(inode)? {
+                    Fault::Dangling { slot, inode }
+                } else {
+                    Fault::Damaged { slot, inode, what }
+                };
+                self.problem(directory, fault);
                 return Ok(());
             }
             if self.inodes.get(&inode).is_some_and(Seen::is_directory) {
@@ -251,7 +279,7 @@ impl<'d, S: Storage> Walk<'d, S> {
         }
         let mut is_directory = false;
         if let Some(seen) = self.inodes.get_mut(&inode) {
-            seen.parents.push(directory);
+            seen.names.push((directory, slot));
             is_directory = seen.is_directory();
         }
         if let Some(seen) = self.inodes.get_mut(&directory) {
@@ -260,70 +288,13 @@ impl<'d, S: Storage> Walk<'d, S> {
         Ok(())
     }
 
-    fn compare_counts(&mut self) {
-        let mut problems = Vec::new();
-        for (&at, seen) in &self.inodes {
-            let mut problem = |fault| problems.push(Problem { at, fault });
-            let (count, mut found) = (seen.inode.links.get(), seen.links());
-            let parents = seen.parents.clone();
-            if seen.is_directory() {
-                let names = parents.len() as u32 + u32::from(at == ROOT);
-                let is_directory = self.inodes.get(&seen.parent).is_some_and(Seen::is_directory);
-                let moved = u32::from(count) > found && is_directory;
-                if names > 1 {
-                    if u32::from(count) >= found + names - 1 {
-                        found += names - 1;
-                        problem(Fault::SeveralNames { parents: parents.clone() });
-                    } else {
-                        problem(Fault::TwoParents { parents: parents.clone() });
-                    }
-                }
-                let parent = parents.first().copied().unwrap_or(ROOT);
-                if seen.parent != parent && !parents.contains(&seen.parent) {
-                    problem(Fault::WrongParent { found: seen.parent, parent, moved });
-                }
-            }
-            if u32::from(count) < found {
-                problem(Fault::LowLinks { count, found });
-            } else if u32::from(count) > found {
-                problem(Fault::HighLinks { count, found });
-            }
+    /// Returns `true` if where an inode should be nothing is left that anybody could mend.
+    fn is_nothing(&self, number: u32) -> Result<bool, S::Error> {
+        if !self.disk.is_data(number) || self.free.get(number) {
+            return Ok(true);
         }
-        self.problems.append(&mut problems);
-    }
-
-    fn compare_map(&mut self) {
-        let mut leaked: Option<(u32, u32)> = None;
-        for block in self.disk.first_data()..self.disk.end {
-            if self.free.get(block) || self.owned.get(block) {
-                continue;
-            }
-            match &mut leaked {
-                Some((first, blocks)) if *first + *blocks == block => *blocks += 1,
-                _ => {
-                    if let Some((at, blocks)) = leaked.replace((block, 1)) {
-                        self.problem(at, Fault::Leaked { blocks });
-                    }
-                }
-            }
-        }
-        if let Some((at, blocks)) = leaked {
-            self.problem(at, Fault::Leaked { blocks });
-        }
-    }
-
-    /// Looks up in the map on the disk those blocks of inodes that the storage does not have.
-    fn look_beyond(&mut self) -> Result<(), S::Error> {
-        if self.owned_beyond.is_empty() {
-            return Ok(());
-        }
-        let (owned, problems) = (&self.owned_beyond, &mut self.problems);
-        each_word(self.disk, |first, word| {
-            for (&at, &inode) in owned.range(first..=first.saturating_add(63)) {
-                if word >> (at - first) & 1 == 1 {
-                    problems.push(Problem { at, fault: Fault::UsedIsFree { inode } });
-                }
-            }
-        })
+        let mut bytes = [0; size_of::<DiskInode>()];
+        self.disk.read(number, 0, &mut bytes)?;
+        Ok(bytes == [0; size_of::<DiskInode>()])
     }
 }
