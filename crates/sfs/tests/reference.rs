@@ -152,6 +152,7 @@ fn a_short_table_moves() {
         let file = system.root().lookup("file").unwrap();
         assert!(content(&file) == data);
         system.root().lookup("other").unwrap().truncate(0).unwrap();
+        system.sync().unwrap();
         assert_eq!(file.write_at(data.len() as u64, &[2; 20_000]), Ok(20_000));
         data.extend([2; 20_000]);
         assert!(content(&file) == data, "{blocks} blocks, {missing} tables, {there} bytes");
