@@ -209,18 +209,17 @@ fn a_write_that_fails_makes_no_file_longer() {
         file.truncate(blocks * 4096 - 100).unwrap();
         system.sync().unwrap();
     }
-    let grow: [fn(&common::Node<'_>, u64) -> Result<(), Error<common::Failure>>; 2] = [
-        |file, blocks| file.truncate((blocks + 4) * 4096),
-        |file, blocks| file.write_at((blocks + 4) * 4096, b"x").map(drop),
-    ];
-    for (blocks, grow) in [13, 1040].into_iter().flat_map(|blocks| grow.map(|grow| (blocks, grow)))
-    {
+    for (blocks, truncates) in [(13, false), (13, true), (1040, false), (1040, true)] {
+        let grow = |file: &common::Node<'_>| match truncates {
+            true => file.truncate((blocks + 4) * 4096),
+            false => file.write_at((blocks + 4) * 4096, b"x").map(drop),
+        };
         for accesses in 0.. {
             let memory = base.copy();
             let system = mount(&memory);
             let file = system.root().lookup(&format!("{blocks}")).unwrap();
             memory.fail_after(accesses);
-            let result = grow(&file, blocks);
+            let result = grow(&file);
             memory.fail_after(usize::MAX);
             if result.is_ok() {
                 assert!(accesses > 5);
