@@ -5,17 +5,29 @@ use std::collections::BTreeMap;
 /// A reason to refuse an operation.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Refusal {
+    /// There is no such name.
     NotFound,
+    /// There is such a name.
     Exists,
+    /// It is no directory.
     NotDirectory,
+    /// It is a directory.
     IsDirectory,
+    /// It is no regular file.
     NotFile,
+    /// It is no symlink.
     NotSymlink,
+    /// The directory has entries.
     NotEmpty,
+    /// No entry may have the name.
     InvalidName,
+    /// The disk is full.
     NoSpace,
+    /// A file or target would be longer than the format allows.
     TooLarge,
+    /// A directory would be below itself.
     IntoItself,
+    /// It has no name any more.
     Removed,
     /// The slot is empty, or the path has no name: a mistake of the proof.
     Closed,
@@ -30,16 +42,25 @@ pub enum Refusal {
 /// What an operation gives.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Done {
+    /// Nothing to tell.
     Nothing,
     /// An inode that is new, or that was opened, by number.
     Inode(u32),
+    /// So many bytes were written.
     Count(usize),
+    /// The bytes that were read.
     Bytes(Vec<u8>),
+    /// A symlink's target.
     Text(String),
+    /// A directory's names, with the numbers of their inodes.
     Names(BTreeMap<String, u32>),
+    /// What is known about an inode.
     Stat {
+        /// Its number.
         number: u32,
+        /// Its size in bytes.
         size: u64,
+        /// Its count of links.
         links: u32,
     },
 }

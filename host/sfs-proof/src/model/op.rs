@@ -61,23 +61,39 @@ impl fmt::Display for Path {
 /// An operation on a file system.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Op {
+    /// Makes an empty file.
     Create(Path),
+    /// Makes a directory.
     Mkdir(Path),
+    /// Removes a name that is not that of a directory.
     Unlink(Path),
+    /// Removes an empty directory.
     Rmdir(Path),
+    /// Gives the first the name of the second.
     Rename(Path, Path),
+    /// Gives the first the second name as well.
     Link(Path, Path),
+    /// Makes a symlink to this target.
     Symlink(Path, String),
+    /// Cuts a file to this size, or makes it so large.
     Truncate(Path, u64),
     /// So many bytes from this offset on; the last number says which bytes.
     Write(Path, u64, usize, u32),
+    /// Reads so many bytes from this offset on.
     Read(Path, u64, usize),
+    /// Reads a symlink's target.
     ReadLink(Path),
+    /// Lists a directory.
     List(Path),
+    /// Asks what is known about an inode.
     Stat(Path),
+    /// Makes everything durable.
     Fsync(Path),
+    /// Makes everything durable, and the disk clean.
     Sync,
+    /// Holds an inode open in this slot.
     Open(usize, Path),
+    /// Empties this slot.
     Close(usize),
     /// Syncs, and mounts anew; the slots are closed.
     Remount,

@@ -54,6 +54,12 @@ pub struct State {
     next: Id,
 }
 
+impl Default for State {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl State {
     /// An empty tree.
     pub fn new() -> Self {
