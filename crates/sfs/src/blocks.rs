@@ -9,7 +9,7 @@
 //! the count of blocks means nothing, as no pointer is ever cleared.
 //!
 //! What the durable inode can reach is not changed: a pointer in a durable table changes in a copy of the table.
-//! Behind the last pointer that the durable inode knows, a table is written where it is.
+//! Behind the last pointer that the durable inode knows, a table is written where it is, unless the storage ends in it.
 
 use alloc::vec::Vec;
 
@@ -133,7 +133,9 @@ impl<S: Storage> Disk<S> {
                         self.read(table, start, few)?;
                         look(few);
                     }
-                    None => self.view(table, |bytes| look(bytes.get(start..).unwrap_or_default()))?,
+                    None => {
+                        self.view(table, |bytes| look(bytes.get(start..).unwrap_or_default()))?
+                    }
                 }
                 table
             }
@@ -224,13 +226,18 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         Ok(copy)
     }
 
+    /// Returns `true` if a table may be written where it is, at a place that the durable inode reaches or not.
+    fn is_own(&self, table: u32, reachable: bool) -> bool {
+        self.space.read().is_fresh(table) || !reachable && self.disk.has(table, BLOCK_SIZE)
+    }
+
     /// Makes the pointer to block `index` of a file changeable: copies the table that holds it if the durable inode reaches
     /// that pointer. Returns the table and the slot.
     fn own_table(&self, state: &mut State, index: u32) -> Result<Option<(u32, u32)>, S::Error> {
         let Some((table, slot)) = self.disk.table(&state.inode, index)? else {
             return Ok(None);
         };
-        if index >= state.saved_blocks() || self.space.read().is_fresh(table) {
+        if self.is_own(table, index < state.saved_blocks()) {
             return Ok(Some((table, slot)));
         }
         let Place::Double(number, _) = place(index) else {
@@ -249,7 +256,7 @@ impl<S: Storage, L: Locks> Shared<S, L> {
     /// Makes the pointer to a table changeable in the same way. Returns the double indirect block.
     fn own_double(&self, state: &mut State, table: u32) -> Result<u32, S::Error> {
         let double = self.disk.checked(state.inode.double.get(), 0)?;
-        if table >= tables(state.saved_blocks()) || self.space.read().is_fresh(double) {
+        if self.is_own(double, table < tables(state.saved_blocks())) {
             return Ok(double);
         }
         let copy = self.copy(double)?;

@@ -86,14 +86,14 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         offset: u64,
         data: &[u8],
     ) -> Result<usize, S::Error> {
+        if data.is_empty() {
+            return Ok(0);
+        }
         let end = offset.checked_add(data.len() as u64).filter(|end| *end <= u64::from(FILE_MAX));
         if end.is_none() {
             return Err(Error::TooLarge);
         }
         let (size, offset) = (state.size(), offset as u32);
-        if data.is_empty() {
-            return Ok(0);
-        }
         if offset > size {
             self.extend(state, near, offset)?;
         }
@@ -149,15 +149,10 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         Ok(())
     }
 
-    /// Undoes what has made a file larger, as far as possible.
+    /// Undoes what has made a file larger. If a table cannot be read, its blocks are in use until the next repair.
     pub(crate) fn shorten(&self, state: &mut State, size: u32) {
-        let blocks = size.div_ceil(BLOCK);
-        match self.list_surplus(state, blocks) {
-            Ok(surplus) => self.cut(state, size, surplus),
-            // A block too many is nothing that a disk may have.
-            Err(_) if state.blocks() != state.size().div_ceil(BLOCK) => self.give_up(),
-            Err(_) => (),
-        }
+        let surplus = self.list_surplus(state, size.div_ceil(BLOCK)).unwrap_or_default();
+        self.cut(state, size, surplus);
     }
 
     /// Writes to blocks that the file has. Returns the number of bytes.

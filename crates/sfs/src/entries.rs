@@ -1,9 +1,9 @@
-//! Entries come and go: create, mkdir, symlink, link, unlink, rmdir.
+//! Entries come: create, mkdir, symlink, link.
 //!
-//! Each of these has three parts: it looks around and fails if it must; it commits if its order of
-//! directories does not fit to what has been done since the last commit; it changes something. Nobody else
-//! changes names meanwhile, but anybody may commit between the parts, which makes more durable and spoils no order. In the
-//! third part space runs out before anything has changed, or not at all.
+//! Each of these, and of those that take entries away, has three parts: it looks around and fails if it must; it
+//! commits if its order of directories does not fit to what has been done since the last commit; it changes
+//! something. Nobody else changes names meanwhile, but anybody may commit between the parts, which makes more durable
+//! and spoils no order. In the third part space runs out before anything has changed, or not at all.
 
 use alloc::sync::Arc;
 
@@ -12,7 +12,7 @@ use zerocopy::IntoBytes;
 use super::{
     Error, Inode, Kind, Locks, NameError, Result, RwLock, Storage, Times,
     commit::Order,
-    directory::{EMPTY, Found, PARENT_SLOT},
+    directory::Found,
     disk::corrupt,
     inode::{Node, State},
     layout::{DiskEntry, ROOT, TARGET_MAX},
@@ -61,6 +61,9 @@ impl<S: Storage, L: Locks> Inode<S, L> {
     fn make(&self, name: &str, kind: Kind, content: &[u8]) -> Result<Self, S::Error> {
         let _names = self.names_for(name)?;
         self.expect_no(name)?;
+        if kind == Kind::Directory {
+            self.shared.prepare_links(&self.node)?;
+        }
         let node = self.shared.change(|| self.shared.make(&self.node, name, kind, content))?;
         Ok(Self::new(&self.shared, node, kind))
     }
@@ -81,6 +84,7 @@ impl<S: Storage, L: Locks> Inode<S, L> {
         if target.node.state.read().removed {
             return Err(Error::Removed);
         }
+        shared.prepare_links(&target.node)?;
         let links = target.stat().links.checked_add(1).ok_or(Error::TooManyLinks)?;
         let order = Order { takes: Some(self.number()), ..Order::default() };
         shared.prepare_order(&order, &self.node)?;
@@ -92,52 +96,6 @@ impl<S: Storage, L: Locks> Inode<S, L> {
             state.inode.links = links.into();
             state.added = state.added.saturating_add(1);
             state.changed(shared.now());
-            shared.group.write().join(&order);
-            Ok(())
-        })
-    }
-
-    /// Removes a name that is not that of a directory.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotDirectory`], [`Error::InvalidName`], [`Error::NotFound`], [`Error::IsDirectory`],
-    /// [`Error::NoSpace`], [`Error::ReadOnly`], [`Error::Failed`], [`Error::Corrupt`], and those of the storage.
-    pub fn unlink(&self, name: &str) -> Result<(), S::Error> {
-        let _names = self.names_for(name)?;
-        let (found, victim) = self.expect_found(name)?;
-        if victim.kind() == Some(Kind::Directory) {
-            return Err(Error::IsDirectory);
-        }
-        self.remove(found, &victim)
-    }
-
-    /// Removes an empty directory.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Self::unlink`], [`Error::NotDirectory`] also for another kind of entry, and [`Error::NotEmpty`].
-    pub fn rmdir(&self, name: &str) -> Result<(), S::Error> {
-        let _names = self.names_for(name)?;
-        let (found, victim) = self.expect_found(name)?;
-        self.shared.expect_empty(&victim)?;
-        self.remove(found, &victim)
-    }
-
-    /// Removes an entry of this directory.
-    fn remove(&self, found: Found, victim: &Arc<Node<L>>) -> Result<(), S::Error> {
-        let shared = &self.shared;
-        let gives = shared.gives(victim).then_some(self.number());
-        let order = Order { gives, ..Order::default() };
-        shared.prepare_order(&order, &self.node)?;
-        shared.change(|| {
-            let mut directory = shared.edit(&self.node);
-            let mut state = shared.edit(victim);
-            let removal = shared.prepare_removal(&mut directory, found.slot)?;
-            shared.prepare_unlink(&mut state, victim, self.number())?;
-            shared.remove(&mut directory, removal)?;
-            shared.unlink(&mut state, victim, &mut directory, self.number())?;
-            directory.modified(shared.now());
             shared.group.write().join(&order);
             Ok(())
         })
@@ -186,6 +144,20 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         // Of a directory that is not durable the one that names it would have to be ordered.
         let fresh = order.takes.is_some() && taker.state.read().saved.is_none();
         if fresh || !self.group.read().admits(order) { self.commit() } else { Ok(()) }
+    }
+
+    /// Checks that an inode may get another name: its count of links must have room for that one and for all names
+    /// that are durable, as a cut may leave both. Commits if fewer are durable then.
+    pub(crate) fn prepare_links(&self, node: &Node<L>) -> Result<(), S::Error> {
+        let is_full = || {
+            let state = node.state.read();
+            let saved = state.saved.map_or(0, |saved| saved.links.get());
+            saved.max(state.links()).checked_add(state.added).is_none_or(|sum| sum == u16::MAX)
+        };
+        if is_full() {
+            self.commit()?;
+        }
+        if is_full() { Err(Error::TooManyLinks) } else { Ok(()) }
     }
 
     /// Makes an inode and its entry.
@@ -241,75 +213,5 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         }
         // At most one block, so never in part.
         self.write_content(state, number, 0, content).map(drop)
-    }
-
-    /// Says whether a directory that loses a name of this inode gives something away: what the inode is or had is
-    /// elsewhere then.
-    pub(crate) fn gives(&self, victim: &Node<L>) -> bool {
-        match victim.kind() {
-            Some(Kind::Directory) => self.group.read().gave(victim.number),
-            _ => victim.state.read().links() > 1,
-        }
-    }
-
-    pub(crate) fn expect_empty(&self, victim: &Node<L>) -> Result<(), S::Error> {
-        if victim.kind() != Some(Kind::Directory) {
-            Err(Error::NotDirectory)
-        } else if victim.state.read().entries() > EMPTY {
-            Err(Error::NotEmpty)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Does all that can fail in taking a name in directory `parent` from an inode, except for writing.
-    pub(crate) fn prepare_unlink(
-        &self,
-        state: &mut State,
-        node: &Node<L>,
-        parent: u32,
-    ) -> Result<(), S::Error> {
-        if self.stays(state, node) && self.parent(state)? == parent {
-            self.prepare(state, PARENT_SLOT)?;
-        }
-        Ok(())
-    }
-
-    /// Takes a name in directory `parent` from an inode. Without a name, it lives until its last handle is gone.
-    pub(crate) fn unlink(
-        &self,
-        state: &mut State,
-        node: &Arc<Node<L>>,
-        directory: &mut State,
-        parent: u32,
-    ) -> Result<(), S::Error> {
-        let is_directory = node.kind() == Some(Kind::Directory);
-        if is_directory {
-            let links = directory.links().saturating_sub(1).max(DIRECTORY_LINKS);
-            directory.inode.links = links.into();
-        }
-        if !self.stays(state, node) {
-            state.removed = true;
-            state.inode.links = 0.into();
-            state.in_group = false;
-            self.group.write().orphan(node);
-        } else if !is_directory {
-            state.inode.links = state.links().saturating_sub(1).into();
-            state.changed(self.now());
-        } else if self.parent(state).inspect_err(|_| self.give_up())? == parent {
-            // Another directory names it, but which one is not known. The root cannot be removed.
-            self.set_inode(state, PARENT_SLOT, ROOT)?;
-        }
-        Ok(())
-    }
-
-    /// Says whether an inode outlives the loss of a name. An empty directory does if its count is too high: a power cut
-    /// in the course of a move may have left it with two names, and nobody else counts them.
-    fn stays(&self, state: &State, node: &Node<L>) -> bool {
-        let names = match node.kind() {
-            Some(Kind::Directory) => DIRECTORY_LINKS,
-            _ => 1,
-        };
-        state.links() > names
     }
 }

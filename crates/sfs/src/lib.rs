@@ -38,7 +38,9 @@ mod mount;
 mod names;
 mod path;
 mod rename;
+mod second_name;
 mod storage;
+mod unlink;
 
 #[cfg(any(test, feature = "std"))]
 pub use self::locks::StdLocks;

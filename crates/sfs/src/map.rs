@@ -10,8 +10,11 @@ use super::{
 };
 
 const WORD: u32 = u64::BITS;
-/// One of so many blocks is kept for copies, up to a limit that two directories of any size need in a rename.
+/// One of so many blocks is kept for copies.
 const RESERVE_SHARE: u32 = 32;
+/// At least so many are: what is copied to remove an entry that lies in two blocks, whose numbers are in a table.
+const RESERVE_MIN: u32 = 3;
+/// At most so many: what two directories of any size need in a rename.
 const RESERVE_MAX: u32 = 16;
 const WORDS_PER_BLOCK: usize = BITS as usize / WORD as usize;
 
@@ -152,7 +155,7 @@ impl FreeMap {
             beyond,
             lowest: 0,
             end,
-            reserve: (end / RESERVE_SHARE).min(RESERVE_MAX),
+            reserve: (end / RESERVE_SHARE).clamp(RESERVE_MIN, RESERVE_MAX),
         };
         // A damaged map must not give out what is no file's.
         for block in 0..disk.first_data().min(end) {

@@ -15,10 +15,8 @@ use super::{
     layout::{DiskEntry, ROOT},
     mount::Shared,
     names,
+    unlink::Victim,
 };
-
-/// What stands under the new name before.
-type Victim<L> = Option<(Found, Arc<Node<L>>)>;
 
 impl<S: Storage, L: Locks> Inode<S, L> {
     /// Gives the entry `name` of this directory the name `new_name` in `new_directory`. What has that name is
@@ -31,7 +29,7 @@ impl<S: Storage, L: Locks> Inode<S, L> {
     /// # Errors
     ///
     /// Those of [`Self::create`] and [`Self::unlink`], [`Error::NotEmpty`], [`Error::IntoItself`],
-    /// [`Error::OtherFileSystem`].
+    /// [`Error::TooManyLinks`], [`Error::OtherFileSystem`].
     pub fn rename(&self, name: &str, new_directory: &Self, new_name: &str) -> Result<(), S::Error> {
         self.expect_same(new_directory)?;
         new_directory.expect_directory()?;
@@ -41,30 +39,33 @@ impl<S: Storage, L: Locks> Inode<S, L> {
             return Err(Error::Removed);
         }
         let (found, node) = self.expect_found(name)?;
-        let victim = match new_directory.expect_found(new_name) {
-            Ok((_, victim)) if victim.number == node.number => return Ok(()),
-            Ok(victim) => Some(victim),
+        let replaced = match new_directory.expect_found(new_name) {
+            Ok((_, replaced)) if replaced.number == node.number => return Ok(()),
+            Ok(replaced) => Some(replaced),
             Err(Error::NotFound) => None,
             Err(error) => return Err(error),
         };
         let is_directory = node.kind() == Some(Kind::Directory);
-        if let Some((_, victim)) = &victim {
-            if victim.number == self.number() {
-                // Not empty: `name` is in it.
+        if let Some((_, replaced)) = &replaced {
+            if !is_directory && replaced.kind() == Some(Kind::Directory) {
+                return Err(Error::IsDirectory);
+            } else if replaced.number == self.number() {
+                // `name` is in it.
                 return Err(Error::NotEmpty);
             } else if is_directory {
-                self.shared.expect_empty(victim)?;
-            } else if victim.kind() == Some(Kind::Directory) {
-                return Err(Error::IsDirectory);
+                self.shared.expect_empty(replaced)?;
             }
         }
-        if self.number() == new_directory.number() {
-            return self.rename_here(found, new_name, &node, victim);
-        }
-        if is_directory {
+        let moves = self.number() != new_directory.number();
+        if moves && is_directory {
             self.shared.expect_outside(&node, new_directory.number())?;
         }
-        self.move_to(new_directory, found, new_name, &node, victim)
+        let victim = replaced.map(|(found, node)| new_directory.victim(found, node)).transpose()?;
+        if moves {
+            self.move_to(new_directory, found, new_name, &node, victim)
+        } else {
+            self.rename_here(found, new_name, &node, victim)
+        }
     }
 
     /// Renames within this directory.
@@ -73,23 +74,22 @@ impl<S: Storage, L: Locks> Inode<S, L> {
         found: Found,
         new_name: &str,
         node: &Arc<Node<L>>,
-        victim: Victim<L>,
+        victim: Option<Victim<L>>,
     ) -> Result<(), S::Error> {
         let shared = &self.shared;
-        let gives = victim.as_ref().is_some_and(|(_, victim)| shared.gives(victim));
+        let gives = victim.as_ref().is_some_and(|victim| shared.gives(victim));
         let order = Order { gives: gives.then_some(self.number()), ..Order::default() };
         shared.prepare_order(&order, &self.node)?;
         shared.change(|| {
             let mut directory = shared.edit(&self.node);
-            if let Some((target, victim)) = &victim {
-                let mut state = shared.edit(victim);
-                shared.prepare(&mut directory, target.slot)?;
+            if let Some(victim) = &victim {
+                let mut state = shared.edit(&victim.node);
+                shared.prepare(&mut directory, victim.slot)?;
                 let mut removal = shared.prepare_removal(&mut directory, found.slot)?;
-                shared.prepare_unlink(&mut state, victim, self.number())?;
-                shared.set_inode(&directory, target.slot, node.number)?;
-                removal.set_inode(target.slot, node.number);
+                shared.set_inode(&directory, victim.slot, node.number)?;
+                removal.set_inode(victim.slot, node.number);
                 shared.remove(&mut directory, removal)?;
-                shared.unlink(&mut state, victim, &mut directory, self.number())?;
+                shared.unlink(&mut state, victim, &mut directory);
             } else {
                 shared.prepare(&mut directory, found.slot)?;
                 let entry = DiskEntry::new(node.number, new_name);
@@ -109,15 +109,16 @@ impl<S: Storage, L: Locks> Inode<S, L> {
         found: Found,
         new_name: &str,
         node: &Arc<Node<L>>,
-        victim: Victim<L>,
+        victim: Option<Victim<L>>,
     ) -> Result<(), S::Error> {
         let shared = &self.shared;
         let is_directory = node.kind() == Some(Kind::Directory);
+        shared.prepare_links(node)?;
         let order = Order {
             takes: Some(new_directory.number()),
             gives: Some(self.number()),
             moves: is_directory.then_some(node.number),
-            alone: victim.as_ref().is_some_and(|(_, victim)| shared.gives(victim)),
+            alone: victim.as_ref().is_some_and(|victim| shared.gives(victim)),
         };
         shared.prepare_order(&order, &new_directory.node)?;
         shared.change(|| {
@@ -133,12 +134,11 @@ impl<S: Storage, L: Locks> Inode<S, L> {
                 shared.prepare(&mut state, PARENT_SLOT)?;
             }
             match &victim {
-                Some((target, victim)) => {
-                    let mut victim_state = shared.edit(victim);
-                    shared.prepare(&mut to, target.slot)?;
-                    shared.prepare_unlink(&mut victim_state, victim, new_directory.number())?;
-                    shared.set_inode(&to, target.slot, node.number)?;
-                    shared.unlink(&mut victim_state, victim, &mut to, new_directory.number())?;
+                Some(victim) => {
+                    let mut victim_state = shared.edit(&victim.node);
+                    shared.prepare(&mut to, victim.slot)?;
+                    shared.set_inode(&to, victim.slot, node.number)?;
+                    shared.unlink(&mut victim_state, victim, &mut to);
                 }
                 None => {
                     let entry = DiskEntry::new(node.number, new_name);
@@ -164,7 +164,7 @@ impl<S: Storage, L: Locks> Inode<S, L> {
 }
 
 impl<S: Storage, L: Locks> Shared<S, L> {
-    /// Checks that the way from directory `below` up to the root does not lead through `node`.
+    /// Checks that no way from the root to directory `below` leads through `node`.
     fn expect_outside(&self, node: &Node<L>, below: u32) -> Result<(), S::Error> {
         let (mut number, mut seen) = (below, BTreeSet::new());
         while number != ROOT {
@@ -177,6 +177,12 @@ impl<S: Storage, L: Locks> Shared<S, L> {
             let directory = self.node(number)?;
             if directory.kind() != Some(Kind::Directory) {
                 return Err(corrupt("\"..\" names no directory", number));
+            }
+            // Each of them, except for the first one, has the one before.
+            let known = u16::from(number != below);
+            if self.may_have_two_names(&directory, known)? {
+                let inside = !self.directories_that_name(below, node.number)?.is_empty();
+                return if inside { Err(Error::IntoItself) } else { Ok(()) };
             }
             number = self.parent(&directory.state.read())?;
         }

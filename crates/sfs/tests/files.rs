@@ -4,7 +4,7 @@ mod common;
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use common::{Memory, assert_clean, content, mount, pattern};
+use common::{Memory, assert_clean, check, content, mount, pattern};
 use embedded_io::{Read, Seek, SeekFrom, Write};
 use sfs::{Error, FILE_MAX, File, Kind};
 
@@ -49,6 +49,10 @@ fn reads_end_where_the_file_does() {
     assert_eq!(file.read_at(5000, &mut data).unwrap(), 0);
     assert_eq!(file.read_at(u64::MAX, &mut data).unwrap(), 0);
     assert_eq!(file.read_at(0, &mut []).unwrap(), 0);
+    // Nothing is written anywhere, and the file becomes no longer.
+    assert_eq!(file.write_at(u64::MAX, &[]), Ok(0));
+    assert_eq!(file.write_at(6000, &[]), Ok(0));
+    assert_eq!(file.stat().size, 5000);
 }
 
 /// A file has its indirect block from 12 blocks on, the double indirect one and the first table from 1036 on, as the
@@ -149,6 +153,85 @@ fn a_full_disk_is_an_error() {
     assert_eq!(other.write_at(0, &[6; 300_000]), Ok(300_000));
     system.sync().unwrap();
     assert_clean(&memory);
+}
+
+/// However small a disk is, enough is kept to remove any name first.
+#[test]
+fn a_full_small_disk_is_emptied() {
+    for blocks in [16, 20, 31, 32, 48, 63, 100] {
+        for backwards in [false, true] {
+            let memory = Memory::formatted(blocks);
+            let system = mount(&memory);
+            let root = system.root();
+            let mut names = vec!["file".to_owned()];
+            let file = root.create("file").unwrap();
+            // Names of one file, so that entries straddle two blocks.
+            while names.len() < 40 {
+                let name = format!("name {}", names.len());
+                match root.link(&name, &file) {
+                    Ok(()) => names.push(name),
+                    Err(error) => {
+                        assert_eq!(error, Error::NoSpace);
+                        break;
+                    }
+                }
+            }
+            let mut size = 0;
+            while let Ok(written) = file.write_at(size, &[5; 4096]) {
+                size += written as u64;
+            }
+            drop(file);
+            system.sync().unwrap();
+            drop(root);
+            // With nothing pending.
+            let system = mount(&memory);
+            assert_eq!(system.statfs().available, 0);
+            if backwards {
+                names.reverse();
+            }
+            for name in names {
+                let removed = system.root().unlink(&name);
+                assert_eq!(removed, Ok(()), "{name} of {blocks} blocks");
+            }
+            system.sync().unwrap();
+            assert_clean(&memory);
+        }
+    }
+}
+
+/// A call that fails leaves the file as long as it was, whatever cannot be read any more.
+#[test]
+fn a_write_that_fails_makes_no_file_longer() {
+    let base = Memory::formatted(3000);
+    for blocks in [13, 1040] {
+        let system = mount(&base);
+        let file = system.root().create(&format!("{blocks}")).unwrap();
+        file.truncate(blocks * 4096 - 100).unwrap();
+        system.sync().unwrap();
+    }
+    for (blocks, truncates) in [(13, false), (13, true), (1040, false), (1040, true)] {
+        let grow = |file: &common::Node<'_>| match truncates {
+            true => file.truncate((blocks + 4) * 4096),
+            false => file.write_at((blocks + 4) * 4096, b"x").map(drop),
+        };
+        for accesses in 0.. {
+            let memory = base.copy();
+            let system = mount(&memory);
+            let file = system.root().lookup(&format!("{blocks}")).unwrap();
+            memory.fail_after(accesses);
+            let result = grow(&file);
+            memory.fail_after(usize::MAX);
+            if result.is_ok() {
+                assert!(accesses > 5);
+                break;
+            }
+            let size = u64::from(file.stat().size);
+            assert_eq!(size, blocks * 4096 - 100, "{accesses} accesses");
+            if system.sync().is_ok() {
+                assert!(!check(&memory).is_broken());
+            }
+        }
+    }
 }
 
 #[test]

@@ -140,6 +140,7 @@ fn renaming_between_directories() {
         assert_eq!((a.stat().links, b.stat().links), (3, 2));
         // A directory cannot replace the one that it is in.
         assert_eq!(a.rename("c", &root, "a"), Err(Error::NotEmpty));
+        assert_eq!(a.rename("file", &root, "a"), Err(Error::IsDirectory));
         if round == 0 {
             system.sync().unwrap();
             assert_clean(&memory);
@@ -171,6 +172,39 @@ fn hard_links_count() {
     assert_eq!(directory.lookup("second").unwrap().number(), file.number());
     system.sync().unwrap();
     assert_clean(&memory);
+}
+
+/// While a cut may leave both the old and the new name, the count is that of both; so it must have room for them.
+#[test]
+fn a_count_of_links_never_overflows() {
+    let memory = Memory::formatted(200);
+    let system = mount(&memory);
+    let root = system.root();
+    let (a, b) = (root.mkdir("a").unwrap(), root.mkdir("b").unwrap());
+    let file = a.create("file").unwrap();
+    a.link("second", &file).unwrap();
+    system.sync().unwrap();
+    // A count may be too high.
+    memory.put(u64::from(file.number()) * 4096 + 6, &u16::MAX.to_le_bytes());
+    drop((system, root, a, b, file));
+    let system = mount(&memory);
+    let root = system.root();
+    let (a, b) = (root.lookup("a").unwrap(), root.lookup("b").unwrap());
+    let file = a.lookup("file").unwrap();
+    assert_eq!(root.link("third", &file), Err(Error::TooManyLinks));
+    assert_eq!(a.rename("file", &b, "file"), Err(Error::TooManyLinks));
+    assert_eq!((names(&a).join(" "), names(&b).len()), ("file second".into(), 0));
+    a.rename("file", &a, "first").unwrap();
+    // With a name less on the disk, there is room.
+    a.unlink("second").unwrap();
+    let flushes = memory.flushes.load(Relaxed);
+    b.link("second", &file).unwrap();
+    assert!(memory.flushes.load(Relaxed) > flushes, "the count on the disk is as high as can be");
+    assert_eq!(a.rename("first", &b, "first"), Err(Error::TooManyLinks));
+    b.unlink("second").unwrap();
+    a.rename("first", &b, "first").unwrap();
+    system.sync().unwrap();
+    assert!(!common::check(&memory).is_broken());
 }
 
 #[test]
@@ -306,6 +340,8 @@ fn a_listing_is_as_the_directory_is() {
     let system = mount(&memory);
     let root = system.root();
     let twice = |expected: &[&str]| {
+        let mut expected = expected.to_vec();
+        expected.sort();
         for _ in 0..2 {
             assert_eq!(names(&root), expected);
         }
@@ -325,6 +361,8 @@ fn a_listing_is_as_the_directory_is() {
     twice(&["c", "other"]);
     other.rename("b", &root, "c").unwrap();
     twice(&["c", "other"]);
+    // Both are names of one file, so both are there.
+    other.unlink("b").unwrap();
     root.rmdir("other").unwrap();
     twice(&["c"]);
     root.unlink("c").unwrap();

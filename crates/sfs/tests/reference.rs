@@ -4,7 +4,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{Memory, Node, assert_clean, check, content, fixture, image, mount, names};
+use common::{Memory, Node, assert_clean, check, content, fixture, image, mount, names, pattern};
 use sfs::Kind;
 use sha2::{Digest, Sha256};
 
@@ -129,6 +129,36 @@ fn a_short_last_block_moves() {
         }
         system.sync().unwrap();
         assert!(!check(&memory).is_broken(), "{:?}", check(&memory));
+    }
+}
+
+/// The last blocks of such an image may be tables, without the room behind the end for the pointers of a longer file.
+#[test]
+fn a_short_table_moves() {
+    for (blocks, missing, there) in
+        [(12, 1, 0), (12, 1, 1000), (1036, 1, 0), (1036, 1, 1000), (1036, 2, 1000)]
+    {
+        let memory = Memory::formatted(3000);
+        let system = mount(&memory);
+        system.root().create("other").unwrap().write_at(0, &[1; 100_000]).unwrap();
+        let mut data = pattern(1, blocks * 4096 - 10);
+        system.root().create("file").unwrap().write_at(0, &data).unwrap();
+        system.sync().unwrap();
+        let used = (3000 - system.statfs().unused) as usize;
+        let mut bytes = vec![0; (used - missing) * 4096 + there];
+        memory.get(0, &mut bytes);
+        let memory = Memory::of_bytes(&bytes, bytes.len() as u64);
+        let system = mount(&memory);
+        let file = system.root().lookup("file").unwrap();
+        assert!(content(&file) == data);
+        system.root().lookup("other").unwrap().truncate(0).unwrap();
+        system.sync().unwrap();
+        assert_eq!(file.write_at(data.len() as u64, &[2; 20_000]), Ok(20_000));
+        data.extend([2; 20_000]);
+        assert!(content(&file) == data, "{blocks} blocks, {missing} tables, {there} bytes");
+        system.sync().unwrap();
+        assert!(!check(&memory).is_broken(), "{:?}", check(&memory));
+        assert!(content(&mount(&memory).root().lookup("file").unwrap()) == data);
     }
 }
 

@@ -56,6 +56,8 @@ pub struct Memory {
     pub flushes: AtomicUsize,
     pub reads: AtomicUsize,
     announced: Mutex<Vec<(u32, u32)>>,
+    /// The accesses before all others fail.
+    left: AtomicUsize,
 }
 
 impl Memory {
@@ -75,6 +77,23 @@ impl Memory {
             flushes: AtomicUsize::new(0),
             reads: AtomicUsize::new(0),
             announced: Mutex::new(Vec::new()),
+            left: AtomicUsize::new(usize::MAX),
+        }
+    }
+
+    /// Lets all accesses fail after so many; `usize::MAX` ends that.
+    pub fn fail_after(&self, accesses: usize) {
+        self.left.store(accesses, Relaxed);
+    }
+
+    fn access(&self) -> Result<(), Failure> {
+        match self.left.load(Relaxed) {
+            usize::MAX => Ok(()),
+            0 => Err(Failure("it fails as it was told to".into())),
+            left => {
+                self.left.store(left - 1, Relaxed);
+                Ok(())
+            }
         }
     }
 
@@ -165,6 +184,7 @@ impl Storage for Memory {
     }
 
     fn read(&self, block: u32, offset: usize, data: &mut [u8]) -> Result<(), Failure> {
+        self.access()?;
         self.reads.fetch_add(1, Relaxed);
         let at = self.range(block, offset, data.len())?;
         assert!(u64::from(block) * (BLOCK_SIZE as u64) < self.capacity, "a read beyond the end");
@@ -173,6 +193,7 @@ impl Storage for Memory {
     }
 
     fn write(&self, block: u32, offset: usize, data: &[u8]) -> Result<(), Failure> {
+        self.access()?;
         let at = self.range(block, offset, data.len())?;
         assert!(at + data.len() as u64 <= self.capacity, "a write beyond the end");
         self.put(at, data);
@@ -187,6 +208,7 @@ impl Storage for Memory {
     }
 
     fn flush(&self) -> Result<(), Failure> {
+        self.access()?;
         self.flushes.fetch_add(1, Relaxed);
         if let Some(log) = &mut *self.log.lock().unwrap() {
             log.push(Event::Flush);

@@ -5,29 +5,29 @@ use std::collections::BTreeMap;
 /// A reason to refuse an operation.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Refusal {
-    /// Nothing has the name.
+    /// There is no such name.
     NotFound,
-    /// Something has the name already.
+    /// There is such a name.
     Exists,
     /// It is no directory.
     NotDirectory,
     /// It is a directory.
     IsDirectory,
-    /// It is no file.
+    /// It is no regular file.
     NotFile,
     /// It is no symlink.
     NotSymlink,
     /// The directory has entries.
     NotEmpty,
-    /// Nothing may have the name.
+    /// No entry may have the name.
     InvalidName,
     /// The disk is full.
     NoSpace,
-    /// No file may be as large.
+    /// A file or target would be longer than the format allows.
     TooLarge,
-    /// A directory would move below itself.
+    /// A directory would be below itself.
     IntoItself,
-    /// The directory is removed.
+    /// It has no name any more.
     Removed,
     /// The slot is empty, or the path has no name: a mistake of the proof.
     Closed,
@@ -42,19 +42,19 @@ pub enum Refusal {
 /// What an operation gives.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Done {
-    /// Nothing but that it is done.
+    /// Nothing to tell.
     Nothing,
     /// An inode that is new, or that was opened, by number.
     Inode(u32),
-    /// The bytes that were written.
+    /// So many bytes were written.
     Count(usize),
-    /// What was read from a file.
+    /// The bytes that were read.
     Bytes(Vec<u8>),
-    /// The target of a symlink.
+    /// A symlink's target.
     Text(String),
-    /// The names in a directory, with the numbers of what they name.
+    /// A directory's names, with the numbers of their inodes.
     Names(BTreeMap<String, u32>),
-    /// What is told of an inode.
+    /// What is known about an inode.
     Stat {
         /// Its number.
         number: u32,

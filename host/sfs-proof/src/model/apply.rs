@@ -35,7 +35,7 @@ impl State {
             Op::Mkdir(path) => {
                 let (parent, _) = self.parent(path)?;
                 let names = BTreeMap::new();
-                let made = self.make(path, Body::Directory { parent, names }, answer)?;
+                let made = self.make(path, Body::Directory { names }, answer)?;
                 self.count(parent, 1);
                 Ok(made)
             }
@@ -53,7 +53,7 @@ impl State {
                 let names = self.names(id).ok_or(Refusal::NotDirectory)?;
                 self.expect(names.is_empty(), Refusal::NotEmpty)?;
                 self.take_away(directory, name);
-                self.count(id, -2);
+                self.remove_directory(id);
                 self.count(directory, -1);
                 Ok(Done::Nothing)
             }
@@ -69,7 +69,7 @@ impl State {
             }
             Op::Write(path, offset, count, fill) => {
                 let file = self.file(path)?;
-                if offset + *count as u64 > LARGEST {
+                if *count > 0 && offset + *count as u64 > LARGEST {
                     return Err(vec![Refusal::TooLarge]);
                 }
                 // A full disk takes a part.
@@ -216,6 +216,13 @@ impl State {
         }
     }
 
+    /// Takes note that a directory has lost a name.
+    fn remove_directory(&mut self, id: Id) {
+        if !self.is_named(id) {
+            self.count(id, -2);
+        }
+    }
+
     fn link(&mut self, old: &Path, new: &Path) -> Expected {
         let (id, (directory, name)) = both(self.find(old), self.parent(new))?;
         let mut why = self.no_room(directory, name);
@@ -267,20 +274,19 @@ impl State {
         if !why.is_empty() {
             return Err(why);
         }
-        if let Some(replaced) = replaced {
-            self.count(replaced, if is_directory { -2 } else { -1 });
-            self.count(to, if is_directory { -1 } else { 0 });
-        }
         self.take_away(from, old_name);
         self.put(to, new_name, moved);
+        match replaced {
+            Some(replaced) if is_directory => {
+                self.remove_directory(replaced);
+                self.count(to, -1);
+            }
+            Some(replaced) => self.count(replaced, -1),
+            None => (),
+        }
         if is_directory {
             self.count(from, -1);
             self.count(to, 1);
-            if let Some(Body::Directory { parent, .. }) =
-                self.node_mut(moved).map(|node| &mut node.body)
-            {
-                *parent = to;
-            }
         }
         Ok(Done::Nothing)
     }

@@ -61,39 +61,39 @@ impl fmt::Display for Path {
 /// An operation on a file system.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Op {
-    /// Makes a file.
+    /// Makes an empty file.
     Create(Path),
     /// Makes a directory.
     Mkdir(Path),
-    /// Takes the name of something else than a directory away.
+    /// Removes a name that is not that of a directory.
     Unlink(Path),
     /// Removes an empty directory.
     Rmdir(Path),
-    /// Gives what the first path names the second one instead.
+    /// Gives the first the name of the second.
     Rename(Path, Path),
-    /// Gives what the first path names the second one as well.
+    /// Gives the first the second name as well.
     Link(Path, Path),
-    /// Makes a symlink with this target.
+    /// Makes a symlink to this target.
     Symlink(Path, String),
-    /// Makes a file as long as this.
+    /// Cuts a file to this size, or makes it so large.
     Truncate(Path, u64),
     /// So many bytes from this offset on; the last number says which bytes.
     Write(Path, u64, usize, u32),
     /// Reads so many bytes from this offset on.
     Read(Path, u64, usize),
-    /// Reads the target of a symlink.
+    /// Reads a symlink's target.
     ReadLink(Path),
     /// Lists a directory.
     List(Path),
-    /// Asks for what is known of an inode.
+    /// Asks what is known about an inode.
     Stat(Path),
-    /// Makes durable what was done to an inode.
-    Fsync(Path),
     /// Makes everything durable.
+    Fsync(Path),
+    /// Makes everything durable, and the disk clean.
     Sync,
-    /// Keeps a handle in a slot.
+    /// Holds an inode open in this slot.
     Open(usize, Path),
-    /// Lets the handle of a slot go.
+    /// Empties this slot.
     Close(usize),
     /// Syncs, and mounts anew; the slots are closed.
     Remount,

@@ -1,6 +1,9 @@
 //! A tree of files in memory. Copies share what they have in common.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::op::{Base, Path};
 use crate::{
@@ -36,8 +39,6 @@ pub enum Body {
     Symlink(String),
     /// A directory's names, without "." and "..".
     Directory {
-        /// Where ".." leads.
-        parent: Id,
         /// The entries.
         names: BTreeMap<String, Id>,
     },
@@ -53,23 +54,23 @@ pub struct State {
     next: Id,
 }
 
+impl Default for State {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl State {
     /// An empty tree.
     pub fn new() -> Self {
-        let body = Body::Directory { parent: ROOT, names: BTreeMap::new() };
+        let body = Body::Directory { names: BTreeMap::new() };
         let root = Node { number: reader::ROOT, links: 2, body };
         Self { nodes: [(ROOT, Arc::new(root))].into(), slots: [None; SLOTS], next: ROOT + 1 }
     }
 
-    /// The tree in an image; `None` if it is none, because a directory is seen twice or something is broken.
+    /// The tree in an image, in which a directory may have two names; `None` if something is broken.
     pub fn of(reading: &Reading, image: &Image) -> Option<Self> {
-        let odd = |problem: &Problem| {
-            matches!(
-                problem,
-                Problem::SeenTwice { .. } | Problem::WrongParent { .. } | Problem::Broken(_)
-            )
-        };
-        if reading.problems.iter().any(odd) {
+        if reading.problems.iter().any(Problem::is_broken) {
             return None;
         }
         let ids: BTreeMap<u32, Id> = reading.nodes.keys().copied().zip(0..).collect();
@@ -82,7 +83,6 @@ impl State {
                 Kind::Directory => {
                     let names = reading.names(*number).into_iter();
                     Body::Directory {
-                        parent: node.parents.first().map_or(ROOT, id),
                         names: names.map(|(name, inode)| (name.to_owned(), id(&inode))).collect(),
                     }
                 }
@@ -157,18 +157,21 @@ impl State {
         self.nodes.retain(|id, node| node.links > 0 || slots.contains(&Some(*id)));
     }
 
-    /// True if `below` is this directory or lies below it.
+    /// True if a directory has an entry for this inode.
+    pub fn is_named(&self, id: Id) -> bool {
+        let names = self.nodes.keys().filter_map(|directory| self.names(*directory));
+        names.flat_map(BTreeMap::values).any(|named| *named == id)
+    }
+
+    /// True if `below` is this directory or lies below it, by whichever name.
     pub fn is_within(&self, directory: Id, below: Id) -> bool {
-        let mut now = below;
-        loop {
-            if now == directory {
-                return true;
-            }
-            match self.node(now).map(|node| &node.body) {
-                Some(Body::Directory { parent, .. }) if now != ROOT => now = *parent,
-                _ => return false,
+        let (mut seen, mut todo) = (BTreeSet::new(), vec![directory]);
+        while let Some(id) = todo.pop() {
+            if seen.insert(id) {
+                todo.extend(self.names(id).into_iter().flat_map(BTreeMap::values));
             }
         }
+        seen.contains(&below)
     }
 
     /// Follows a path.

@@ -23,19 +23,10 @@ pub enum Problem {
         /// That of the map.
         free: u32,
     },
-    /// A directory that was being moved is named by both its old and its new parent.
+    /// A directory that was being moved has both its old and its new name.
     SeenTwice {
         /// The directory.
         directory: u32,
-        /// Those that name it.
-        parents: Vec<u32>,
-    },
-    /// The ".." of a directory names another directory than the one that names it.
-    WrongParent {
-        /// The directory.
-        directory: u32,
-        /// What its ".." names.
-        named: u32,
         /// Those that name it.
         parents: Vec<u32>,
     },
@@ -62,9 +53,6 @@ impl fmt::Display for Problem {
             }
             Self::SeenTwice { directory, parents } => {
                 write!(f, "directory {directory} is in the directories {parents:?}")
-            }
-            Self::WrongParent { directory, named, parents } => {
-                write!(f, "\"..\" of directory {directory}, which is in {parents:?}, names {named}")
             }
             Self::Broken(what) => write!(f, "broken: {what}"),
         }

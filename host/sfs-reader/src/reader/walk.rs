@@ -149,7 +149,8 @@ impl Reading {
             match node.parents[..] {
                 [] => (),
                 [_] if *number != ROOT => (),
-                [one, two] if *number != ROOT && one != two => {
+                // The count tells what moves have left, even in a row, from damage.
+                [_, ..] if *number != ROOT && count + 1 >= names + node.parents.len() as u32 => {
                     let parents = node.parents.clone();
                     found.push(Problem::SeenTwice { directory: *number, parents });
                 }
@@ -163,8 +164,9 @@ impl Reading {
                 let what = format!("\"..\" of directory {number} names {named}, which is none");
                 found.push(Problem::Broken(what));
             } else if !parents().contains(named) {
-                let (directory, named) = (*number, *named);
-                found.push(Problem::WrongParent { directory, named, parents: parents() });
+                let what =
+                    format!("\"..\" of directory {number}, in {:?}, names {named}", parents());
+                found.push(Problem::Broken(what));
             }
         }
         self.problems.append(&mut found);
