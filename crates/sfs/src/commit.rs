@@ -22,7 +22,7 @@ use zerocopy::IntoBytes;
 use super::{
     BLOCK_SIZE, Error, Kind, Locks, Result, RwLock, Storage,
     inode::{Node, State},
-    layout::{DiskInode, SUPERBLOCK, Superblock},
+    layout::{DiskInode, FREE_MAP, SUPERBLOCK, Superblock},
     mount::Shared,
 };
 
@@ -153,6 +153,13 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         self.run_phases()?;
         self.completed.store(number, SeqCst);
         Ok(())
+    }
+
+    /// Makes durable what the last commit has left for the next flush.
+    pub(crate) fn flush_rest(&self) -> Result<(), S::Error> {
+        // No commit leaves more meanwhile. Whoever comes during another one's flush makes one too, as only its end counts.
+        let _no_commit = self.ops.read();
+        if self.unflushed.load(Relaxed) { self.flush() } else { Ok(()) }
     }
 
     /// The phases of a commit. The caller has `ops` alone.
@@ -290,21 +297,46 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         }
         let orphans = core::mem::take(&mut group.orphans);
         *group = Group { changed: late, orphans, ..Group::new() };
-        self.space.write().settle(|block| self.disk.storage.forget(block));
+        self.settle();
         self.write_map().and(result)
     }
 
+    /// Frees what the commit has taken from the inodes.
+    fn settle(&self) {
+        let mut next = self.space.read().next_pending(0);
+        while let Some(block) = next {
+            self.disk.storage.forget(block);
+            next = block.checked_add(1).and_then(|from| self.space.read().next_pending(from));
+        }
+        self.space.write().settle();
+    }
+
     /// Writes what has changed of the free map, and the count of unused blocks. Returns `true` if something was written.
+    ///
+    /// Nobody else changes the map, as the caller has `ops` alone. Others look at it, so its lock is not held while the
+    /// storage works.
     fn write_map(&self) -> Result<bool, S::Error> {
-        let mut space = self.space.write();
-        if !space.is_changed() {
+        let (changed, unused) = {
+            let space = self.space.read();
+            (space.is_changed(), space.unused_on_disk())
+        };
+        if !changed {
             return Ok(false);
         }
         self.unflushed.store(true, Relaxed);
         // The count first: if it fails, the map is still known to differ.
-        let superblock = Superblock::new(self.disk.blocks, space.unused_on_disk());
+        let superblock = Superblock::new(self.disk.blocks, unused);
         self.disk.write(SUPERBLOCK, 0, superblock.as_bytes())?;
-        space.write(&self.disk)?;
+        let mut next = self.space.read().first_changed();
+        while let Some(index) = next {
+            let mut bytes = vec![0; BLOCK_SIZE];
+            self.disk.read(FREE_MAP + index, 0, &mut bytes)?;
+            self.space.read().fill(index, &mut bytes);
+            self.disk.write(FREE_MAP + index, 0, &bytes)?;
+            let mut space = self.space.write();
+            space.set_written(index);
+            next = space.first_changed();
+        }
         Ok(true)
     }
 

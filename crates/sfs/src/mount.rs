@@ -189,10 +189,7 @@ impl<S: Storage, L: Locks> FileSystem<S, L> {
     /// Those of the storage, after which it may be tried again, and [`Error::Failed`].
     pub fn sync(&self) -> Result<(), S::Error> {
         self.shared.commit()?;
-        if self.shared.unflushed.swap(false, Relaxed) {
-            self.shared.disk.flush().inspect_err(|_| self.shared.unflushed.store(true, Relaxed))?;
-        }
-        Ok(())
+        self.shared.flush_rest()
     }
 
     /// Returns the space and its use.
