@@ -215,14 +215,18 @@ impl<S: Storage, L: Locks> Shared<S, L> {
     /// Gives back what inodes have that nobody can reach any more.
     fn release_orphans(&self, group: &mut Group<L>) {
         group.orphans.retain(|node| {
-            if !self.table.write().remove_unused(node) {
-                return true;
+            {
+                let mut table = self.table.write();
+                if !table.remove_unused(node) {
+                    return true;
+                }
+                // At the same moment, as what is in use and not in the table may be read from the disk.
+                self.release([node.number]);
             }
             // A table that cannot be read costs its blocks until the next repair.
             if let Ok(surplus) = self.list_surplus(&node.state.read(), 0) {
                 self.release(surplus.into_iter().flat_map(|(first, count)| first..first + count));
             }
-            self.release([node.number]);
             false
         });
     }
@@ -275,19 +279,19 @@ impl<S: Storage, L: Locks> Shared<S, L> {
     fn finish(&self, group: &mut Group<L>) -> Result<(), S::Error> {
         let mut result = Ok(());
         let mut late = BTreeMap::new();
-        for (number, node) in core::mem::take(&mut group.changed) {
+        let changed = core::mem::take(&mut group.changed);
+        for (&number, node) in &changed {
             let mut state = node.state.write();
-            let links = links_meanwhile(&node, &state);
+            let links = links_meanwhile(node, &state);
             state.added = 0;
             let durable = state.inode.with_links(links);
             if state.saved.is_some() && links != state.links() {
                 self.unflushed.store(true, Relaxed);
                 let inode = state.inode;
-                if let Err(error) = self.write_inode(&node, inode) {
+                if let Err(error) = self.write_inode(node, inode) {
                     // The next commit tries again.
                     state.saved = Some(durable);
-                    drop(state);
-                    late.insert(number, node);
+                    late.insert(number, node.clone());
                     result = Err(error);
                     continue;
                 }
@@ -298,6 +302,8 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         let orphans = core::mem::take(&mut group.orphans);
         *group = Group { changed: late, orphans, ..Group::new() };
         self.settle();
+        // Not before: a new inode that is not in the table is found only when its number is settled.
+        drop(changed);
         self.write_map().and(result)
     }
 

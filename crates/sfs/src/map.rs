@@ -177,8 +177,10 @@ impl FreeMap {
         self.pending_count > 0
     }
 
-    pub(crate) fn is_free(&self, block: u32) -> bool {
-        self.free.get(block)
+    /// Returns `true` for a block that was in use at the last commit and will be after the next one. A block beyond the end
+    /// of the storage is taken for one.
+    pub(crate) fn is_settled(&self, block: u32) -> bool {
+        !self.free.get(block) && !self.fresh.get(block) && !self.pending.get(block)
     }
 
     pub(crate) fn is_fresh(&self, block: u32) -> bool {
