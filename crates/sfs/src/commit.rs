@@ -22,7 +22,7 @@ use zerocopy::IntoBytes;
 use super::{
     BLOCK_SIZE, Error, Kind, Locks, Result, RwLock, Storage,
     inode::{Node, State},
-    layout::{DiskInode, SUPERBLOCK, Superblock},
+    layout::{DiskInode, FREE_MAP, SUPERBLOCK, Superblock},
     mount::Shared,
 };
 
@@ -155,6 +155,13 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         Ok(())
     }
 
+    /// Makes durable what the last commit has left for the next flush.
+    pub(crate) fn flush_rest(&self) -> Result<(), S::Error> {
+        // No commit leaves more meanwhile. Whoever comes during another one's flush makes one too, as only its end counts.
+        let _no_commit = self.ops.read();
+        if self.unflushed.load(Relaxed) { self.flush() } else { Ok(()) }
+    }
+
     /// The phases of a commit. The caller has `ops` alone.
     fn run_phases(&self) -> Result<(), S::Error> {
         if self.health.load(SeqCst) == Health::Lost as u8 {
@@ -208,14 +215,18 @@ impl<S: Storage, L: Locks> Shared<S, L> {
     /// Gives back what inodes have that nobody can reach any more.
     fn release_orphans(&self, group: &mut Group<L>) {
         group.orphans.retain(|node| {
-            if !self.table.write().remove_unused(node) {
-                return true;
+            {
+                let mut table = self.table.write();
+                if !table.remove_unused(node) {
+                    return true;
+                }
+                // At the same moment, as what is in use and not in the table may be read from the disk.
+                self.release([node.number]);
             }
             // A table that cannot be read costs its blocks until the next repair.
             if let Ok(surplus) = self.list_surplus(&node.state.read(), 0) {
                 self.release(surplus.into_iter().flat_map(|(first, count)| first..first + count));
             }
-            self.release([node.number]);
             false
         });
     }
@@ -268,19 +279,19 @@ impl<S: Storage, L: Locks> Shared<S, L> {
     fn finish(&self, group: &mut Group<L>) -> Result<(), S::Error> {
         let mut result = Ok(());
         let mut late = BTreeMap::new();
-        for (number, node) in core::mem::take(&mut group.changed) {
+        let changed = core::mem::take(&mut group.changed);
+        for (&number, node) in &changed {
             let mut state = node.state.write();
-            let links = links_meanwhile(&node, &state);
+            let links = links_meanwhile(node, &state);
             state.added = 0;
             let durable = state.inode.with_links(links);
             if state.saved.is_some() && links != state.links() {
                 self.unflushed.store(true, Relaxed);
                 let inode = state.inode;
-                if let Err(error) = self.write_inode(&node, inode) {
+                if let Err(error) = self.write_inode(node, inode) {
                     // The next commit tries again.
                     state.saved = Some(durable);
-                    drop(state);
-                    late.insert(number, node);
+                    late.insert(number, node.clone());
                     result = Err(error);
                     continue;
                 }
@@ -290,21 +301,48 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         }
         let orphans = core::mem::take(&mut group.orphans);
         *group = Group { changed: late, orphans, ..Group::new() };
-        self.space.write().settle(|block| self.disk.storage.forget(block));
+        self.settle();
+        // Not before: a new inode that is not in the table is found only when its number is settled.
+        drop(changed);
         self.write_map().and(result)
     }
 
+    /// Frees what the commit has taken from the inodes.
+    fn settle(&self) {
+        let mut next = self.space.read().next_pending(0);
+        while let Some(block) = next {
+            self.disk.storage.forget(block);
+            next = block.checked_add(1).and_then(|from| self.space.read().next_pending(from));
+        }
+        self.space.write().settle();
+    }
+
     /// Writes what has changed of the free map, and the count of unused blocks. Returns `true` if something was written.
+    ///
+    /// Nobody else changes the map, as the caller has `ops` alone. Others look at it, so its lock is not held while the
+    /// storage works.
     fn write_map(&self) -> Result<bool, S::Error> {
-        let mut space = self.space.write();
-        if !space.is_changed() {
+        let (changed, unused) = {
+            let space = self.space.read();
+            (space.is_changed(), space.unused_on_disk())
+        };
+        if !changed {
             return Ok(false);
         }
         self.unflushed.store(true, Relaxed);
         // The count first: if it fails, the map is still known to differ.
-        let superblock = Superblock::new(self.disk.blocks, space.unused_on_disk());
+        let superblock = Superblock::new(self.disk.blocks, unused);
         self.disk.write(SUPERBLOCK, 0, superblock.as_bytes())?;
-        space.write(&self.disk)?;
+        let mut next = self.space.read().first_changed();
+        while let Some(index) = next {
+            let mut bytes = vec![0; BLOCK_SIZE];
+            self.disk.read(FREE_MAP + index, 0, &mut bytes)?;
+            self.space.read().fill(index, &mut bytes);
+            self.disk.write(FREE_MAP + index, 0, &bytes)?;
+            let mut space = self.space.write();
+            space.set_written(index);
+            next = space.first_changed();
+        }
         Ok(true)
     }
 

@@ -137,6 +137,44 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         // ANCHOR_END: exercise-9-find
     }
 
+    /// Looks an entry up of which all is known, and also where it was.
+    pub(crate) fn find_again(
+        &self,
+        state: &State,
+        place: usize,
+        name: &str,
+        inode: u32,
+    ) -> Result<Option<Found>, S::Error> {
+        let is_it =
+            |entry: &DiskEntry| entry.inode.get() == inode && name_of(&entry.name) == Some(name);
+        let place = u32::try_from(place).ok().filter(|place| *place < state.entries());
+        if let Some(slot) = place
+            && is_it(&self.entry(state, slot)?)
+        {
+            return Ok(Some(Found { slot, inode }));
+        }
+        let mut found = None;
+        self.disk.scan(&state.inode, |slot, entry| {
+            if DiskEntry::ref_from_bytes(entry).is_ok_and(is_it) {
+                found = Some(Found { slot, inode });
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(found)
+    }
+
+    /// Returns `true` if a directory has an entry for an inode, "." and ".." left out.
+    pub(crate) fn names_inode(&self, state: &State, inode: u32) -> Result<bool, S::Error> {
+        let mut names = false;
+        self.disk.scan(&state.inode, |slot, entry| {
+            let number = DiskEntry::ref_from_bytes(entry).map(|entry| entry.inode.get());
+            names = slot >= EMPTY && number == Ok(inode);
+            if names { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        Ok(names)
+    }
+
     /// Shows the entries of the directory of this number as they lie on the disk.
     pub(crate) fn visit_disk(
         &self,

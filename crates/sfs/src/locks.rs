@@ -10,8 +10,12 @@ pub trait Locks: Send + Sync + 'static {
 
 /// A lock that many readers share or one writer has alone.
 ///
-/// It may be held for as long as a device takes, so whoever waits for it must sleep, not spin. No thread of this crate
-/// asks for one that it already holds.
+/// It may be held for as long as a device takes, so whoever waits for it must sleep, not spin.
+///
+/// A writer that waits must be let in after the readers that are inside, before those that come later. Readers of a file
+/// who overlap would keep a commit waiting otherwise, and with it everybody who wants to change something, for as
+/// long as they like. No thread of this crate asks for a lock that it already holds, not even to read twice, so a reader
+/// may wait behind such a writer.
 pub trait RwLock<T>: Send + Sync {
     /// What a reader holds.
     type Read<'a>: Deref<Target = T>
@@ -25,14 +29,15 @@ pub trait RwLock<T>: Send + Sync {
     /// Makes a lock that nobody holds.
     fn new(value: T) -> Self;
 
-    /// Waits until nobody writes.
+    /// Waits until nobody writes, and nobody who came before waits to write.
     fn read(&self) -> Self::Read<'_>;
 
-    /// Waits until nobody else reads or writes.
+    /// Waits until nobody else reads or writes; of readers, only for those who came before.
     fn write(&self) -> Self::Write<'_>;
 }
 
-/// The locks of the standard library. A panic of one holder does not poison them for others.
+/// The locks of the standard library, which let a waiting writer go before later readers on Linux, macOS and Windows. A
+/// panic of one holder does not poison them for others.
 #[cfg(any(test, feature = "std"))]
 #[derive(Clone, Copy, Debug)]
 pub struct StdLocks;

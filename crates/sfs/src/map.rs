@@ -4,7 +4,7 @@ use alloc::{collections::BTreeSet, vec, vec::Vec};
 use core::ops::Range;
 
 use super::{
-    BLOCK_SIZE, Result, Storage,
+    Result, Storage,
     disk::Disk,
     layout::{BITS, FREE_MAP},
 };
@@ -180,8 +180,10 @@ impl FreeMap {
         self.pending_count > 0
     }
 
-    pub(crate) fn is_free(&self, block: u32) -> bool {
-        self.free.get(block)
+    /// Returns `true` for a block that was in use at the last commit and will be after the next one. A block beyond the end
+    /// of the storage is taken for one.
+    pub(crate) fn is_settled(&self, block: u32) -> bool {
+        !self.free.get(block) && !self.fresh.get(block) && !self.pending.get(block)
     }
 
     pub(crate) fn is_fresh(&self, block: u32) -> bool {
@@ -249,39 +251,43 @@ impl FreeMap {
     }
     // ANCHOR_END: release
 
-    /// Ends a group: the pending blocks are free, and nothing is fresh. Calls `each` for the pending blocks.
-    pub(crate) fn settle(&mut self, mut each: impl FnMut(u32)) {
+    /// The first block at or after `from` that the next commit will free.
+    pub(crate) fn next_pending(&self, from: u32) -> Option<u32> {
+        self.pending.next(from)
+    }
+
+    /// Ends a group: the pending blocks are free, and nothing is fresh.
+    pub(crate) fn settle(&mut self) {
         let mut pending = core::mem::take(&mut self.pending);
-        pending.drain(|block| {
-            each(block);
-            self.make_free(block);
-        });
+        pending.drain(|block| self.make_free(block));
         self.pending = pending;
         self.pending_count = 0;
         self.fresh.drain(|_| ());
     }
 
-    /// Writes those blocks of the map that differ from the disk; the pending blocks are used there.
-    pub(crate) fn write<S: Storage>(&mut self, disk: &Disk<S>) -> Result<(), S::Error> {
-        while let Some(&index) = self.changed.first() {
-            let block = FREE_MAP + index;
-            let mut bytes = vec![0; BLOCK_SIZE];
-            disk.read(block, 0, &mut bytes)?;
-            let (words, _) = bytes.as_chunks_mut();
-            for (number, word) in (index as usize * WORDS_PER_BLOCK..).zip(words) {
-                let first = number as u32 * WORD;
-                let here = self.end.saturating_sub(first);
-                if here == 0 {
-                    break;
-                }
-                let ours = self.free.words.get(number).copied().unwrap_or(0);
-                let mask = if here >= WORD { u64::MAX } else { (1 << here) - 1 };
-                *word = (u64::from_le_bytes(*word) & !mask | ours).to_le_bytes();
+    /// A block of the map that differs from the disk, counted from the map's first one.
+    pub(crate) fn first_changed(&self) -> Option<u32> {
+        self.changed.first().copied()
+    }
+
+    /// Puts what is known into a block of the map as it is on the disk; the pending blocks are used there.
+    pub(crate) fn fill(&self, index: u32, bytes: &mut [u8]) {
+        let (words, _) = bytes.as_chunks_mut();
+        for (number, word) in (index as usize * WORDS_PER_BLOCK..).zip(words) {
+            let first = number as u32 * WORD;
+            let here = self.end.saturating_sub(first);
+            if here == 0 {
+                break;
             }
-            disk.write(block, 0, &bytes)?;
-            self.changed.remove(&index);
+            let ours = self.free.words.get(number).copied().unwrap_or(0);
+            let mask = if here >= WORD { u64::MAX } else { (1 << here) - 1 };
+            *word = (u64::from_le_bytes(*word) & !mask | ours).to_le_bytes();
         }
-        Ok(())
+    }
+
+    /// Takes note that a block of the map does not differ from the disk any more.
+    pub(crate) fn set_written(&mut self, index: u32) {
+        self.changed.remove(&index);
     }
 
     /// Lets the next commit write the count of unused blocks.

@@ -42,15 +42,19 @@ pub struct Statfs {
 
 /// What all handles of one file system share.
 ///
-/// Locks are taken in the order of the fields, and an inode's between `ops` and `table`. Only who has `names` holds
-/// the locks of several inodes. Readers take only the inode's.
+/// The order of locks: `names`, `ops`, that of an inode, that of its listing, `group`, `table`, `space`. The last two and a
+/// listing's are held for a moment and never while the storage works. Nobody asks for a lock that he holds, so a reader may
+/// be made to wait behind a writer that waits.
+///
+/// Whoever holds the locks of several inodes has `names` alone. A commit takes those of inodes when it has `group`: it has
+/// `ops` alone, so nobody else has both then. Readers need neither `ops` nor `group`, and hold one inode at a time.
 pub(crate) struct Shared<S: Storage, L: Locks> {
     pub(crate) disk: Disk<S>,
     read_only: bool,
     now: fn() -> Time,
     /// Whoever changes names of entries has it alone, so that what it has looked up stays true.
     pub(crate) names: L::RwLock<()>,
-    /// Whoever changes anything reads it, a commit has it alone.
+    /// Whoever changes anything has it as a reader, a commit has it alone.
     pub(crate) ops: L::RwLock<()>,
     /// What has changed since the last commit.
     pub(crate) group: L::RwLock<Group<L>>,
@@ -167,20 +171,6 @@ impl<S: Storage, L: Locks> FileSystem<S, L> {
         Inode::new(&self.shared, self.root.clone(), Kind::Directory)
     }
 
-    /// Returns the inode of a number that an entry of a directory has. What lies under another number is taken for an
-    /// inode if it looks like one.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Corrupt`] if no inode lies there, [`Error::Removed`] if it has no name any more, and those of the storage.
-    pub fn open(&self, number: u32) -> Result<Inode<S, L>, S::Error> {
-        let inode = Inode::open(&self.shared, number)?;
-        if inode.node.state.read().removed {
-            return Err(Error::Removed);
-        }
-        Ok(inode)
-    }
-
     /// Makes everything durable that has been done before, and leaves the disk such that a check finds
     /// nothing, unless somebody holds an inode without a name. On a read-only mount it does nothing.
     ///
@@ -189,10 +179,7 @@ impl<S: Storage, L: Locks> FileSystem<S, L> {
     /// Those of the storage, after which it may be tried again, and [`Error::Failed`].
     pub fn sync(&self) -> Result<(), S::Error> {
         self.shared.commit()?;
-        if self.shared.unflushed.swap(false, Relaxed) {
-            self.shared.disk.flush().inspect_err(|_| self.shared.unflushed.store(true, Relaxed))?;
-        }
-        Ok(())
+        self.shared.flush_rest()
     }
 
     /// Returns the space and its use.

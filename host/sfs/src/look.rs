@@ -29,11 +29,12 @@ pub fn ls(image: &Path, path: &str) -> Result<()> {
         line(&mut out, path, &inode)?;
         return Ok(out.flush()?);
     }
-    for (name, number) in walk::names(&inode)? {
-        match fs.open(number) {
-            Ok(inode) => line(&mut out, &name, &inode)?,
+    for listed in walk::names(&inode)? {
+        let name = &listed.name;
+        match listed.open(&inode) {
+            Ok(inode) => line(&mut out, name, &inode)?,
             Err(error) => {
-                writeln!(out, "unreadable       -          - {}: {error}", words::name(&name))?
+                writeln!(out, "unreadable       -          - {}: {error}", words::name(name))?
             }
         }
     }
@@ -81,7 +82,7 @@ pub fn tree(image: &Path, path: &str) -> Result<()> {
     writeln!(out, "{}", words::name(path))?;
     // For each folder on the way, the line from its name to the next one below.
     let mut lines: Vec<&str> = Vec::new();
-    for met in Walk::new(&fs, &folder)? {
+    for met in Walk::new(folder)? {
         lines.truncate(met.depth);
         let (corner, below) =
             if met.last { ("└── ", "    ") } else { ("├── ", "│   ") };

@@ -1,6 +1,7 @@
 //! Packs a folder into an image.
 
 use std::{
+    collections::{HashMap, HashSet},
     fs::{self, File, Permissions},
     io,
     os::unix::fs::PermissionsExt,
@@ -11,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use indicatif::ProgressBar;
-use sfs::{BLOCK_SIZE, FileSystem, MountOptions};
+use sfs::{BLOCK_SIZE, FileSystem, Kind, MountOptions};
 use tempfile::NamedTempFile;
 
 use crate::{
@@ -147,37 +148,41 @@ fn fill(storage: Image, blocks: u32, source: &Source) -> Result<Fs> {
     // Without a clock: all times are 0.
     let fs: Fs = FileSystem::mount(storage, MountOptions::default())?;
     let bar = copy::progress(source.counts().bytes);
-    let mut made = vec![fs.root().number()];
-    for item in source.items.iter().skip(1) {
-        let number = add(&fs, item, &made, &bar)
+    let mut made = HashMap::from([(0, fs.root())]);
+    let first = |item: &Item| match item.what {
+        What::Link { first } => Some(first),
+        _ => None,
+    };
+    let linked: HashSet<usize> = source.items.iter().filter_map(first).collect();
+    for (place, item) in source.items.iter().enumerate().skip(1) {
+        let inode = add(item, &made, &bar)
             .with_context(|| format!("cannot pack {}", item.path.display()))?;
-        made.push(number);
+        if inode.kind() == Kind::Directory || linked.contains(&place) {
+            made.insert(place, inode);
+        }
     }
     fs.sync()?;
     bar.finish_and_clear();
     Ok(fs)
 }
 
-/// Puts one thing into the image, and returns its number there; `made` has the numbers of those before.
-fn add(fs: &Fs, item: &Item, made: &[u32], bar: &ProgressBar) -> Result<u32> {
-    let earlier = |place: usize| -> Result<Inode> {
-        let number = made.get(place).context("a folder comes before what it holds")?;
-        Ok(fs.open(*number)?)
-    };
+/// Puts one thing into the image, and returns it; `made` has the folders before it, and the first names of files that
+/// have several.
+fn add(item: &Item, made: &HashMap<usize, Inode>, bar: &ProgressBar) -> Result<Inode> {
+    let earlier = |place: usize| made.get(&place).context("a folder comes before what it holds");
     let folder = earlier(item.parent)?;
-    let inode = match &item.what {
+    Ok(match &item.what {
         What::Folder { .. } => folder.mkdir(&item.name)?,
         What::Symlink { target } => folder.symlink(&item.name, target)?,
         What::Link { first } => {
             let inode = earlier(*first)?;
-            folder.link(&item.name, &inode)?;
-            inode
+            folder.link(&item.name, inode)?;
+            inode.clone()
         }
         What::File { size } => {
             let inode = folder.create(&item.name)?;
             copy::copy_in(&File::open(&item.path)?, *size, &inode, bar)?;
             inode
         }
-    };
-    Ok(inode.number())
+    })
 }

@@ -34,7 +34,7 @@ pub fn unpack(image: &Path, folder: &Path) -> Result<()> {
     let mut failed = 0;
     // The folders on the way; `None` for one that could not be made.
     let mut way = vec![Some(folder.to_owned())];
-    for met in Walk::new(&fs, &fs.root())? {
+    for met in Walk::new(fs.root())? {
         way.truncate(met.depth + 1);
         let holds_more = matches!(met.what, Ok(What::Folder));
         let made = match way.last() {

@@ -5,7 +5,7 @@ use std::{collections::HashSet, vec};
 use anyhow::{Context, Result};
 use sfs::Kind;
 
-use crate::image::{Fs, Inode};
+use crate::image::Inode;
 
 /// One name of an image.
 pub struct Met {
@@ -31,69 +31,94 @@ pub enum What {
 }
 
 /// A walk. The names of a folder come in the order of their bytes, each folder's before what is in it.
-pub struct Walk<'a> {
-    fs: &'a Fs,
-    /// What is left of each folder on the way.
-    way: Vec<vec::IntoIter<(String, u32)>>,
+pub struct Walk {
+    /// The folders on the way, and what is left of each.
+    way: Vec<(Inode, vec::IntoIter<Listed>)>,
     folders: HashSet<u32>,
 }
 
-impl<'a> Walk<'a> {
+impl Walk {
     /// Begins a walk in a folder.
     ///
     /// # Errors
     ///
     /// The folder cannot be read.
-    pub fn new(fs: &'a Fs, folder: &Inode) -> Result<Self> {
-        Ok(Self { fs, way: vec![names(folder)?.into_iter()], folders: [folder.number()].into() })
+    pub fn new(folder: Inode) -> Result<Self> {
+        let (names, number) = (names(&folder)?, folder.number());
+        Ok(Self { way: vec![(folder, names.into_iter())], folders: [number].into() })
     }
 
-    fn what(&mut self, number: u32) -> Result<What> {
-        let inode = self.fs.open(number)?;
+    fn what(&mut self, inode: Inode) -> Result<What> {
         let kind = inode.kind();
         if kind != Kind::Directory {
             return Ok(What::Other(inode, kind));
         }
-        if self.folders.contains(&number) {
+        if self.folders.contains(&inode.number()) {
             return Ok(What::FolderAgain);
         }
         // One that cannot be read says so under each of its names.
-        self.way.push(names(&inode)?.into_iter());
-        self.folders.insert(number);
+        let names = names(&inode)?;
+        self.folders.insert(inode.number());
+        self.way.push((inode, names.into_iter()));
         Ok(What::Folder)
     }
 }
 
-impl Iterator for Walk<'_> {
+impl Iterator for Walk {
     type Item = Met;
 
     fn next(&mut self) -> Option<Met> {
         loop {
             let depth = self.way.len().checked_sub(1)?;
-            let folder = self.way.last_mut()?;
-            let Some((name, number)) = folder.next() else {
+            let (folder, names) = self.way.last_mut()?;
+            let Some(listed) = names.next() else {
                 self.way.pop();
                 continue;
             };
-            let last = folder.as_slice().is_empty();
-            return Some(Met { depth, name, last, what: self.what(number) });
+            let last = names.as_slice().is_empty();
+            let inode = listed.open(folder);
+            let what = inode.and_then(|inode| self.what(inode));
+            return Some(Met { depth, name: listed.name, last, what });
         }
     }
 }
 
-/// The names in a folder, in the order of their bytes, and the inodes that they name; without the "." and ".." with
-/// which a folder starts, but with those that a broken one has elsewhere.
+/// A name in a folder.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listed {
+    /// The name.
+    pub name: String,
+    /// The number of what it names.
+    number: u32,
+    /// Its place in the folder.
+    place: usize,
+}
+
+impl Listed {
+    /// Opens what it names in the folder.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub fn open(&self, folder: &Inode) -> Result<Inode> {
+        Ok(folder.open_entry(self.place, &self.name, self.number)?)
+    }
+}
+
+/// The names in a folder, in the order of their bytes; without the "." and ".." with which a folder starts, but with
+/// those that a broken one has elsewhere.
 ///
 /// # Errors
 ///
 /// The folder cannot be read.
-pub fn names(folder: &Inode) -> Result<Vec<(String, u32)>> {
+pub fn names(folder: &Inode) -> Result<Vec<Listed>> {
     let entries = folder.entries().context("the folder cannot be read")?;
     let is_start = |place: usize, name: &str| [".", ".."].get(place) == Some(&name);
     let mut names: Vec<_> = entries
         .into_iter()
         .enumerate()
-        .filter_map(|(place, entry)| (!is_start(place, &entry.0)).then_some(entry))
+        .filter(|(place, (name, _))| !is_start(*place, name))
+        .map(|(place, (name, number))| Listed { name, number, place })
         .collect();
     names.sort();
     Ok(names)

@@ -56,8 +56,8 @@ pub(super) fn list(
         return Ok(1);
     }
     let names = names(&inode, path)?;
-    for (name, number) in &names {
-        let mark = match fs.open(*number).map(|inode| inode.kind()) {
+    for (name, place, number) in &names {
+        let mark = match inode.open_entry(*place, name, *number).map(|inode| inode.kind()) {
             Ok(Kind::Directory) => "/",
             Ok(Kind::Symlink) => "@",
             Ok(_) => "",
@@ -69,14 +69,15 @@ pub(super) fn list(
     Ok(names.len() as u64)
 }
 
-/// The names in a directory with the numbers of what they name, "." and ".." left out, in alphabetical order.
-/// `path` is for the message.
+/// The names in a directory with their places there and the numbers of what they name, "." and ".." left out, in
+/// alphabetical order. `path` is for the message.
 ///
 /// # Errors
 ///
 /// The directory cannot be read, or has more than [`MOST_NAMES`].
-pub(super) fn names(directory: &Inode, path: &str) -> Result<Vec<(String, u32)>, Failure> {
+pub(super) fn names(directory: &Inode, path: &str) -> Result<Vec<(String, usize, u32)>, Failure> {
     let mut names = Vec::new();
+    let mut place = 0;
     let mut are_all = true;
     let visited = directory.visit(&mut |entry| {
         are_all = names.len() < MOST_NAMES;
@@ -84,8 +85,9 @@ pub(super) fn names(directory: &Inode, path: &str) -> Result<Vec<(String, u32)>,
             return ControlFlow::Break(());
         }
         if !matches!(entry.name, "." | "..") {
-            names.push((entry.name.to_owned(), entry.inode));
+            names.push((entry.name.to_owned(), place, entry.inode));
         }
+        place += 1;
         ControlFlow::Continue(())
     });
     visited.map_err(failure::file(path))?;

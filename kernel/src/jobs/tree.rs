@@ -59,17 +59,19 @@ pub(super) fn show(
     let mut shown = BTreeSet::from([root.number()]);
     // A list for each directory on the way down. Not by a function that calls itself: a task's stack has an end, and
     // a disk can hold any number of directories below each other.
-    let mut open: Vec<vec::IntoIter<_>> = vec![ls::names(&root, path)?.into_iter()];
+    let names = ls::names(&root, path)?.into_iter();
     // The names in all of them.
-    let mut left: usize = open.iter().map(ExactSizeIterator::len).sum();
-    while let Some(names) = open.last_mut() {
-        let Some((name, number)) = names.next() else {
+    let mut left = names.len();
+    let mut open: Vec<(Inode, vec::IntoIter<_>)> = vec![(root, names)];
+    while let Some((directory, names)) = open.last_mut() {
+        let Some((name, place, number)) = names.next() else {
             open.pop();
             continue;
         };
         left -= 1;
+        let opened = directory.open_entry(place, &name, number);
         let indent = (4 * open.len()).min(WIDEST);
-        let inode = match fs.open(number) {
+        let inode = match opened {
             Ok(inode) => inode,
             // The disk is damaged, or it was removed meanwhile.
             Err(error) => {
@@ -88,7 +90,7 @@ pub(super) fn show(
                     if left > ls::MOST_NAMES {
                         return Err(ls::too_many(path));
                     }
-                    open.push(names);
+                    open.push((inode, names));
                 } else {
                     out.line(format_args!("{:indent$}{name}/ (shown before)", ""))?;
                 }

@@ -13,8 +13,12 @@ use core::{fmt, ops::ControlFlow};
 
 pub(crate) use self::node::{Node, State, Table, read_inode};
 use super::{
-    Error, Kind, Locks, Result, RwLock, Storage, Times, directory::Entry, disk::corrupt,
-    layout::TARGET_MAX, mount::Shared, names,
+    Error, Kind, Locks, Result, RwLock, Storage, Times,
+    directory::{Entry, Found, PARENT_SLOT},
+    disk::corrupt,
+    layout::{ROOT, TARGET_MAX},
+    mount::Shared,
+    names,
 };
 
 /// What is known about an inode.
@@ -39,8 +43,9 @@ pub struct Stat {
 /// A file that has lost its last name lives until its last handle is gone; its space is free after the
 /// next [`FileSystem::sync`](crate::FileSystem::sync) then.
 ///
-/// Every method may be called from several threads at once, and may wait for the storage. Readers of an
-/// inode wait for nobody but its writers; changes of names wait for each other.
+/// Every method may be called from several threads at once, and may wait for the storage. Whoever reads an inode
+/// waits for those who change it or bring it into memory, and for a commit only while that lowers the inode's count of
+/// links. Whoever changes anything waits for a commit that is under way; changes of names also wait for each other.
 pub struct Inode<S: Storage, L: Locks> {
     pub(crate) shared: Arc<Shared<S, L>>,
     pub(crate) node: Arc<Node<L>>,
@@ -62,13 +67,6 @@ impl<S: Storage, L: Locks> fmt::Debug for Inode<S, L> {
 impl<S: Storage, L: Locks> Inode<S, L> {
     pub(crate) fn new(shared: &Arc<Shared<S, L>>, node: Arc<Node<L>>, kind: Kind) -> Self {
         Self { shared: shared.clone(), node, kind }
-    }
-
-    /// Finds the inode of a number.
-    pub(crate) fn open(shared: &Arc<Shared<S, L>>, number: u32) -> Result<Self, S::Error> {
-        let node = shared.node(number)?;
-        let kind = node.kind().ok_or(corrupt("no inode lies there", number))?;
-        Ok(Self::new(shared, node, kind))
     }
 
     /// Returns its number, which no other inode of the file system has as long as this handle lives.
@@ -152,17 +150,87 @@ impl<S: Storage, L: Locks> Inode<S, L> {
 
     /// Returns what an entry of this directory names; "." and ".." are entries.
     ///
+    /// ".." is not believed: it must name the root, or a directory that has an entry for this one. The reference
+    /// implementation leaves it as it was when a directory moves, and its number may be another inode's by now.
+    ///
     /// # Errors
     ///
-    /// [`Error::NotDirectory`], [`Error::NotFound`], [`Error::InvalidName`], [`Error::Corrupt`], and those of
-    /// the storage.
+    /// [`Error::NotDirectory`], [`Error::NotFound`], [`Error::InvalidName`], [`Error::Removed`] if this directory
+    /// has been removed, [`Error::Corrupt`], and those of the storage.
     pub fn lookup(&self, name: &str) -> Result<Self, S::Error> {
         self.expect_directory()?;
         names::check_lookup(name)?;
-        // Under the lock, as the inode could lose its name and its block before it is opened.
+        self.open(|state| self.shared.find(state, name))
+    }
+
+    /// Returns what an entry names that [`Self::entries`] has listed at index `place`, with this name and this
+    /// number. If the entry has another place by now, it takes longer to find.
+    ///
+    /// Two entries of one name, which only a damaged directory has, are told apart, and a name is taken as it was listed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if there is no such entry any more, and those of [`Self::lookup`].
+    pub fn open_entry(&self, place: usize, name: &str, number: u32) -> Result<Self, S::Error> {
+        self.expect_directory()?;
+        self.open(|state| self.shared.find_again(state, place, name, number))
+    }
+
+    /// Opens what the entry names that `find` gives.
+    fn open(
+        &self,
+        find: impl FnOnce(&State) -> Result<Option<Found>, S::Error>,
+    ) -> Result<Self, S::Error> {
         let state = self.node.state.read();
-        let found = self.shared.find(&state, name)?.ok_or(Error::NotFound)?;
-        Self::open(&self.shared, found.inode)
+        if state.removed {
+            return Err(Error::Removed);
+        }
+        let found = find(&state)?.ok_or(Error::NotFound)?;
+        if found.slot == PARENT_SLOT {
+            drop(state);
+            return self.open_parent();
+        }
+        // Held under the directory's lock, as the inode could lose its name and its block. Read without that lock: the
+        // reader waits for the storage, and whoever is above or below may wait for the reader.
+        let node = self.shared.hold(found.inode)?;
+        drop(state);
+        let kind = self.shared.load(&node)?;
+        Ok(Self::new(&self.shared, node, kind))
+    }
+
+    /// Opens the directory that holds this one.
+    fn open_parent(&self) -> Result<Self, S::Error> {
+        if let Some(parent) = self.find_parent()? {
+            return Ok(parent);
+        }
+        // This directory may have moved between two looks. Nothing moves now.
+        let _names = self.shared.names.read();
+        let parent = self.find_parent()?;
+        parent.ok_or(corrupt("\"..\" names no directory that holds this one", self.number()))
+    }
+
+    /// Returns what ".." names, if that is the root or has an entry for this directory.
+    fn find_parent(&self) -> Result<Option<Self>, S::Error> {
+        let number = {
+            let state = self.node.state.read();
+            if state.removed {
+                return Err(Error::Removed);
+            }
+            self.shared.parent(&state)?
+        };
+        let node = match self.shared.node(number) {
+            Ok(node) => node,
+            Err(Error::Corrupt { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if node.kind() != Some(Kind::Directory) {
+            return Ok(None);
+        }
+        let holds = number == ROOT || {
+            let state = node.state.read();
+            !state.removed && self.shared.names_inode(&state, self.number())?
+        };
+        Ok(holds.then(|| Self::new(&self.shared, node, Kind::Directory)))
     }
 
     /// Shows the entries of this directory one after another, "." and ".." first, until `look` breaks it off.

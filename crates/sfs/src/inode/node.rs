@@ -152,7 +152,7 @@ impl<L: Locks> Table<L> {
         self.nodes.insert(node.number, Arc::downgrade(node));
     }
 
-    /// Takes a node out if `node` is the only one who holds it. Nobody can find it any more then.
+    /// Takes a node out if `node` is the only one who holds it. Nobody finds it there any more.
     pub(crate) fn remove_unused(&mut self, node: &Arc<Node<L>>) -> bool {
         let unused = Arc::strong_count(node) == 1;
         if unused {
@@ -163,30 +163,46 @@ impl<L: Locks> Table<L> {
 }
 
 impl<S: Storage, L: Locks> Shared<S, L> {
-    /// Returns the node of a number; reads the inode if nobody has it.
+    /// Returns the node of a number, with its inode in memory.
     pub(crate) fn node(&self, number: u32) -> Result<Arc<Node<L>>, S::Error> {
-        let found = self.table.read().find(number);
-        let node = found.unwrap_or_else(|| {
-            let mut table = self.table.write();
-            table.find(number).unwrap_or_else(|| {
-                let node = Arc::new(Node::unread(number));
-                table.insert(&node);
-                node
-            })
-        });
-        if node.kind().is_none() {
-            let mut state = node.state.write();
-            // Another thread may have read it meanwhile.
-            if node.kind().is_none() {
-                if self.space.read().is_free(number) {
-                    return Err(corrupt("an entry names a free block", number));
-                }
-                let inode = read_inode(&self.disk, number)?;
-                *state = State::new(inode, Some(inode));
-                node.kind.store(inode.kind.get(), Relaxed);
-            }
-        }
+        let node = self.hold(number)?;
+        self.load(&node)?;
         Ok(node)
+    }
+
+    /// Returns the node of a number, whose inode need not be in memory. As long as somebody has it, the number is
+    /// not given to another inode. It waits for no device.
+    pub(crate) fn hold(&self, number: u32) -> Result<Arc<Node<L>>, S::Error> {
+        if let Some(node) = self.table.read().find(number) {
+            return Ok(node);
+        }
+        let mut table = self.table.write();
+        if let Some(node) = table.find(number) {
+            return Ok(node);
+        }
+        // A new inode is in the table until a commit has written it. One that is being made or freed is not, and what the
+        // disk has under its number is another's.
+        if !self.space.read().is_settled(number) {
+            return Err(corrupt("an entry names a block that holds no inode", number));
+        }
+        let node = Arc::new(Node::unread(number));
+        table.insert(&node);
+        Ok(node)
+    }
+
+    /// Reads the inode of a node, if nobody has. The caller holds no other inode's lock.
+    pub(crate) fn load(&self, node: &Node<L>) -> Result<Kind, S::Error> {
+        if let Some(kind) = node.kind() {
+            return Ok(kind);
+        }
+        let mut state = node.state.write();
+        // Another thread may have read it meanwhile.
+        if node.kind().is_none() {
+            let inode = read_inode(&self.disk, node.number)?;
+            *state = State::new(inode, Some(inode));
+            node.kind.store(inode.kind.get(), Relaxed);
+        }
+        node.kind().ok_or(corrupt("no inode lies there", node.number))
     }
 }
 

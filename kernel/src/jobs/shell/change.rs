@@ -60,7 +60,7 @@ impl Removing {
     /// Removes everything in a directory but the directories.
     fn begin(parent: Inode, name: &str, directory: Inode) -> Result<Self, Failure> {
         let mut left = Vec::new();
-        for (name, _) in ls::names(&directory, name)? {
+        for (name, ..) in ls::names(&directory, name)? {
             checkpoint()?;
             match directory.unlink(&name) {
                 Ok(()) | Err(Error::NotFound) => {}
