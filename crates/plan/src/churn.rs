@@ -25,6 +25,8 @@ const RENAMES: u32 = 25;
 const REMOVES: u32 = 20;
 const LINKS: u32 = 8;
 
+const RENAMED: u32 = CREATES + RENAMES;
+
 /// What all threads together do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
@@ -199,9 +201,9 @@ impl Steps {
         let is_full = self.entries.len() >= self.load.keep as usize;
         match self.random.u32(0..100) {
             0..CREATES if !is_full => self.create(index),
-            draw if draw < CREATES + RENAMES && draw >= CREATES => self.rename(place, entry),
-            draw if draw < CREATES + RENAMES + REMOVES => self.remove(place, entry),
-            draw if draw < CREATES + RENAMES + REMOVES + LINKS && !is_full => self.link(entry),
+            CREATES..RENAMED => self.rename(place, entry),
+            draw if draw < RENAMED + REMOVES => self.remove(place, entry),
+            draw if draw < RENAMED + REMOVES + LINKS && !is_full => self.link(entry),
             _ => self.write(entry),
         }
     }

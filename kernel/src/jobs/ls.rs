@@ -100,5 +100,8 @@ pub(super) fn names(directory: &Inode, path: &str) -> Result<Vec<(String, usize,
 
 /// Says that there are more than [`MOST_NAMES`].
 pub(super) fn too_many(path: &str) -> Failure {
-    Failure::Other(format!("{}: it has more than {MOST_NAMES} names, which are not sorted", Name(path)))
+    Failure::Other(format!(
+        "{}: it has more than {MOST_NAMES} names, which are not sorted",
+        Name(path)
+    ))
 }

@@ -98,7 +98,9 @@ impl Needs for FilesAndDisk {
     const PARAMETERS: &'static [&'static str] = &["disk=SERIAL|INDEX", "to=SERIAL|INDEX"];
 
     fn find(line: &CommandLine) -> Result<Self, Failure> {
-        let to = line.get("to").ok_or_else(|| Failure::Other(CmdlineError::missing("to=SERIAL|INDEX").to_string()))?;
+        let to = line
+            .get("to")
+            .ok_or_else(|| Failure::Other(CmdlineError::missing("to=SERIAL|INDEX").to_string()))?;
         Ok(Self { files: Files::find(line)?, to: disk(Some(to))? })
     }
 }

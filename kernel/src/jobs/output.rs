@@ -63,12 +63,9 @@ impl Output {
                 while !data.is_empty() {
                     task::checkpoint()?;
                     let count = inode.write_at(*position, data).map_err(failure::file(path))?;
-                    data = data
-                        .get(count..)
-                        .filter(|_| count > 0)
-                        .ok_or_else(|| {
-                            Failure::Other(format!("{}: the file takes no more", Name(path)))
-                        })?;
+                    data = data.get(count..).filter(|_| count > 0).ok_or_else(|| {
+                        Failure::Other(format!("{}: the file takes no more", Name(path)))
+                    })?;
                     *position += count as u64;
                 }
             }

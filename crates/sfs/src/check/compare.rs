@@ -18,8 +18,7 @@ impl<S: Storage> Walk<'_, S> {
             if !seen.is_directory() {
                 self.compare_count(number, seen, 0);
             } else if seen.is_sound {
-                let is_directory = inodes.get(&seen.parent).is_some_and(Seen::is_directory);
-                self.compare_directory(number, seen, is_directory);
+                self.compare_directory(number, seen);
             }
         }
         self.inodes = inodes;
@@ -48,8 +47,8 @@ impl<S: Storage> Walk<'_, S> {
         }
     }
 
-    /// Compares a directory with its names; `has_parent` if ".." names a directory.
-    fn compare_directory(&mut self, number: u32, seen: &Seen, has_parent: bool) {
+    /// Compares a directory with its names.
+    fn compare_directory(&mut self, number: u32, seen: &Seen) {
         let spare = u32::from(seen.inode.links.get()).checked_sub(seen.links());
         let several = (seen.names.len() as u32 + u32::from(number == ROOT)).saturating_sub(1);
         let mut more = 0;
@@ -64,8 +63,7 @@ impl<S: Storage> Walk<'_, S> {
         }
         let parent = seen.right_parent(number);
         if seen.parent != parent && !seen.parents().any(|parent| parent == seen.parent) {
-            let moved = has_parent && spare.is_some_and(|spare| spare > 0);
-            self.problem(number, Fault::WrongParent { found: seen.parent, parent, moved });
+            self.problem(number, Fault::WrongParent { found: seen.parent, parent });
         }
         self.compare_count(number, seen, more);
     }

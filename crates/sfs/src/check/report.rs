@@ -43,15 +43,12 @@ pub enum Fault {
         /// The directories that name it.
         parents: Vec<u32>,
     },
-    /// ".." of a directory names another one than that which names it. Allowed only if the count of links
-    /// is too high, which a move that was cut leaves.
+    /// ".." of a directory names one that has no name for it.
     WrongParent {
         /// What ".." names.
         found: u32,
         /// The directory that names it.
         parent: u32,
-        /// The count of links is too high, and ".." names a directory.
-        moved: bool,
     },
     /// The superblock is none, or contradicts itself.
     Superblock,
@@ -134,8 +131,7 @@ impl Problem {
             Fault::Leaked { .. }
             | Fault::HighLinks { .. }
             | Fault::StaleUnused { .. }
-            | Fault::SeveralNames { .. }
-            | Fault::WrongParent { moved: true, .. } => Severity::Allowed,
+            | Fault::SeveralNames { .. } => Severity::Allowed,
             _ => Severity::Broken,
         }
     }
@@ -178,7 +174,7 @@ impl fmt::Display for Problem {
                     "directory {at} was being moved and is in each of the directories {parents:?}"
                 )
             }
-            Fault::WrongParent { found, parent, .. } => {
+            Fault::WrongParent { found, parent } => {
                 write!(f, "directory {at} is in directory {parent}, but its \"..\" names {found}")
             }
             Fault::Superblock => f.write_str("there is no sound superblock"),

@@ -43,7 +43,9 @@ fn targets_reached(bench: &Bench, text: &mut String) {
     for target in targets::all(bench) {
         let (bound, unit) = match target.bound {
             Bound::Times(times, rival) => (format!("at least {times:.1} x {rival}"), " x"),
-            Bound::OfDisk(share) => (format!("at least {:.0} % of the bare disk", share * 100.0), " x"),
+            Bound::OfDisk(share) => {
+                (format!("at least {:.0} % of the bare disk", share * 100.0), " x")
+            }
             Bound::AtMost(most) => (format!("at most {most}"), ""),
         };
         let number = |number: f64| match number {
@@ -160,8 +162,7 @@ fn files(bench: &Bench, text: &mut String) {
     for (load, disk) in FILES {
         let is_bulk = load.mode == Mode::FileRead;
         let speed = |load, subject| {
-            let figure =
-                |run: &Sample| Some(if is_bulk { run.mib_s } else { run.iops });
+            let figure = |run: &Sample| Some(if is_bulk { run.mib_s } else { run.iops });
             spread(bench.results.figure(load, subject, figure))
         };
         let each = |subject| {

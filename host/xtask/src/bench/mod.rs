@@ -149,7 +149,8 @@ impl Bench {
         let others = self.systems.others();
         for case in count::cases() {
             let there = matches!(case.subject, Subject::Ours(_)) || others.contains(&case.subject);
-            let there = there && (case.load.medium != Medium::Files || self.systems.machine.has_files());
+            let there =
+                there && (case.load.medium != Medium::Files || self.systems.machine.has_files());
             if !there || !filter.is_none_or(|filter| case.load.to_string().contains(filter)) {
                 continue;
             }

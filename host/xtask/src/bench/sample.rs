@@ -103,11 +103,7 @@ impl Results {
     }
 
     /// The same where the loads differ, too.
-    pub fn ratio_between(
-        &self,
-        one: (Load, Subject),
-        other: (Load, Subject),
-    ) -> Option<Spread> {
+    pub fn ratio_between(&self, one: (Load, Subject), other: (Load, Subject)) -> Option<Spread> {
         let median = self.iops(one.0, one.1)?.median / self.iops(other.0, other.1)?.median;
         let rounds = self.of(one.0, one.1).iter().zip(self.of(other.0, other.1));
         let spread = Spread::of(rounds.map(|(one, other)| one.iops / other.iops).collect())?;

@@ -82,7 +82,13 @@ pub fn run(workspace: &Workspace, kernel: &Path, suite: &mut Suite) -> Result<()
 }
 
 impl Guard {
-    fn check(&self, workspace: &Workspace, kernel: &Path, machine: &Machine, log: &Path) -> Result<()> {
+    fn check(
+        &self,
+        workspace: &Workspace,
+        kernel: &Path,
+        machine: &Machine,
+        log: &Path,
+    ) -> Result<()> {
         let Self { mode, path, words, operation, limits, .. } = self;
         let job = format!("job=fsbench mode={mode} path=/{path} {words}");
         let outcome = machine.run(&Guest::new(kernel, &job), workspace.limit(120), log)?;

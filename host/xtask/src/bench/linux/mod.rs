@@ -92,7 +92,10 @@ impl Linux {
         if load.mode.is_of_files() {
             let ext4 = machine.images.as_ref().ok().and_then(|images| images.ext4.as_ref().ok());
             let ext4 = ext4.context("there is no disk with ext4")?;
-            return sample_of_files(&machine.boot(&guest, &machine.with_file(ext4), seconds)?, load);
+            return sample_of_files(
+                &machine.boot(&guest, &machine.with_file(ext4), seconds)?,
+                load,
+            );
         }
         sample(&machine.boot(&guest, &machine.qemu(load.medium), seconds)?, load)
     }
@@ -136,7 +139,8 @@ fn of_fio(output: &str, load: Load) -> Result<Value> {
     let (result, _) = rest.split_once("bench: end").context("Linux did not get to the end")?;
     // fio may say something before.
     let json = result.find('{').map_or(result, |at| &result[at..]);
-    let mut figures: Value = serde_json::from_str(json.trim()).context("fio's result is no JSON")?;
+    let mut figures: Value =
+        serde_json::from_str(json.trim()).context("fio's result is no JSON")?;
     let job = &mut figures["jobs"][0];
     if job["error"] != 0 {
         bail!("fio failed with error {}", job["error"]);
@@ -196,7 +200,8 @@ fn sample_of_files(output: &str, load: Load) -> Result<Sample> {
 fn copied(output: &str) -> Option<f64> {
     let (mut bytes, mut seconds) = (0.0, 0.0);
     for line in output.lines() {
-        let Some((_, said)) = line.trim().strip_prefix("bench: run ").and_then(|line| line.split_once(": "))
+        let Some((_, said)) =
+            line.trim().strip_prefix("bench: run ").and_then(|line| line.split_once(": "))
         else {
             continue;
         };
