@@ -150,7 +150,7 @@ impl State {
         })
     }
 
-    fn is_removed(&self, id: Id) -> bool {
+    pub(super) fn is_removed(&self, id: Id) -> bool {
         self.node(id).is_some_and(|node| node.links == 0)
     }
 

@@ -182,6 +182,9 @@ impl State {
         };
         for name in &path.names {
             let names = self.names(id).ok_or(Refusal::NotDirectory)?;
+            if self.is_removed(id) {
+                return Err(Refusal::Removed);
+            }
             id = *names.get(name).ok_or(Refusal::NotFound)?;
         }
         Ok(id)
