@@ -57,19 +57,19 @@ pub fn play(
     let mut states = vec![start];
     while let Some(op) = states.last().and_then(&mut *next) {
         let start = disk.position();
-        let unused = unused(&mounted);
+        let available = available(&mounted);
         let answer = mounted.run(&op);
         let end = disk.position();
         let mut state = states.last().cloned().unwrap_or_else(State::new);
         let expected = state.apply(&op, &answer);
-        let full = answer == Err(Refusal::NoSpace) && unused > room_for(&op, &states);
+        let full = answer == Err(Refusal::NoSpace) && available > room_for(&op, &states);
         let is_sync = matches!(op, Op::Sync | Op::Remount | Op::Fsync(_)) && answer.is_ok();
         done.push(Step { op, answer: answer.clone(), start, end });
         if let Some(what) = difference(&expected, &answer) {
             return Err(fail(&done, what));
         }
         if full {
-            return Err(fail(&done, format!("no space, with {unused} blocks unused")));
+            return Err(fail(&done, format!("no space, with {available} blocks available")));
         }
         if let Some(stray) = disk.stray() {
             return Err(fail(&done, stray));
@@ -114,8 +114,9 @@ pub fn difference(expected: &Expected, answer: &Answer) -> Option<String> {
     })
 }
 
-fn unused(mounted: &Mounted) -> u32 {
-    mounted.files().map_or(0, |files| files.statfs().unused)
+/// The blocks that are free and not kept for copies.
+fn available(mounted: &Mounted) -> u32 {
+    mounted.files().map_or(0, |files| files.statfs().available)
 }
 
 /// The blocks that an operation may need at most, with all that it has to copy.
