@@ -129,23 +129,24 @@ impl<S: Storage, L: Locks> Shared<S, L> {
     }
 
     fn try_extend(&self, state: &mut State, near: u32, size: u32) -> Result<(), S::Error> {
-        while state.size() < size {
-            let at = state.size();
-            if at / BLOCK < state.blocks() {
-                // What lies behind the end of a file is anything.
-                let zeros = vec![0; (BLOCK - at % BLOCK).min(size - at) as usize];
-                let count = self.overwrite(state, at, &zeros)?;
-                state.inode.size = (at + count as u32).into();
-            } else {
-                let run = self.allocate_end(state, (size - at).div_ceil(BLOCK), near)?;
-                let cleared =
-                    (run.0..run.0 + run.1).try_for_each(|block| self.disk.clear(block, 0));
-                cleared.inspect_err(|_| self.release(run.0..run.0 + run.1))?;
-                self.attach(state, run)?;
-                let there = u64::from(state.blocks()) * u64::from(BLOCK);
-                state.inode.size = (there.min(size.into()) as u32).into();
-            }
+        let before = state.size();
+        let blocks = size.div_ceil(BLOCK);
+        while state.blocks() < blocks {
+            let run = self.allocate_end(state, blocks - state.blocks(), near)?;
+            let cleared = (run.0..run.0 + run.1).try_for_each(|block| self.disk.clear(block, 0));
+            cleared.inspect_err(|_| self.release(run.0..run.0 + run.1))?;
+            self.attach(state, run)?;
+            let there = u64::from(state.blocks()) * u64::from(BLOCK);
+            state.inode.size = (there.min(size.into()) as u32).into();
         }
+        // What lies behind the end of a file is anything. It goes last: a shorter size may be in memory alone, and
+        // what is written here cannot be undone.
+        let behind = (BLOCK - before % BLOCK) % BLOCK;
+        let zeros = vec![0; behind.min(size - before) as usize];
+        if !zeros.is_empty() {
+            self.overwrite(state, before, &zeros)?;
+        }
+        state.inode.size = size.into();
         Ok(())
     }
 

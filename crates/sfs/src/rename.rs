@@ -62,10 +62,11 @@ impl<S: Storage, L: Locks> Inode<S, L> {
         }
         let victim = replaced.map(|(found, node)| new_directory.victim(found, node)).transpose()?;
         if moves {
-            self.move_to(new_directory, found, new_name, &node, victim)
+            self.move_to(new_directory, found, new_name, &node, victim.as_ref())?;
         } else {
-            self.rename_here(found, new_name, &node, victim)
+            self.rename_here(found, new_name, &node, victim.as_ref())?;
         }
+        victim.map_or(Ok(()), |victim| self.shared.settle_victim(&victim))
     }
 
     /// Renames within this directory.
@@ -74,15 +75,15 @@ impl<S: Storage, L: Locks> Inode<S, L> {
         found: Found,
         new_name: &str,
         node: &Arc<Node<L>>,
-        victim: Option<Victim<L>>,
+        victim: Option<&Victim<L>>,
     ) -> Result<(), S::Error> {
         let shared = &self.shared;
-        let gives = victim.as_ref().is_some_and(|victim| shared.gives(victim));
+        let gives = victim.is_some_and(|victim| shared.gives(victim));
         let order = Order { gives: gives.then_some(self.number()), ..Order::default() };
         shared.prepare_order(&order, &self.node)?;
         shared.change(|| {
             let mut directory = shared.edit(&self.node);
-            if let Some(victim) = &victim {
+            if let Some(victim) = victim {
                 let mut state = shared.edit(&victim.node);
                 shared.prepare(&mut directory, victim.slot)?;
                 let mut removal = shared.prepare_removal(&mut directory, found.slot)?;
@@ -109,7 +110,7 @@ impl<S: Storage, L: Locks> Inode<S, L> {
         found: Found,
         new_name: &str,
         node: &Arc<Node<L>>,
-        victim: Option<Victim<L>>,
+        victim: Option<&Victim<L>>,
     ) -> Result<(), S::Error> {
         let shared = &self.shared;
         let is_directory = node.kind() == Some(Kind::Directory);
@@ -118,7 +119,7 @@ impl<S: Storage, L: Locks> Inode<S, L> {
             takes: Some(new_directory.number()),
             gives: Some(self.number()),
             moves: is_directory.then_some(node.number),
-            alone: victim.as_ref().is_some_and(|victim| shared.gives(victim)),
+            alone: victim.is_some_and(|victim| shared.gives(victim)),
         };
         shared.prepare_order(&order, &new_directory.node)?;
         shared.change(|| {
@@ -133,7 +134,7 @@ impl<S: Storage, L: Locks> Inode<S, L> {
             if is_directory {
                 shared.prepare(&mut state, PARENT_SLOT)?;
             }
-            match &victim {
+            match victim {
                 Some(victim) => {
                     let mut victim_state = shared.edit(&victim.node);
                     shared.prepare(&mut to, victim.slot)?;

@@ -68,7 +68,8 @@ impl<S: Storage, L: Locks> Inode<S, L> {
             directory.modified(shared.now());
             shared.group.write().join(&order);
             Ok(())
-        })
+        })?;
+        shared.settle_victim(&victim)
     }
 
     /// Finds out what becomes of an inode that loses its name in this directory.
@@ -103,6 +104,13 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         } else {
             Ok(())
         }
+    }
+
+    /// Makes durable that a directory has lost one of two names. While the old name may come back, the other one, which
+    /// ".." agrees with, must not go.
+    pub(crate) fn settle_victim(&self, victim: &Victim<L>) -> Result<(), S::Error> {
+        let is_directory = victim.node.kind() == Some(Kind::Directory);
+        if victim.stays && is_directory { self.commit() } else { Ok(()) }
     }
 
     /// Takes note that an inode has lost a name in a directory. Without another one, it lives until its last handle is
