@@ -217,7 +217,7 @@ fn a_buffer_is_cut_into_pages_and_put_together_again() {
 
     let third = first.unsplit(third).unwrap_err();
     let other = first.unsplit(Buffer::alloc(PAGE_SIZE).unwrap()).unwrap_err();
-    assert!(first.unsplit(Buffer::EMPTY).is_err() && Buffer::EMPTY.unsplit(other).is_err());
+    assert!(first.unsplit(Buffer::EMPTY).is_err() && Buffer::default().unsplit(other).is_err());
     first.unsplit(second).unwrap();
     first.unsplit(third).unwrap();
     assert_eq!((first.len(), first.extent().address), (2 * PAGE_SIZE + 512, address));
