@@ -267,7 +267,7 @@ impl Buffer {
     ///
     /// [`DmaError::OutOfRange`] if `data` reaches over the end.
     pub fn write(&self, offset: usize, data: &[u8]) -> Result<(), DmaError> {
-        let offset = self.in_pages(offset);
+        let offset = self.start.saturating_add(offset);
         let (pages, bytes) = self.part(offset, data.len())?;
         // ANCHOR: exercise-8-write
         pages
@@ -283,7 +283,7 @@ impl Buffer {
     ///
     /// [`DmaError::OutOfRange`] if `out` reaches over the end.
     pub fn read(&self, offset: usize, out: &mut [u8]) -> Result<(), DmaError> {
-        let offset = self.in_pages(offset);
+        let offset = self.start.saturating_add(offset);
         let (pages, bytes) = self.part(offset, out.len())?;
         // ANCHOR: exercise-8-read
         pages
@@ -301,7 +301,7 @@ impl Buffer {
     /// [`DmaError::OutOfRange`] if one of the two is too short.
     pub fn copy_from(&self, offset: usize, source: &Self, len: usize) -> Result<(), DmaError> {
         let (from, taken) = source.part(source.start, len)?;
-        let (to, bytes) = self.part(self.in_pages(offset), len)?;
+        let (to, bytes) = self.part(self.start.saturating_add(offset), len)?;
         let copy = || {
             from.sync_from_device(taken.clone())?;
             let (mut reader, mut writer) = (from.reader()?, to.writer()?);
@@ -309,11 +309,6 @@ impl Buffer {
             to.sync_to_device(bytes)
         };
         copy().map_err(DmaError::of_access)
-    }
-
-    /// The place of byte `offset` of the buffer in its pages.
-    fn in_pages(&self, offset: usize) -> usize {
-        self.start.saturating_add(offset)
     }
 
     /// Checks an access of `len` bytes of the pages from byte `offset` on, which is not before the buffer's first. The

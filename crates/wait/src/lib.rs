@@ -176,25 +176,22 @@ impl Waiting {
     /// an interrupt's cost and at most all of it. None where waits take longer than that: there a sleep
     /// costs little. Of several who wait, the first answer comes so much sooner, and a look wakes whoever gets it.
     fn looks_for(&self) -> u64 {
-        let cost = self.interrupt_cost;
+        let (cost, all) = (self.interrupt_cost, 1 + self.asleep.load(Ordering::Relaxed) as u64);
         match self.average.load(Ordering::Relaxed) {
             0 => cost,
-            eighths => match eighths / 8 / self.all() {
+            eighths => match eighths / 8 / all {
                 soon if soon > cost => 0,
                 soon => (2 * soon).clamp(cost / 4, cost),
             },
         }
     }
 
-    /// Those who wait: the one who asks, and the sleepers.
-    fn all(&self) -> u64 {
-        1 + self.asleep.load(Ordering::Relaxed) as u64
-    }
-
     /// Notes that a wait has taken so many ticks.
     fn note(&self, ticks: u64) {
-        // A single late answer shall not turn a fast device into a slow one.
-        let ticks = ticks.clamp(1, 4 * self.interrupt_cost * self.all());
+        // A single late answer shall not turn a fast device into a slow one; of several who wait, the last is answered
+        // late.
+        let all = 1 + self.asleep.load(Ordering::Relaxed) as u64;
+        let ticks = ticks.clamp(1, 4 * self.interrupt_cost * all);
         let average = match self.average.load(Ordering::Relaxed) {
             0 => 8 * ticks,
             average => average - average / 8 + ticks,
