@@ -345,3 +345,59 @@ fn a_long_read_looks_few_pointers_up() {
     let hints = memory.announced().len() - before;
     assert!((10..100).contains(&hints), "{hints} hints");
 }
+
+/// A file that is cut and cannot be made larger then keeps the bytes that a longer size on the disk still covers.
+#[test]
+fn a_full_disk_costs_no_byte_of_a_size_that_is_durable() {
+    let memory = Memory::formatted(16);
+    let system = mount(&memory);
+    let file = system.root().create("file").unwrap();
+    file.write_at(0, &[7; 300]).unwrap();
+    system.sync().unwrap();
+    let block = (0..16).find(|block| stored(&memory, *block)[..300] == [7; 300]).unwrap();
+    file.truncate(10).unwrap();
+    assert_eq!(file.truncate(1 << 20), Err(Error::NoSpace));
+    assert_eq!(stored(&memory, block)[..300], [7; 300]);
+    // Where there is room, what lies behind the end is 0.
+    file.truncate(6000).unwrap();
+    let mut bytes = [1; 6000];
+    assert_eq!(file.read_at(0, &mut bytes), Ok(6000));
+    assert_eq!((&bytes[..10], &bytes[10..]), (&[7; 10][..], &[0; 5990][..]));
+}
+
+/// A block as the storage has it.
+fn stored(memory: &Memory, block: u64) -> [u8; 4096] {
+    let mut bytes = [0; 4096];
+    memory.get(block * 4096, &mut bytes);
+    bytes
+}
+
+/// After a write that failed in the middle of a change, nothing is told from names that are neither old nor new.
+#[test]
+fn after_a_failed_write_every_change_is_refused() {
+    let mut refused = 0;
+    for accesses in 0.. {
+        let memory = Memory::formatted(100);
+        let system = mount(&memory);
+        let root = system.root();
+        let b = root.mkdir("b").unwrap();
+        b.mkdir("c").unwrap();
+        root.mkdir("a").unwrap();
+        system.sync().unwrap();
+        memory.fail_after(accesses);
+        let moved = root.rename("b", &root, "a");
+        memory.fail_after(usize::MAX);
+        if moved.is_ok() {
+            break;
+        }
+        // Either nothing was changed, or nothing can be.
+        match b.rename("c", &root, "a") {
+            Ok(()) => {}
+            Err(error) => {
+                assert_eq!(error, Error::Failed, "after {accesses} accesses");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 0);
+}

@@ -162,3 +162,22 @@ fn a_second_name_is_replaced() {
         }
     }
 }
+
+/// Once a name is gone, no cut brings it back alone, whatever becomes of the other one.
+#[test]
+fn the_names_go_one_after_the_other() {
+    let memory = cut(&["/b", "/b/c"], "/b/c", "/a", 3);
+    let left = memory.copy();
+    memory.record();
+    let system = mount(&memory);
+    find(&system, "b").rmdir("c").unwrap();
+    system.root().rename("b", &system.root(), "a").unwrap();
+    system.sync().unwrap();
+    for event in memory.log() {
+        let Event::Write(writes) = event else { continue };
+        for write in writes {
+            left.apply(&write);
+            assert!(!check(&left).is_broken(), "{:?}", check(&left).problems);
+        }
+    }
+}
