@@ -139,6 +139,11 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         self.health.store(Health::Lost as u8, SeqCst);
     }
 
+    /// Returns `true` after that.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.health.load(SeqCst) == Health::Lost as u8
+    }
+
     /// Makes everything durable that has been done before. Callers that come while a commit runs share the next one.
     pub(crate) fn commit(&self) -> Result<(), S::Error> {
         if self.is_read_only() {
@@ -164,7 +169,7 @@ impl<S: Storage, L: Locks> Shared<S, L> {
 
     /// The phases of a commit. The caller has `ops` alone.
     fn run_phases(&self) -> Result<(), S::Error> {
-        if self.health.load(SeqCst) == Health::Lost as u8 {
+        if self.is_lost() {
             return Err(Error::Failed);
         }
         let mut group = self.group.write();

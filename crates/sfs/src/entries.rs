@@ -109,8 +109,10 @@ impl<S: Storage, L: Locks> Inode<S, L> {
         self.expect_directory()?;
         names::check(name)?;
         let guard = self.shared.names.write();
-        // After a failed write the names in memory may be neither the old ones nor the new ones.
-        self.shared.writable()?;
+        // The names in memory may be neither the old ones nor the new ones.
+        if self.shared.is_lost() {
+            return Err(Error::Failed);
+        }
         if self.node.state.read().removed {
             return Err(Error::Removed);
         }

@@ -302,3 +302,22 @@ fn position(memory: &Memory, bytes: &[u8]) -> usize {
     memory.get(0, &mut all);
     all.windows(bytes.len()).position(|window| window == bytes).expect("the bytes")
 }
+
+#[test]
+fn a_change_waits_for_a_commit_and_is_not_refused() {
+    let gate = Gate::new(100);
+    let system = gate.mount();
+    let root = system.root();
+    root.create("one").unwrap();
+    thread::scope(|scope| {
+        // The second flush is for the inodes.
+        gate.set(Access::Flush, 1);
+        let sync = scope.spawn(|| system.sync());
+        gate.wait();
+        let made = scope.spawn(|| root.create("two").map(drop));
+        // Time to be refused.
+        thread::sleep(Duration::from_millis(100));
+        gate.open();
+        assert_eq!((sync.join().unwrap(), made.join().unwrap()), (Ok(()), Ok(())));
+    });
+}
