@@ -16,10 +16,19 @@ use crate::{
 ///
 /// Words on why it cannot be made.
 pub fn fresh(blocks: u32) -> Result<Image, String> {
+    on_disk_of(0xa5, blocks)
+}
+
+/// The same on a disk that holds this byte everywhere.
+///
+/// # Errors
+///
+/// Words on why it cannot be made.
+pub fn on_disk_of(byte: u8, blocks: u32) -> Result<Image, String> {
     let mut image = Image::zeros(blocks);
     for block in 0..blocks {
         if let Some(content) = image.block_mut(block) {
-            content.fill(0xa5);
+            content.fill(byte);
         }
     }
     let disk = Disk::new(image);

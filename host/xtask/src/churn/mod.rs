@@ -33,11 +33,21 @@ pub fn command_line(load: &Load, count: u32) -> String {
     )
 }
 
-/// The content of a disk with an empty file system of so many blocks.
+/// The content of a disk with an empty file system of so many blocks, on which garbage lies.
 pub fn empty_disk(blocks: u32) -> Result<Vec<u8>> {
-    let image = start::fresh(blocks).map_err(|what| anyhow!(what))?;
-    let content = (0..blocks).filter_map(|number| image.block(number));
-    Ok(content.flat_map(|block: &[u8; BLOCK]| block.iter().copied()).collect())
+    content(start::fresh(blocks))
+}
+
+/// The same on which nothing lies, so that a qcow2 image of it grows with what is written: what has its place already is not
+/// lost there.
+pub fn bare_disk(blocks: u32) -> Result<Vec<u8>> {
+    content(start::on_disk_of(0, blocks))
+}
+
+fn content(image: Result<Image, String>) -> Result<Vec<u8>> {
+    let image = image.map_err(|what| anyhow!(what))?;
+    let blocks = (0..).map_while(|number| image.block(number));
+    Ok(blocks.flat_map(|block: &[u8; BLOCK]| block.iter().copied()).collect())
 }
 
 /// Judges what a power cut has left: only what is allowed is wrong with the file system, what the kernel has said to be

@@ -156,7 +156,7 @@ impl Setting {
     }
 
     fn on_qcow2(&self, place: &Place, disk: Disk) -> Result<(String, Vec<u8>, u64)> {
-        fs::write(place.file("empty"), churn::empty_disk(BLOCKS)?)?;
+        fs::write(place.file("empty"), churn::bare_disk(BLOCKS)?)?;
         let cluster = format!("cluster_size={}", self.cluster);
         let convert = ["convert", "-f", "raw", "-O", "qcow2", "-o", &cluster, "empty", "disk"];
         place.run("qemu-img", &convert)?.expect_success()?;
