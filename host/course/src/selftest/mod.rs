@@ -3,7 +3,7 @@
 mod trees;
 mod variants;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Mutex, thread};
 
 use anyhow::{Result, bail, ensure};
 use lab::{text::plain, workspace::Workspace};
@@ -36,81 +36,133 @@ pub fn run(
 ) -> Result<bool> {
     let base = tracked_and_new(&workspace.root)?;
     let sandbox = Sandbox::Open;
-    let grader = Grader {
-        workspace,
-        course,
-        base: &base,
-        sandbox: &sandbox,
-        folder: folder_of(workspace, 0),
-        seed: SEED,
-        own: false,
-        machines: machines(),
-        pace: &Pace::measure(workspace, &base, &sandbox, 1)?,
-    };
-    let (mut passed, mut failed) = (0u32, 0u32);
+    let subjects = subjects(course, filter, part)?;
+    ensure!(
+        !subjects.is_empty(),
+        "nothing is called {}; `course list` shows the exercises",
+        filter.unwrap_or_default()
+    );
+    let workers = machines().min(subjects.len());
+    let pace = Pace::measure(workspace, &base, &sandbox, workers)?;
+    let next = Mutex::new(subjects.into_iter());
+    let verdicts = Mutex::new(Verdicts::default());
+    thread::scope(|scope| {
+        for worker in 0..workers {
+            let (base, sandbox, pace, next, verdicts) = (&base, &sandbox, &pace, &next, &verdicts);
+            scope.spawn(move || {
+                let grader = Grader {
+                    workspace,
+                    course,
+                    base,
+                    sandbox,
+                    folder: folder_of(workspace, worker),
+                    seed: SEED,
+                    own: false,
+                    // A single worker has all processors for itself.
+                    machines: machines() / workers,
+                    pace,
+                };
+                while let Some(subject) = next.lock().ok().and_then(|mut next| next.next()) {
+                    let verdict = subject.grade(&grader, part);
+                    if let Ok(mut verdicts) = verdicts.lock() {
+                        verdicts.enter(&subject, verdict);
+                    }
+                }
+            });
+        }
+    });
+    let mut verdicts = verdicts.into_inner().unwrap_or_default();
+    for exercise in &course.exercises {
+        // A check proves itself only by all variants of its exercise.
+        if filter.is_none_or(|filter| filter == exercise.name()) && !part {
+            verdicts.expect_all_checks(exercise);
+        }
+    }
+    let Verdicts { passed, failed, .. } = verdicts;
+    println!("{passed} passed, {failed} failed");
+    Ok(failed == 0)
+}
+
+/// A tree or a variant, of which it is known what must come of grading it.
+enum Subject<'a> {
+    Tree(Tree<'a>),
+    Variant(&'a Exercise, Variant),
+}
+
+/// Those whose name contains `filter`, or a part of them.
+fn subjects<'a>(course: &'a Course, filter: Option<&str>, part: bool) -> Result<Vec<Subject<'a>>> {
     let mut trees = vec![Tree::AllStubs, Tree::Solution];
     trees.extend(course.exercises.iter().map(Tree::OneStub));
     if !part {
         trees.extend(course.exercises.iter().flat_map(Tree::places));
     }
-    for tree in trees {
-        let name = tree.to_string();
-        if filter.is_some_and(|filter| !name.contains(filter)) {
-            continue;
+    let mut subjects: Vec<_> = trees.into_iter().map(Subject::Tree).collect();
+    for exercise in &course.exercises {
+        let variants = variants(exercise)?.into_iter().enumerate();
+        // The right ones come first.
+        let is_in = |number: usize, variant: &Variant| {
+            !part || number == 0 || variant.wrong.is_some() && (number + 1).is_multiple_of(PART)
+        };
+        let chosen = variants.filter(|(number, variant)| is_in(*number, variant));
+        subjects.extend(chosen.map(|(_, variant)| Subject::Variant(exercise, variant)));
+    }
+    subjects.retain(|subject| filter.is_none_or(|filter| subject.name().contains(filter)));
+    Ok(subjects)
+}
+
+impl Subject<'_> {
+    fn name(&self) -> String {
+        match self {
+            Self::Tree(tree) => tree.to_string(),
+            Self::Variant(_, variant) => variant.name.clone(),
         }
-        match tree.check(&grader, part) {
-            Ok(()) => {
-                passed += 1;
-                println!("{name} ... ok");
+    }
+
+    /// Grades it; returns the check that it fails, if it is a wrong variant and does so as it must.
+    fn grade(&self, grader: &Grader<'_>, part: bool) -> Result<Option<String>> {
+        match self {
+            Self::Tree(tree) => tree.check(grader, part).map(|()| None),
+            Self::Variant(exercise, variant) => grade(grader, exercise, variant),
+        }
+    }
+}
+
+/// The verdicts so far.
+#[derive(Default)]
+struct Verdicts {
+    passed: u32,
+    failed: u32,
+    /// The checks that a wrong variant has failed, by the exercise's number.
+    told: BTreeSet<(u32, String)>,
+}
+
+impl Verdicts {
+    /// Enters and prints one.
+    fn enter(&mut self, subject: &Subject<'_>, verdict: Result<Option<String>>) {
+        match verdict {
+            Ok(check) => {
+                self.passed += 1;
+                println!("{} ... ok", subject.name());
+                if let Subject::Variant(exercise, _) = subject {
+                    self.told.extend(check.map(|check| (exercise.number, check)));
+                }
             }
             Err(error) => {
-                failed += 1;
-                println!("{name} ... FAILED: {}", one_line(&error));
+                self.failed += 1;
+                println!("{} ... FAILED: {}", subject.name(), one_line(&error));
             }
         }
     }
-    let mut told: BTreeSet<(u32, String)> = BTreeSet::new();
-    for exercise in &course.exercises {
-        let mut variants = variants(exercise)?;
-        variants.retain(|variant| filter.is_none_or(|filter| variant.name.contains(filter)));
-        if part {
-            let mut number = 0;
-            variants.retain(|variant| {
-                number += 1;
-                // The right ones come first.
-                number == 1 || variant.wrong.is_some() && number % PART == 0
-            });
-        }
-        for variant in &variants {
-            match grade(&grader, exercise, variant) {
-                Ok(check) => {
-                    passed += 1;
-                    println!("{} ... ok", variant.name);
-                    told.extend(check.map(|check| (exercise.number, check)));
-                }
-                Err(error) => {
-                    failed += 1;
-                    println!("{} ... FAILED: {}", variant.name, one_line(&error));
-                }
-            }
-        }
-        // A check proves itself only by all variants of its exercise.
-        if filter.is_none_or(|filter| filter == exercise.name()) && !part {
-            for check in &exercise.checks {
-                if !told.contains(&(exercise.number, check.name.clone())) {
-                    failed += 1;
-                    println!("{}: the check {} fails no variant", exercise.name(), check.name);
-                }
+
+    /// Each check of the exercise must have failed a variant.
+    fn expect_all_checks(&mut self, exercise: &Exercise) {
+        for check in &exercise.checks {
+            if !self.told.contains(&(exercise.number, check.name.clone())) {
+                self.failed += 1;
+                println!("{}: the check {} fails no variant", exercise.name(), check.name);
             }
         }
     }
-    ensure!(
-        passed + failed > 0,
-        "nothing is called {}; `course list` shows the exercises",
-        filter.unwrap_or_default()
-    );
-    println!("{passed} passed, {failed} failed");
-    Ok(failed == 0)
 }
 
 /// An error as a line of the report, without the escapes and the length that a console may have.

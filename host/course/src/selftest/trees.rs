@@ -140,7 +140,7 @@ fn one_place(grader: &Grader<'_>, exercise: &Exercise, place: &Marked) -> Result
 
 /// The stub of an exercise fails checks of its own, and of no other one that does not need it.
 ///
-/// In the part, of the others only those that share a file with it are tried, and the first one.
+/// In the part, no other one is tried.
 fn one_stub(grader: &Grader<'_>, course: &Course, exercise: &Exercise, part: bool) -> Result<()> {
     let overlay = with_stubs(grader, exercise, &exercise.places)?;
     let kernel = match grader.build(&overlay, "stub")? {
@@ -148,14 +148,14 @@ fn one_stub(grader: &Grader<'_>, course: &Course, exercise: &Exercise, part: boo
         Err(output) => bail!("it does not compile:\n{output}"),
     };
     for other in &course.exercises {
-        let is_near = other.number == 1 || other.files.iter().any(|f| exercise.files.contains(f));
+        let is_own = other.number == exercise.number;
         // Whoever needs this one cannot be judged without it.
-        if other.needs.contains(&exercise.number) || part && !is_near {
+        if other.needs.contains(&exercise.number) || part && !is_own {
             continue;
         }
         let results = grader.judge(other, &kernel)?;
         let failed = results.iter().find(|result| result.cause().is_some());
-        match (failed, other.number == exercise.number) {
+        match (failed, is_own) {
             (None, true) => bail!("it passes all of its checks"),
             (Some(result), false) => {
                 bail!("{}: {} says {:?}", other.name(), result.check, result.end)

@@ -194,8 +194,8 @@ fn files(bench: &Bench, text: &mut String) {
 const FILES_NOTE: &str = "
 Reading is cold: this kernel mounts anew before each run, Linux drops its caches; in both, a run before is not counted.
 The bare disk is what the job `bench` reads from the same disk with 8 requests in flight. Linux reads through its page
-cache with the read-ahead that it has by itself: `dd` with blocks of 128 KiB, and fio with `psync` in 8 processes that
-have an eighth of the file each. Files are made, written and fsynced one after the other. Transfers and flushes are
+cache by fio with `psync`: with blocks of 128 KiB and the hint that it reads in order, which doubles Linux's read-ahead,
+and in 8 processes that have an eighth of the file each. Files are made, written and fsynced one after the other. Transfers and flushes are
 requests to the disk per operation.
 ";
 

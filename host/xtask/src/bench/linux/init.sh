@@ -43,23 +43,25 @@ forget() {
 
 measure_files() {
     mount -t ext4 /dev/vda /mnt
-    fio="--name=bench --directory=/mnt --bs=4k --ioengine=psync --group_reporting"
+    fio="--name=bench --directory=/mnt --ioengine=psync --group_reporting"
     case $files in
     seqread)
-        for run in $(seq 0 "$count"); do
+        fio="$fio --filename=large --rw=read --bs=128k"
+        forget
+        /bin/fio $fio >/dev/null
+        for run in $(seq "$count"); do
             forget
-            # The first run is not told.
-            dd if=/mnt/large of=/dev/null bs=128k 2>&1 | sed -n "/copied/s/^/bench: run $run: /p" | grep -v "run 0:"
+            measure $fio
         done
         ;;
     randread)
-        fio="$fio --filename=large --rw=randread --numjobs=8 --size=8m --offset_increment=8m"
+        fio="$fio --filename=large --rw=randread --bs=4k --numjobs=8 --size=8m --offset_increment=8m"
         /bin/fio $fio >/dev/null
         forget
         measure $fio
         ;;
     create)
-        fio="$fio --rw=write --filesize=4k --openfiles=1 --file_service_type=sequential --create_on_open=1"
+        fio="$fio --rw=write --bs=4k --filesize=4k --openfiles=1 --file_service_type=sequential --create_on_open=1"
         fio="$fio --fsync=1 --fallocate=none --allow_file_create=1"
         mkdir /mnt/new/warm /mnt/new/measured
         /bin/fio $fio --directory=/mnt/new/warm --nrfiles=100 >/dev/null

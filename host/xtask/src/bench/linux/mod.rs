@@ -133,19 +133,27 @@ pub fn arguments(load: Load) -> Vec<String> {
     arguments
 }
 
-/// What fio says of the reads or writes.
-fn of_fio(output: &str, load: Load) -> Result<Value> {
-    let (_, rest) = output.split_once("bench: result").context("Linux did not get to the end")?;
-    let (result, _) = rest.split_once("bench: end").context("Linux did not get to the end")?;
-    // fio may say something before.
-    let json = result.find('{').map_or(result, |at| &result[at..]);
-    let mut figures: Value =
-        serde_json::from_str(json.trim()).context("fio's result is no JSON")?;
-    let job = &mut figures["jobs"][0];
-    if job["error"] != 0 {
-        bail!("fio failed with error {}", job["error"]);
+/// What fio says of the reads or writes of each measured run.
+fn runs_of_fio(output: &str, load: Load) -> Result<Vec<Value>> {
+    let mut runs = Vec::new();
+    for rest in output.split("bench: result").skip(1) {
+        let (result, _) = rest.split_once("bench: end").context("Linux did not get to the end")?;
+        // fio may say something before.
+        let json = result.find('{').map_or(result, |at| &result[at..]);
+        let mut figures: Value =
+            serde_json::from_str(json.trim()).context("fio's result is no JSON")?;
+        let job = &mut figures["jobs"][0];
+        if job["error"] != 0 {
+            bail!("fio failed with error {}", job["error"]);
+        }
+        runs.push(job[if load.mode.writes() { "write" } else { "read" }].take());
     }
-    Ok(job[if load.mode.writes() { "write" } else { "read" }].take())
+    Ok(runs)
+}
+
+/// What fio says of the only run.
+fn of_fio(output: &str, load: Load) -> Result<Value> {
+    runs_of_fio(output, load)?.pop().context("Linux did not get to the end")
 }
 
 fn number(value: &Value, name: &str) -> Result<f64> {
@@ -181,7 +189,7 @@ fn sample_of_files(output: &str, load: Load) -> Result<Sample> {
     const MIB: f64 = (1 << 20) as f64;
     let block = f64::from(load.block);
     if load.mode == Mode::FileRead {
-        let mib_s = copied(output).context("dd's lines are missing")? / MIB;
+        let mib_s = bytes_a_second(&runs_of_fio(output, load)?)? / MIB;
         return Ok(Sample::of_speed(mib_s * MIB / block, mib_s));
     }
     let way = of_fio(output, load)?;
@@ -196,19 +204,15 @@ fn sample_of_files(output: &str, load: Load) -> Result<Sample> {
     })
 }
 
-/// The bytes a second of all runs of dd together: `bench: run 1: 67108864 bytes (64.0MB) copied, 0.075 seconds, ...`.
-fn copied(output: &str) -> Option<f64> {
-    let (mut bytes, mut seconds) = (0.0, 0.0);
-    for line in output.lines() {
-        let Some((_, said)) =
-            line.trim().strip_prefix("bench: run ").and_then(|line| line.split_once(": "))
-        else {
-            continue;
-        };
-        bytes += said.split(' ').next()?.parse::<f64>().ok()?;
-        seconds += said.split_once("copied, ")?.1.split(' ').next()?.parse::<f64>().ok()?;
+/// The bytes a second of several runs together.
+fn bytes_a_second(runs: &[Value]) -> Result<f64> {
+    let (mut bytes, mut milliseconds) = (0.0, 0.0);
+    for run in runs {
+        bytes += number(&run["io_bytes"], "io_bytes")?;
+        milliseconds += number(&run["runtime"], "runtime")?;
     }
-    (seconds > 0.0).then_some(bytes / seconds)
+    ensure!(milliseconds > 0.0, "Linux has read no file");
+    Ok(bytes / milliseconds * 1e3)
 }
 
 /// Requests that a disk has completed, as Linux counts them.
@@ -255,11 +259,11 @@ bench: end"#;
 
     #[test]
     fn files_are_understood() {
-        let output = "\
-bench: run 1: 67108864 bytes (64.0MB) copied, 0.050000 seconds, 1.2GB/s
-bench: run 2: 67108864 bytes (64.0MB) copied, 0.150000 seconds, 427.2MB/s
-";
-        let sample = sample_of_files(output, file_read()).unwrap();
+        let run = |ms| {
+            let read = format!(r#"{{"io_bytes":67108864,"runtime":{ms}}}"#);
+            format!(r#"bench: result {{"jobs":[{{"error":0,"read":{read}}}]}} bench: end "#)
+        };
+        let sample = sample_of_files(&(run(50) + &run(150)), file_read()).unwrap();
         assert_eq!((sample.mib_s, sample.iops), (640.0, 5120.0));
         let output = r#"
 bench: disk      100 0 0 0     10 0 0 0 0 0 0 0 0 0 0       4 0
