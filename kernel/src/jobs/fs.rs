@@ -9,8 +9,9 @@ use sfs::Kind;
 use super::{Failure, Files, Output, Run, failure, text::Name};
 use crate::{
     cmdline::{CmdlineError, CommandLine},
-    console::{input, println},
+    console::println,
     fs::{Error, Inode},
+    input,
     task::{self, Builder, Work, checkpoint},
 };
 

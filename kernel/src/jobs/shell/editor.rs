@@ -13,7 +13,7 @@ use super::{
     keys::{Decoder, Key},
     line::{Line, Outcome},
 };
-use crate::console::{self, input};
+use crate::{console, input};
 
 /// The columns that are used. Terminals have at least as many; of a longer line the part around the cursor is
 /// shown.
