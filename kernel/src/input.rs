@@ -1,4 +1,4 @@
-//! What is typed on the console.
+//! The bytes that are typed on the console.
 //!
 //! The serial port interrupts when bytes have come. They wait in a queue until a task reads them. When the
 //! queue is full the port is not listened to for a while, so that the bytes that follow wait in front of it,
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
     use crate::task::{Builder, checkpoint};
 
-    /// What is sent to a port, and what the port was told last.
+    /// The bytes that are sent to a port, and its last setting.
     #[derive(Default)]
     struct Line {
         sent: VecDeque<u8>,

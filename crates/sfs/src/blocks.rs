@@ -8,7 +8,7 @@
 //! the double indirect block with its first table from 1036 on: a table may be empty. A pointer beyond
 //! the count of blocks means nothing, as no pointer is ever cleared.
 //!
-//! What the durable inode can reach is not changed: a pointer in a durable table changes in a copy of the table.
+//! Nothing that the durable inode can reach is changed: a pointer in a durable table changes in a copy of the table.
 //! Behind the last pointer that the durable inode knows, a table is written where it is, unless the storage ends in it.
 
 use alloc::vec::Vec;

@@ -1,4 +1,4 @@
-//! How changes become durable.
+//! The way of changes to the disk, where they become durable.
 //!
 //! Data, directories and pointers go to the storage as soon as they change, to places that nothing durable reaches. What
 //! does reach them, the inodes, stays in memory, and so does the free map. A commit writes them, in phases with a flush
@@ -29,7 +29,7 @@ use super::{
 /// With so many inodes a group is committed before the next change.
 const GROUP_MAX: usize = 4096;
 
-/// What may be done with a mounted file system.
+/// The state of a mounted file system, which decides on what may still be done with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Health {
@@ -41,7 +41,7 @@ pub(crate) enum Health {
     Lost,
 }
 
-/// What has changed since the last commit.
+/// The changes since the last commit.
 pub(crate) struct Group<L: Locks> {
     /// Inodes that differ from the disk.
     changed: BTreeMap<u32, Arc<Node<L>>>,

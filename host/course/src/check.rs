@@ -65,7 +65,7 @@ enum Run {
     Interrupts(interrupts::Interrupts),
     /// Slices of DMA memory, taken and dropped.
     Slices(slices::Slices),
-    /// What a cache keeps.
+    /// The blocks that a cache keeps.
     Cached(cached::Cached),
     /// Files changed, and the power cut.
     Commits(commits::Commits),

@@ -1,7 +1,8 @@
 //! The serial port, for what is typed: a UART of the kind NS16550A.
 //!
-//! It is the one that the device tree names as the console. The firmware has set it up and prints through it. So nothing is changed here but its interrupt for bytes
-//! that have come; OSTD's `Ns16550aUart::init` would choose speed and queue anew.
+//! It is the one that the device tree names as the console. The firmware has set it up and prints through it. So
+//! nothing is changed here but its interrupt for bytes that have come; OSTD's `Ns16550aUart::init` would choose speed
+//! and queue anew.
 
 use alloc::borrow::ToOwned;
 use core::fmt;

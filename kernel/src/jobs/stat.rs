@@ -57,7 +57,7 @@ pub(super) fn tell(
     out.line(format_args!("changed   {}", Since(stat.times.modified)))
 }
 
-/// What lies at a path, a symlink at its end not followed.
+/// Follows a path to its end, but no symlink there.
 ///
 /// # Errors
 ///

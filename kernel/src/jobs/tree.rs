@@ -13,7 +13,7 @@ use crate::{
     fs::{FileSystem, Inode},
 };
 
-/// What lies deeper than the lines are wide is not shown further in.
+/// The widest indentation: names that lie deeper are not shown further in.
 const WIDEST: usize = 200;
 
 pub(super) struct Tree {

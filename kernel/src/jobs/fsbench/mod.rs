@@ -30,7 +30,7 @@ const MAX_BLOCK: u64 = 1 << 20;
 /// The most threads.
 const MAX_THREADS: u64 = 64;
 
-/// What is counted, in the order of [`counters`].
+/// The names of the counts, in the order of [`counters`].
 const COUNTERS: [&str; 8] =
     ["reads", "writes", "flushes", "irqs", "notifies", "looks", "sleeps", "instructions"];
 /// The one of these that is not always right.

@@ -102,7 +102,7 @@ fn make_directories(load: &Load, files: &Files) -> Result<Vec<Inode>, Failure> {
     Ok(made)
 }
 
-/// What the threads share.
+/// Shared by the threads.
 struct Shared {
     load: Load,
     files: FileSystem,

@@ -1,6 +1,6 @@
 //! From bytes to keys.
 //!
-//! What a terminal sends is UTF-8 with escape sequences in it, which `vte` takes apart: it takes any bytes, holds
+//! A terminal sends UTF-8 with escape sequences in it, which `vte` takes apart: it takes any bytes, holds
 //! a bounded amount of them, and is what a widely used terminal is built on.
 
 use alloc::collections::VecDeque;

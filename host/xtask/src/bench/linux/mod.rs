@@ -133,7 +133,7 @@ pub fn arguments(load: Load) -> Vec<String> {
     arguments
 }
 
-/// What fio says of the reads or writes.
+/// The words of fio on the reads or writes.
 fn of_fio(output: &str, load: Load) -> Result<Value> {
     let (_, rest) = output.split_once("bench: result").context("Linux did not get to the end")?;
     let (result, _) = rest.split_once("bench: end").context("Linux did not get to the end")?;
