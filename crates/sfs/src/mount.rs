@@ -5,8 +5,9 @@ use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use super::{
     Error, Inode, Kind, Locks, Result, RwLock, Storage, Time,
-    commit::{Group, Health},
+    commit::Health,
     disk::{Disk, corrupt},
+    group::Group,
     inode::{Node, Table},
     layout::ROOT,
     map::FreeMap,
