@@ -33,7 +33,7 @@ use lab::{
 };
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use crate::{diagnosis::Finding, language::Text, pace::Pace, stage::Sandbox};
+use crate::{diagnosis::Finding, language::Text, pace::Pace, sandbox::Sandbox};
 
 /// A check of an exercise.
 #[derive(Debug, Deserialize)]
