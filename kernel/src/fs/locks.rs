@@ -55,7 +55,7 @@ mod tests {
     #[ktest]
     fn a_writer_comes_before_readers_that_ask_after_it() {
         let lock = Arc::new(SleepingLock::new(()));
-        let served = Arc::new(SpinLock::new(Vec::new()));
+        let served: Arc<SpinLock<Vec<&str>>> = Arc::new(SpinLock::new(Vec::new()));
         let first = lock.read();
         let (its_lock, its_served) = (lock.clone(), served.clone());
         let write = move || {
