@@ -14,6 +14,7 @@ pub mod cmdline;
 pub mod console;
 pub mod drivers;
 pub mod fs;
+pub mod input;
 pub mod jobs;
 pub mod logger;
 pub mod power;

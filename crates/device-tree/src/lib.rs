@@ -49,10 +49,12 @@ use self::interrupt::Plics;
 pub use self::{
     error::{NodeError, NodeFault},
     interrupt::{Interrupt, InterruptError},
+    serial::{SerialError, serial_port},
 };
 
 mod error;
 mod interrupt;
+mod serial;
 #[cfg(test)]
 mod tests;
 

@@ -27,7 +27,7 @@ const LINKS: u32 = 8;
 
 const RENAMED: u32 = CREATES + RENAMES;
 
-/// What all threads together do.
+/// The work of all threads together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
     /// Another one gives other steps.
@@ -113,11 +113,11 @@ impl fmt::Display for Name {
 pub struct Step {
     /// Its place among the steps of the thread, from 0.
     pub index: u32,
-    /// What it does.
+    /// Its work.
     pub action: Action,
 }
 
-/// What is done in a step.
+/// The work of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Makes an empty file.

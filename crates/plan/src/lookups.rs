@@ -15,7 +15,7 @@ const MARK: [u8; 8] = *b"lookup 1";
 /// The mark, the outcome, the number of the inode and the length of the content.
 const HEAD: usize = 8 + 3 * 4;
 
-/// What a path led to.
+/// The answer to a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer<'a> {
     /// There is nothing of that name.
@@ -26,7 +26,7 @@ pub enum Answer<'a> {
     Found {
         /// Its number.
         inode: u32,
-        /// What it holds, up to [`MOST_CONTENT`] bytes; nothing for a directory.
+        /// Its content, up to [`MOST_CONTENT`] bytes; nothing for a directory.
         content: &'a [u8],
     },
 }

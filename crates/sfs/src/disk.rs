@@ -12,7 +12,7 @@ use super::{
     layout::{BITS, FREE_MAP, MAGIC, MIN_BLOCKS, ROOT, SUPERBLOCK, Superblock},
 };
 
-/// What a block beyond the end of the storage holds.
+/// The content of a block beyond the end of the storage.
 static ZEROS: [u8; BLOCK_SIZE] = [0; BLOCK_SIZE];
 
 /// A storage with a Simple File System on it.

@@ -11,9 +11,9 @@ use zerocopy::IntoBytes;
 
 use super::{
     Error, Inode, Kind, Locks, NameError, Result, RwLock, Storage, Times,
-    commit::Order,
     directory::Found,
     disk::corrupt,
+    group::Order,
     inode::{Node, State},
     layout::{DiskEntry, ROOT, TARGET_MAX},
     mount::Shared,

@@ -1,4 +1,4 @@
-//! What lies on the disk, byte for byte. All numbers are little-endian.
+//! The format on the disk, byte for byte. All numbers are little-endian.
 
 use zerocopy::{
     FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned,
@@ -7,7 +7,7 @@ use zerocopy::{
 
 /// The number with which block 0 starts.
 pub(crate) const MAGIC: u32 = 0x2f8d_be2b;
-/// What the superblock says about itself.
+/// The superblock's words about itself.
 pub(crate) const INFO: &[u8] = b"simple file system";
 /// The block of the superblock.
 pub(crate) const SUPERBLOCK: u32 = 0;
@@ -152,7 +152,7 @@ impl DiskEntry {
     }
 }
 
-/// What an inode is.
+/// The kind of an inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A regular file.

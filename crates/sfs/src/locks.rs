@@ -17,11 +17,11 @@ pub trait Locks: Send + Sync + 'static {
 /// long as they like. No thread of this crate asks for a lock that it already holds, not even to read twice, so a reader
 /// may wait behind such a writer.
 pub trait RwLock<T>: Send + Sync {
-    /// What a reader holds.
+    /// Held by a reader.
     type Read<'a>: Deref<Target = T>
     where
         Self: 'a;
-    /// What the writer holds.
+    /// Held by the writer.
     type Write<'a>: DerefMut<Target = T>
     where
         Self: 'a;

@@ -5,8 +5,9 @@ use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use super::{
     Error, Inode, Kind, Locks, Result, RwLock, Storage, Time,
-    commit::{Group, Health},
+    commit::Health,
     disk::{Disk, corrupt},
+    group::Group,
     inode::{Node, Table},
     layout::ROOT,
     map::FreeMap,
@@ -40,7 +41,7 @@ pub struct Statfs {
     pub available: u32,
 }
 
-/// What all handles of one file system share.
+/// Shared by all handles of one file system.
 ///
 /// The order of locks: `names`, `ops`, that of an inode, that of its listing, `group`, `table`, `space`. The last two and a
 /// listing's are held for a moment and never while the storage works. Nobody asks for a lock that he holds, so a reader may
@@ -56,7 +57,7 @@ pub(crate) struct Shared<S: Storage, L: Locks> {
     pub(crate) names: L::RwLock<()>,
     /// Whoever changes anything has it as a reader, a commit has it alone.
     pub(crate) ops: L::RwLock<()>,
-    /// What has changed since the last commit.
+    /// The changes since the last commit.
     pub(crate) group: L::RwLock<Group<L>>,
     pub(crate) table: L::RwLock<Table<L>>,
     pub(crate) space: L::RwLock<FreeMap>,

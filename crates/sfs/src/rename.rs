@@ -7,10 +7,10 @@ use alloc::{collections::BTreeSet, sync::Arc};
 
 use super::{
     Error, Inode, Kind, Locks, Result, RwLock, Storage,
-    commit::Order,
     directory::{Found, PARENT_SLOT},
     disk::corrupt,
     entries::DIRECTORY_LINKS,
+    group::Order,
     inode::Node,
     layout::{DiskEntry, ROOT},
     mount::Shared,

@@ -1,4 +1,4 @@
-//! What a file system stands on.
+//! The storage under a file system.
 
 /// A place for blocks of [`BLOCK_SIZE`](crate::BLOCK_SIZE) bytes.
 ///

@@ -4,9 +4,9 @@ use alloc::sync::Arc;
 
 use super::{
     Error, Inode, Kind, Locks, Result, RwLock, Storage,
-    commit::Order,
     directory::{EMPTY, Found},
     entries::DIRECTORY_LINKS,
+    group::Order,
     inode::{Node, State},
     mount::Shared,
 };

@@ -149,6 +149,26 @@ fn of_several_who_wait_for_a_slow_device_one_looks() {
 }
 
 #[ktest]
+fn of_several_who_wait_for_a_fast_device_none_looks_for_long() {
+    let device = Slow::new();
+    device.wait(20, Patience::Adaptive);
+    // So many that the first of them is answered within a tick: that is not a device of which nothing is known.
+    device.waiting.asleep.store(99, Ordering::Relaxed);
+    assert_eq!(device.wait(INTERRUPT_COST, Patience::Adaptive), (INTERRUPT_COST / 4 / LOOK, 1));
+}
+
+#[ktest]
+fn of_several_who_wait_the_last_is_answered_late_and_not_for_once() {
+    let device = Slow::new();
+    device.waiting.asleep.store(7, Ordering::Relaxed);
+    for _ in 0..50 {
+        device.wait(20 * INTERRUPT_COST, Patience::Adaptive);
+    }
+    // Each of the eight takes longer than an interrupt.
+    assert_eq!(device.wait(20, Patience::Adaptive), (0, 1));
+}
+
+#[ktest]
 fn one_late_answer_does_not_make_a_fast_device_slow() {
     let device = Slow::new();
     for _ in 0..50 {

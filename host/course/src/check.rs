@@ -33,7 +33,7 @@ use lab::{
 };
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use crate::{diagnosis::Finding, language::Text, pace::Pace, stage::Sandbox};
+use crate::{diagnosis::Finding, language::Text, pace::Pace, sandbox::Sandbox};
 
 /// A check of an exercise.
 #[derive(Debug, Deserialize)]
@@ -65,7 +65,7 @@ enum Run {
     Interrupts(interrupts::Interrupts),
     /// Slices of DMA memory, taken and dropped.
     Slices(slices::Slices),
-    /// What a cache keeps.
+    /// The blocks that a cache keeps.
     Cached(cached::Cached),
     /// Files changed, and the power cut.
     Commits(commits::Commits),

@@ -1,6 +1,6 @@
 //! Trees of files, packed into images of the Simple File System.
 //!
-//! What is graded is the crate `sfs`, which in a student's own tree is the student's. So this is written from the
+//! The crate `sfs` is graded, which in a student's own tree is the student's. So this is written from the
 //! format alone, and shares no line with it. The blocks of a file lie wherever the random numbers say, and what the
 //! format leaves open holds garbage, as in the images of other packers.
 
@@ -23,7 +23,7 @@ const MOST_BLOCKS: u32 = 8 * BLOCK as u32;
 /// The numbers of blocks that an inode holds itself.
 const DIRECT: usize = 12;
 
-/// What an inode holds.
+/// The content of an inode.
 pub enum Body {
     /// The bytes of a file.
     File(Vec<u8>),

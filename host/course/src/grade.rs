@@ -17,7 +17,8 @@ use crate::{
     language::{Language, text},
     pace::Pace,
     report::{ExerciseReport, Report, Result as CheckResult, State, forms::Form},
-    stage::{Built, Files, STAGE, Sandbox, Stage, tracked, tracked_and_new},
+    sandbox::Sandbox,
+    stage::{Built, Files, STAGE, Stage, tracked, tracked_and_new},
     submission::Submission,
     submit::{Packed, version},
 };

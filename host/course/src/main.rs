@@ -35,6 +35,7 @@ mod recorder;
 mod registers;
 mod report;
 mod request;
+mod sandbox;
 mod selftest;
 mod similar;
 mod stage;

@@ -15,7 +15,8 @@ use lab::{
 
 use crate::{
     grade::folder_of,
-    stage::{Built, Files, STAGE, Sandbox, Stage},
+    sandbox::Sandbox,
+    stage::{Built, Files, STAGE, Stage},
 };
 
 /// A boot may take so many times as long as one of the grader's own tree.

@@ -1,4 +1,4 @@
-//! What must be true after a power cut, whatever was going on: the disk is in order but for what is allowed, both
+//! The conditions after any power cut, whatever was going on: the disk is in order but for what is allowed, both
 //! readers of the format say so, it can be used as it is, and it can be mended, with another cut while it is.
 
 use std::ops::ControlFlow;
@@ -20,7 +20,7 @@ const NEW: [&str; 2] = ["proof-1", "proof-2"];
 /// The blocks that are enough for all that it makes.
 const ENOUGH: usize = 24;
 
-/// How much is tried after a cut.
+/// The amount that is tried after a cut.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Depth {
     /// Look, use, mend.

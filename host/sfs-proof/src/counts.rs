@@ -20,7 +20,7 @@ use crate::run::calmly;
 /// A case that takes longer than this does not end: the slowest takes a few seconds.
 const STUCK: Duration = Duration::from_secs(600);
 
-/// How often things have happened, by their names.
+/// Counts of things that have happened, by their names.
 #[derive(Clone, Debug, Default)]
 pub struct Counts(BTreeMap<&'static str, u64>);
 
@@ -65,7 +65,7 @@ impl fmt::Display for Counts {
 pub struct Violation {
     /// The seed of the case alone.
     pub seed: u64,
-    /// What happened, for people.
+    /// All that has happened, for people.
     pub words: String,
 }
 

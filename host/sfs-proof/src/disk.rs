@@ -8,7 +8,7 @@ pub use sfs_reader::{
     log::{Event, Log},
 };
 
-/// What is in a block after it was forgotten.
+/// The content of a block after it was forgotten.
 const FORGOTTEN: u8 = 0xf0;
 
 /// A failure of the disk.
@@ -50,7 +50,7 @@ struct Inner {
     fault: Option<Fault>,
     /// Errors made.
     failed: u64,
-    /// What was asked for and is not there.
+    /// A request for something that is not there.
     stray: Option<String>,
     flushes: u64,
     /// The flush that is acknowledged and not done.

@@ -1,4 +1,5 @@
-//! What may be on a disk after a power cut: of everything that changed since the last sync, the old or the new.
+//! The contents that a disk may have after a power cut: of everything that has changed since the last sync, the old or the
+//! new.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

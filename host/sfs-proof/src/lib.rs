@@ -1,4 +1,5 @@
-//! What a power cut may leave on a disk, a second opinion on what is there then, and what must still be possible.
+//! The states that a power cut may leave on a disk, a second opinion on what is there then, and what must still be
+//! possible.
 //!
 //! The program `sfs-proof` tries the file system by these on a disk in memory; others judge by them what a kernel
 //! has left on its disk.

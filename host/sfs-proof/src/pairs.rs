@@ -28,7 +28,7 @@ const TREES: usize = 5;
 /// A prime that does not divide the number of sequences.
 const SPREAD: u64 = 7919;
 
-/// What is tried for each number.
+/// The trial for each number.
 #[derive(Clone, Debug)]
 pub struct Pair {
     /// The content of the disk before.

@@ -12,7 +12,7 @@ use crate::{
 pub struct Step {
     /// The operation.
     pub op: Op,
-    /// What the file system answered.
+    /// The file system's answer.
     pub answer: Answer,
     /// The number of events in the log before it ...
     pub start: usize,
@@ -20,7 +20,7 @@ pub struct Step {
     pub end: usize,
 }
 
-/// What came of some operations.
+/// The outcome of some operations.
 #[derive(Debug)]
 pub struct Session {
     /// All that the disk was told.
@@ -83,7 +83,7 @@ pub fn play(
     Ok(Session { log, steps: done, states, image: disk.image() })
 }
 
-/// What the disk must be after a sync: without problems, except for the space of what is only held open.
+/// Checks the disk after a sync: it must be without problems, except for the space of what is only held open.
 fn settled(image: &Image, state: &State, clean: bool) -> Result<(), String> {
     let reading = reader::read(image);
     let open = state.nodes.values().any(|node| node.links == 0);

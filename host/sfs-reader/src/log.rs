@@ -59,7 +59,7 @@ impl Log {
         flushes.map(|(index, _)| index).chain([self.events.len()]).collect()
     }
 
-    /// What is on the disk if exactly the first events are done, for every number of them. A flush changes
+    /// The content of the disk if exactly the first events are done, for every number of them. A flush changes
     /// nothing, so the position behind it is left out.
     pub fn prefixes(&self) -> impl Iterator<Item = (usize, Image)> {
         let mut now = self.safe[0].1.clone();
@@ -87,7 +87,7 @@ impl Log {
         (image, sectors)
     }
 
-    /// What is on the disk at this position if each unsafe sector is as `keep` says: as after that one of its
+    /// The content of the disk at this position if each unsafe sector is as `keep` says: as after that one of its
     /// writes, or as before all of them.
     pub fn left(&self, position: usize, keep: &BTreeMap<u32, Option<usize>>) -> Image {
         let (safe, _) = self.pending(position);

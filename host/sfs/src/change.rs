@@ -16,7 +16,7 @@ const UNFINISHED: &str = ".sfs-put";
 
 /// Puts a file of the host into an image: in the place of the file that has this path, or into the folder that has it.
 ///
-/// What had the path before is lost in the same step in which all of the new file is there.
+/// A file that had the path before is lost in the same step in which all of the new one is there.
 ///
 /// # Errors
 ///

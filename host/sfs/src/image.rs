@@ -203,7 +203,7 @@ pub fn explain(path: &Path, error: Error<HostError>) -> anyhow::Error {
     anyhow!("{}: {error}; {}", path.display(), advice(found.to_le_bytes()))
 }
 
-/// What may be done with a file that is no image, and starts like this.
+/// Says what may be done with a file that is no image, and starts like this.
 fn advice(start: [u8; 4]) -> &'static str {
     match &start {
         [0x1f, 0x8b, ..] => "it is compressed: unpack it with gunzip first",

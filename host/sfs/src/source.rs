@@ -13,12 +13,12 @@ use walkdir::WalkDir;
 
 use crate::{space, words::Counts};
 
-/// What is in a folder: each folder stands before what it holds, names in the order of their bytes.
+/// The content of a folder: each folder stands before what it holds, names in the order of their bytes.
 #[derive(Debug, Default)]
 pub struct Source {
     /// The folder itself comes first.
     pub items: Vec<Item>,
-    /// What cannot be in an image, and what it is.
+    /// The paths that cannot be in an image, each with a word for its kind.
     pub skipped: Vec<(PathBuf, &'static str)>,
 }
 
@@ -96,7 +96,7 @@ impl Source {
         Ok(source)
     }
 
-    /// What a path is, or in a word why it cannot be packed.
+    /// Finds the kind of a path, or a word on why it cannot be packed.
     fn what(
         &self,
         path: &Path,

@@ -70,7 +70,7 @@ fn make_empty(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What has been taken out so far.
+/// The files that have been taken out so far.
 struct Taken {
     /// The paths of files and symlinks by their number in the image.
     paths: HashMap<u32, PathBuf>,

@@ -27,7 +27,7 @@ const COMMANDS: [Command; 6] = [
     Command { name: "threads", part: 3, limit: 1200 },
 ];
 
-/// How much is tried.
+/// The amount that is tried.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Extent {
     /// A part, always the same.

@@ -1,11 +1,13 @@
 //! The serial port, for what is typed: a UART of the kind NS16550A.
 //!
-//! The firmware has set it up and prints through it. So nothing is changed here but its interrupt for bytes
-//! that have come; OSTD's `Ns16550aUart::init` would choose speed and queue anew.
+//! It is the one that the device tree names as the console. The firmware has set it up and prints through it. So
+//! nothing is changed here but its interrupt for bytes that have come; OSTD's `Ns16550aUart::init` would choose speed
+//! and queue anew.
 
+use alloc::borrow::ToOwned;
 use core::fmt;
 
-use device_tree::DeviceNode;
+use device_tree::{DeviceNode, SerialError};
 use fdt::Fdt;
 use ostd::{
     arch::irq::MappedIrqLine, console::uart_ns16650a::Ns16550aRegister, io::IoMem, irq::IrqLine,
@@ -24,19 +26,11 @@ const DATA_READY: u8 = 1 << 0;
 const RECEIVED: u8 = 1 << 0;
 
 /// The port's node, copied out of the device tree until somebody wants to listen.
-static FOUND: SpinLock<Option<DeviceNode>> = SpinLock::new(None);
+static FOUND: SpinLock<Option<Result<DeviceNode, SerialError>>> = SpinLock::new(None);
 
-/// Looks for the port. The first one is taken, which is what the firmware prints to on QEMU's machine.
+/// Looks for the port.
 pub(super) fn find(fdt: &Fdt<'_>) {
-    for node in device_tree::devices(fdt, COMPATIBLE) {
-        match node {
-            Ok(node) => {
-                *FOUND.lock() = Some(node);
-                return;
-            }
-            Err(error) => log::warn!("{error}"),
-        }
-    }
+    *FOUND.lock() = Some(device_tree::serial_port(fdt, COMPATIBLE));
 }
 
 /// A device that bytes come from.
@@ -61,7 +55,8 @@ pub struct SerialPort {
 ///
 /// There is no port, or it cannot be used.
 pub fn open(on_interrupt: fn()) -> Result<SerialPort, OpenError> {
-    let node = FOUND.lock().clone().ok_or(OpenError::NoPort)?;
+    let none = || Err(SerialError::NoPort { kind: COMPATIBLE.to_owned() });
+    let node = FOUND.lock().clone().unwrap_or_else(none).map_err(OpenError::NoPort)?;
     let interrupt = node.interrupt.map_err(ConnectError::Node).map_err(OpenError::NoInterrupt)?;
     let registers = io_memory::acquire(node.range).map_err(OpenError::NotAcquired)?;
     let connect = || {
@@ -92,8 +87,8 @@ impl Port for SerialPort {
 /// The reason for which nothing can be typed.
 #[derive(Debug)]
 pub enum OpenError {
-    /// The device tree names no port.
-    NoPort,
+    /// The device tree names no port that can be used.
+    NoPort(SerialError),
     /// OSTD does not give the registers away.
     NotAcquired(ostd::Error),
     /// Its interrupt cannot be used.
@@ -103,9 +98,7 @@ pub enum OpenError {
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoPort => {
-                write!(f, "the machine has no serial port ({COMPATIBLE}) to type on")
-            }
+            Self::NoPort(error) => write!(f, "nothing can be typed: {error}"),
             Self::NotAcquired(error) => {
                 write!(f, "the serial port's registers are taken ({error:?})")
             }

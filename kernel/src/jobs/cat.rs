@@ -1,8 +1,8 @@
 //! `job=cat path=PATH`: shows what is in a file.
 
-use alloc::{borrow::ToOwned, format, string::String, vec};
+use alloc::{format, string::String, vec};
 
-use super::{Failure, Files, Output, Run, failure, text::Count};
+use super::{Failure, Files, Output, Run, failure, path, text::Count};
 use crate::{
     cmdline::{CmdlineError, CommandLine},
     fs::{FileSystem, Inode},
@@ -17,12 +17,11 @@ pub(super) struct Cat {
 
 impl Run for Cat {
     const NAME: &'static str = "cat";
-    const PARAMETERS: &'static [&'static str] = &["path=PATH"];
+    const PARAMETERS: &'static [&'static str] = &[path::PARAMETER];
     type Needs = Files;
 
     fn parse(line: &CommandLine) -> Result<Self, CmdlineError> {
-        let path = line.get("path").ok_or(CmdlineError::missing("path=PATH"))?;
-        Ok(Self { path: path.to_owned() })
+        Ok(Self { path: path::parse(line)? })
     }
 
     fn run(&self, files: &Files) -> Result<String, Failure> {

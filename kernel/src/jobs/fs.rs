@@ -9,8 +9,9 @@ use sfs::Kind;
 use super::{Failure, Files, Output, Run, failure, text::Name};
 use crate::{
     cmdline::{CmdlineError, CommandLine},
-    console::{input, println},
+    console::println,
     fs::{Error, Inode},
+    input,
     task::{self, Builder, Work, checkpoint},
 };
 
@@ -56,7 +57,7 @@ impl Run for Fs {
     }
 }
 
-/// What the thread does. Returns the ticks that it has counted.
+/// The work of the thread. Returns the ticks that it has counted.
 fn hello(root: &Inode, ticks: u64) -> Result<u64, Failure> {
     match task::current_data::<usize>() {
         Some(number) => println!("hello from thread id {number}"),

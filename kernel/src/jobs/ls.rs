@@ -6,7 +6,7 @@ use core::ops::ControlFlow;
 use sfs::Kind;
 
 use super::{
-    Failure, Files, Output, Run, failure,
+    Failure, Files, Output, Run, failure, path,
     text::{Count, Name},
 };
 use crate::{
@@ -23,11 +23,11 @@ pub(super) struct Ls {
 
 impl Run for Ls {
     const NAME: &'static str = "ls";
-    const PARAMETERS: &'static [&'static str] = &["path=PATH"];
+    const PARAMETERS: &'static [&'static str] = &[path::PARAMETER];
     type Needs = Files;
 
     fn parse(line: &CommandLine) -> Result<Self, CmdlineError> {
-        Ok(Self { path: line.get("path").unwrap_or("/").to_owned() })
+        Ok(Self { path: path::parse_or_root(line) })
     }
 
     fn run(&self, files: &Files) -> Result<String, Failure> {

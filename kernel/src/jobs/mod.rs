@@ -2,13 +2,10 @@
 //!
 //! Each job is a file with one type that implements `Run`: the job's name and parameters, what it
 //! needs, and how it is done. The last line on the console is always `job NAME: ok ...` or
-//! `job NAME: failed: ...`, and the exit status of QEMU agrees with it.
+//! `job NAME: failed: ...`, and the exit status of QEMU agrees with it. Those in `proof` are for tests and grades.
 
 mod bench;
-mod cached;
 mod cat;
-mod churn;
-mod commits;
 mod copy;
 mod demo;
 mod devices;
@@ -17,15 +14,14 @@ mod flush;
 mod fs;
 mod fsbench;
 mod info;
-mod ledger;
-mod lookup;
 mod ls;
 mod needs;
 mod output;
+mod path;
+mod proof;
 mod random;
 mod read;
 mod shell;
-mod slices;
 mod stat;
 mod text;
 mod tree;
@@ -96,11 +92,11 @@ const KINDS: &[Kind] = &[
     Kind::of::<flush::Flush>(),
     Kind::of::<copy::Copy>(),
     Kind::of::<verify::Verify>(),
-    Kind::of::<ledger::Ledger>(),
-    Kind::of::<slices::Slices>(),
-    Kind::of::<lookup::Lookup>(),
-    Kind::of::<cached::Cached>(),
-    Kind::of::<commits::Commits>(),
+    Kind::of::<proof::Ledger>(),
+    Kind::of::<proof::Slices>(),
+    Kind::of::<proof::Lookup>(),
+    Kind::of::<proof::Cached>(),
+    Kind::of::<proof::Commits>(),
     Kind::of::<bench::Bench>(),
     Kind::of::<fsbench::FsBench>(),
     Kind::of::<random::Random>(),
@@ -109,7 +105,7 @@ const KINDS: &[Kind] = &[
     Kind::of::<cat::Cat>(),
     Kind::of::<stat::Stat>(),
     Kind::of::<tree::Tree>(),
-    Kind::of::<churn::Churn>(),
+    Kind::of::<proof::Churn>(),
     Kind::of::<shell::Shell>(),
 ];
 

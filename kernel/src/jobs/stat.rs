@@ -1,11 +1,11 @@
 //! `job=stat path=PATH`: tells what is known about a file, a directory or a symlink.
 
-use alloc::{borrow::ToOwned, string::String};
+use alloc::string::String;
 use core::fmt;
 
 use sfs::{Kind, Time};
 
-use super::{Failure, Files, Output, Run, failure, text::Name};
+use super::{Failure, Files, Output, Run, failure, path, text::Name};
 use crate::{
     cmdline::{CmdlineError, CommandLine},
     fs::{Error, FileSystem, Inode},
@@ -17,12 +17,11 @@ pub(super) struct Stat {
 
 impl Run for Stat {
     const NAME: &'static str = "stat";
-    const PARAMETERS: &'static [&'static str] = &["path=PATH"];
+    const PARAMETERS: &'static [&'static str] = &[path::PARAMETER];
     type Needs = Files;
 
     fn parse(line: &CommandLine) -> Result<Self, CmdlineError> {
-        let path = line.get("path").ok_or(CmdlineError::missing("path=PATH"))?;
-        Ok(Self { path: path.to_owned() })
+        Ok(Self { path: path::parse(line)? })
     }
 
     fn run(&self, files: &Files) -> Result<String, Failure> {
@@ -58,7 +57,7 @@ pub(super) fn tell(
     out.line(format_args!("changed   {}", Since(stat.times.modified)))
 }
 
-/// What lies at a path, a symlink at its end not followed.
+/// Follows a path to its end, but no symlink there.
 ///
 /// # Errors
 ///

@@ -152,6 +152,16 @@ fn a_missing_disk_is_explained() {
 }
 
 #[ktest]
+fn a_missing_disk_to_write_to_says_what_to_type() {
+    // Not the first disk, as elsewhere: that may be the one with the files.
+    for line in ["job=lookup list=0 at=1", "job=commits scene=create seed=1 count=1 mark=0"] {
+        let job = Job::parse(line.as_bytes()).ok().unwrap();
+        let failure = (job.prepared)(&job.line).err().unwrap().to_string();
+        assert!(failure.contains("to=SERIAL|INDEX"), "{line}: {failure}");
+    }
+}
+
+#[ktest]
 fn a_job_is_given_what_it_needs_and_nothing_else() {
     struct Modest;
 

@@ -1,11 +1,11 @@
 //! `job=tree [path=PATH]`: shows a directory and everything below it.
 
-use alloc::{borrow::ToOwned, collections::BTreeSet, format, string::String, vec, vec::Vec};
+use alloc::{collections::BTreeSet, format, string::String, vec, vec::Vec};
 
 use sfs::Kind;
 
 use super::{
-    Failure, Files, Output, Run, failure, ls,
+    Failure, Files, Output, Run, failure, ls, path,
     text::{Count, Name},
 };
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     fs::{FileSystem, Inode},
 };
 
-/// What lies deeper than the lines are wide is not shown further in.
+/// The widest indentation: names that lie deeper are not shown further in.
 const WIDEST: usize = 200;
 
 pub(super) struct Tree {
@@ -22,11 +22,11 @@ pub(super) struct Tree {
 
 impl Run for Tree {
     const NAME: &'static str = "tree";
-    const PARAMETERS: &'static [&'static str] = &["path=PATH"];
+    const PARAMETERS: &'static [&'static str] = &[path::PARAMETER];
     type Needs = Files;
 
     fn parse(line: &CommandLine) -> Result<Self, CmdlineError> {
-        Ok(Self { path: line.get("path").unwrap_or("/").to_owned() })
+        Ok(Self { path: path::parse_or_root(line) })
     }
 
     fn run(&self, files: &Files) -> Result<String, Failure> {

@@ -147,7 +147,7 @@ impl Kits {
         self.all.iter().filter_map(Flight::due)
     }
 
-    /// What of that has been there for longest.
+    /// The one of these that has been there for longest.
     pub fn oldest_in_the_air(&self) -> Option<Due> {
         self.in_the_air().min_by_key(|due| due.flight.order.load(Ordering::Relaxed))
     }

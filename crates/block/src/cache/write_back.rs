@@ -18,7 +18,7 @@ use super::{
     table::Table,
 };
 
-/// What has to be done next to get dirty blocks written.
+/// The next thing to do for dirty blocks to be written.
 enum Step {
     /// Send this.
     Send(Kit),

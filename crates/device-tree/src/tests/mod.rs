@@ -6,6 +6,7 @@ use self::tree::*;
 use super::*;
 
 mod interrupts;
+mod serial;
 mod tree;
 
 #[test]

@@ -26,9 +26,9 @@ use crate::{
 /// A directory that the root does not lead to.
 #[derive(Default)]
 struct Lost {
-    /// What ".." names.
+    /// The inode that ".." names.
     parent: u32,
-    /// What the other entries name that the root does not lead to either; sorted.
+    /// The inodes of its other entries that the root does not lead to either; sorted.
     entries: Vec<u32>,
 }
 

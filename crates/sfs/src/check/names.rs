@@ -1,6 +1,6 @@
 //! Mending the names of files and directories.
 //!
-//! What can be reached before can be reached afterwards: an entry is removed only if it names nothing, or if another one
+//! Nothing gets out of reach: an entry is removed only if it names nothing, or if another one
 //! names the same.
 
 use alloc::{
@@ -29,7 +29,7 @@ const LOST: &str = "lost-";
 /// So many directories are looked at on the way up from one.
 const DEPTH: usize = 1024;
 
-/// What is to be done in one directory.
+/// The changes that one directory needs.
 #[derive(Default)]
 struct Edits {
     /// The slots that get another name, with the inodes that they name.

@@ -1,4 +1,4 @@
-//! What a check finds.
+//! The findings of a check.
 
 use alloc::{string::String, vec::Vec};
 use core::fmt;
@@ -6,7 +6,7 @@ use core::fmt;
 /// The most problems in the list of a report: a crafted image has as many as it has room for entries.
 const PROBLEMS_MAX: usize = 4096;
 
-/// How bad a problem is.
+/// The weight of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// A power cut may leave it. The file system may be used with it.
@@ -15,7 +15,7 @@ pub enum Severity {
     Broken,
 }
 
-/// What is wrong.
+/// The defect.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Fault {
@@ -28,14 +28,14 @@ pub enum Fault {
     HighLinks {
         /// The count.
         count: u16,
-        /// What there is.
+        /// The number that there is.
         found: u32,
     },
     /// The superblock's count of unused blocks is wrong. Allowed.
     StaleUnused {
         /// The count.
         count: u32,
-        /// What there is.
+        /// The number that there is.
         found: u32,
     },
     /// A directory that was being moved has several names. Allowed, as its count of links says so as well.
@@ -45,7 +45,7 @@ pub enum Fault {
     },
     /// ".." of a directory names one that has no name for it.
     WrongParent {
-        /// What ".." names.
+        /// The inode that ".." names.
         found: u32,
         /// The directory that names it.
         parent: u32,
@@ -80,7 +80,7 @@ pub enum Fault {
     LowLinks {
         /// The count.
         count: u16,
-        /// What there is.
+        /// The number that there is.
         found: u32,
     },
     /// An entry has no sound name, or one that another entry has as well.
@@ -120,7 +120,7 @@ pub enum Fault {
 pub struct Problem {
     /// The block or inode where it is.
     pub at: u32,
-    /// What is wrong.
+    /// The defect.
     pub fault: Fault,
 }
 
@@ -212,10 +212,10 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What a check has found.
+/// The findings of one check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// What is wrong. Behind damage that hides what lies below it there may be more.
+    /// The problems. Behind damage that hides what lies below it there may be more.
     pub problems: Vec<Problem>,
     /// The number of further problems, for which there was no place in the list.
     pub unlisted: u32,

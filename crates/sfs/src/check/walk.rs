@@ -19,7 +19,7 @@ use crate::{
     names,
 };
 
-/// What is known about an inode.
+/// An inode as the walk has found it.
 pub(super) struct Seen {
     pub(super) inode: DiskInode,
     /// All its blocks are sound, and no other's.
@@ -30,7 +30,7 @@ pub(super) struct Seen {
     pub(super) subdirectories: u32,
     /// The first two entries are "." and "..".
     pub(super) has_dots: bool,
-    /// What ".." names.
+    /// The inode that ".." names.
     pub(super) parent: u32,
 }
 
@@ -48,7 +48,7 @@ impl Seen {
         self.names.iter().map(|(directory, _)| *directory)
     }
 
-    /// What ".." should name in directory `number`, which this is.
+    /// The inode that ".." should name in directory `number`, which this is.
     pub(super) fn right_parent(&self, number: u32) -> u32 {
         self.parents().next().filter(|_| number != ROOT).unwrap_or(ROOT)
     }

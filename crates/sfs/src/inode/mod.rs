@@ -21,12 +21,12 @@ use super::{
     names,
 };
 
-/// What is known about an inode.
+/// An inode as it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
     /// Its number, which is that of its block.
     pub number: u32,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// The size of its content in bytes; for a directory, 260 for each entry.
     pub size: u32,

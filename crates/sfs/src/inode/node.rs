@@ -41,7 +41,7 @@ pub(crate) struct Reader {
     pub(crate) ahead: AtomicU32,
 }
 
-/// What an inode's lock guards.
+/// Guarded by an inode's lock.
 pub(crate) struct State {
     /// The inode as it is.
     pub(crate) inode: DiskInode,

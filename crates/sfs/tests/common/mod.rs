@@ -20,7 +20,7 @@ use sfs::{
 pub type System<'m> = FileSystem<&'m Memory, StdLocks>;
 pub type Node<'m> = Inode<&'m Memory, StdLocks>;
 
-/// What became of one sector.
+/// The fate of one sector.
 #[derive(Clone)]
 pub struct SectorWrite {
     pub sector: u64,

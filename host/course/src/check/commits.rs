@@ -126,7 +126,7 @@ fn first_files(seed: u64, random: &mut fastrand::Rng) -> Result<Vec<u8>> {
     Ok(image)
 }
 
-/// What the disk was told about the file system.
+/// The requests to the disk that concern the file system.
 struct Record {
     events: Vec<Event>,
     /// The number of events before each mark.

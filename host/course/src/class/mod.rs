@@ -43,7 +43,8 @@ use crate::{
     language::Language,
     pace::Pace,
     report::{Report, html},
-    stage::{Files, Sandbox, tracked},
+    sandbox::Sandbox,
+    stage::{Files, tracked},
     submit::{self, Packed},
     untrusted,
 };

@@ -14,7 +14,8 @@ use crate::{
     exercise::{Course, Exercise},
     grade::{Grader, folder_of, machines},
     pace::Pace,
-    stage::{Sandbox, tracked_and_new},
+    sandbox::Sandbox,
+    stage::tracked_and_new,
 };
 
 /// Of so many wrong variants, one is in the part that every test run grades.

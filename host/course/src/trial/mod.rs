@@ -22,8 +22,9 @@ use crate::{
     export::student_files,
     language::Language,
     place,
+    sandbox::Sandbox,
     selftest::{Variant, apply, variants},
-    stage::{Files, Sandbox, tracked},
+    stage::{Files, tracked},
     untrusted,
 };
 

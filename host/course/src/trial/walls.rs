@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Result, bail, ensure};
 
-use crate::stage::Sandbox;
+use crate::sandbox::Sandbox;
 
 /// Tries each; returns its name and how it went.
 pub fn trials(

@@ -41,7 +41,7 @@ impl Cache {
         }
     }
 
-    /// What is left of `bytes` without power: of every sector that is not durable any of its contents. Most keep the last
+    /// The rest of `bytes` without power: of every sector that is not durable any of its contents. Most keep the last
     /// one, or most lose it, as it comes. Returns also the number of sectors that have lost it.
     pub(super) fn cut(&self, bytes: &[u8]) -> (Vec<u8>, u64) {
         let mut random = Rng::with_seed(self.seed);

@@ -35,7 +35,7 @@ pub struct Answer {
 pub struct Disk {
     bytes: Vec<u8>,
     serial: [u8; SERIAL_BYTES],
-    /// What is not durable yet, for a disk that loses it with the power.
+    /// The sectors that are not durable yet, for a disk that loses them with the power.
     cache: Option<Cache>,
 }
 

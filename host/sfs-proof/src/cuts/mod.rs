@@ -20,7 +20,7 @@ const SUBSETS: usize = 40;
 /// One cut of so many is followed by all there is.
 const DEEP: usize = 16;
 
-/// What a sequence starts from, and what is done to it.
+/// The start of a sequence, and its trials.
 struct Setting {
     image: Image,
     state: State,

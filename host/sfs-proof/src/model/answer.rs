@@ -1,4 +1,4 @@
-//! What a file system answers to an operation, and what it must answer.
+//! The answers of a file system to operations, and those that it must give.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ pub enum Refusal {
     Other(String),
 }
 
-/// What an operation gives.
+/// The result of an operation.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Done {
     /// Nothing to tell.
@@ -54,7 +54,7 @@ pub enum Done {
     Text(String),
     /// A directory's names, with the numbers of their inodes.
     Names(BTreeMap<String, u32>),
-    /// What is known about an inode.
+    /// An inode as it is now.
     Stat {
         /// Its number.
         number: u32,
@@ -65,10 +65,10 @@ pub enum Done {
     },
 }
 
-/// What the file system answered.
+/// The file system's answer.
 pub type Answer = Result<Done, Refusal>;
 
-/// What it must answer: this, or one of these refusals.
+/// The answer that it must give: this, or one of these refusals.
 pub type Expected = Result<Done, Vec<Refusal>>;
 
 impl From<Refusal> for Vec<Refusal> {

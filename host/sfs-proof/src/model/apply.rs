@@ -1,4 +1,4 @@
-//! What an operation does to a tree, or the reasons for which it must be refused.
+//! The changes of an operation to a tree, or the reasons for which it must be refused.
 
 use std::collections::BTreeMap;
 

@@ -14,7 +14,7 @@ const WRONG: [&str; 5] = ["", ".", "..", "x/y", "nul\0"];
 /// Bytes of a block.
 const BLOCK: u64 = 4096;
 
-/// What is chosen how often.
+/// The choices, and their shares.
 #[derive(Clone, Copy, Debug)]
 pub struct Taste {
     /// The largest offset of a write, and size of a truncation, as a rule.

@@ -1,4 +1,4 @@
-//! What a tree of files must look like after some operations: in memory, without blocks, after POSIX.
+//! A tree of files as it must be after some operations: in memory, without blocks, after POSIX.
 //!
 //! ```text
 //!   op      an operation, in words that a person can repeat

@@ -16,7 +16,7 @@ pub struct Path {
 pub enum Base {
     /// The root.
     Root,
-    /// What this slot holds open.
+    /// The inode that this slot holds open.
     Slot(usize),
 }
 
@@ -27,7 +27,7 @@ impl Path {
         Self { base: Base::Root, names: names.map(str::to_owned).collect() }
     }
 
-    /// What this slot holds open.
+    /// The inode that this slot holds open.
     pub fn slot(slot: usize) -> Self {
         Self { base: Base::Slot(slot), names: Vec::new() }
     }

@@ -12,7 +12,7 @@ use crate::{
     reader::{self, Kind, Problem, Reading},
 };
 
-/// What stands for an inode here; never used again, unlike an inode's number.
+/// Stands for an inode here; never used again, unlike an inode's number.
 pub type Id = u32;
 /// The root.
 pub const ROOT: Id = 0;
@@ -26,7 +26,7 @@ pub struct Node {
     pub number: u32,
     /// Names of a file; 2 and the subdirectories of a directory, or 0 after it was removed.
     pub links: u32,
-    /// What it is.
+    /// Its kind and content.
     pub body: Body,
 }
 
@@ -49,7 +49,7 @@ pub enum Body {
 pub struct State {
     /// All inodes that have a name or are held open.
     pub nodes: BTreeMap<Id, Arc<Node>>,
-    /// What is held open.
+    /// The inodes that are held open.
     pub slots: [Option<Id>; SLOTS],
     next: Id,
 }

@@ -1,4 +1,4 @@
-//! What is changed in an image: most often what leads to something else.
+//! The damage to an image: most often to what leads to something else.
 
 use fastrand::Rng;
 

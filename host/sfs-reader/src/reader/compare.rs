@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Kind, Problem, ROOT, Reading};
 use crate::image::Image;
 
-/// What is in an image as files and directories, leaving out how it is stored.
+/// The files and directories in an image, leaving out how they are stored.
 type Tree<'a> = BTreeMap<u32, (Kind, BTreeMap<&'a str, u32>)>;
 
 /// Words on the first difference between the trees of two images that should have the same one, except for

@@ -17,7 +17,7 @@ const DOUBLE_AT: usize = 64;
 ///
 /// # Errors
 ///
-/// What is wrong with it.
+/// Its defects.
 pub fn inode(image: &Image, number: u32, sound: impl Fn(u32) -> bool) -> Result<Node, String> {
     let block = image.block(number).ok_or(format!("inode {number} lies behind the end"))?;
     let (size, blocks) = (u32_at(block, 0), u32_at(block, 8));

@@ -36,7 +36,7 @@ pub enum Kind {
     Device(u16),
 }
 
-/// What is known of an inode.
+/// An inode as the reader has found it.
 #[derive(Clone, Debug)]
 pub struct Node {
     /// The kind.
@@ -64,7 +64,7 @@ pub struct Reading {
     pub unused: u32,
     /// All inodes that can be reached, by number.
     pub nodes: BTreeMap<u32, Node>,
-    /// What is wrong.
+    /// The problems.
     pub problems: Vec<Problem>,
 }
 

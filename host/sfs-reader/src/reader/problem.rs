@@ -1,4 +1,4 @@
-//! What can be wrong with an image.
+//! The problems that an image can have.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What is said about something that cannot work.
+//! The words on something that cannot work.
 
 use std::{fs::File, io::Read, process::Stdio};
 

@@ -1,4 +1,4 @@
-//! What goes into an image comes out of it.
+//! Everything that goes into an image comes out of it.
 
 use std::{
     fs,

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 /// A folder that is gone after the test.
 pub struct Work(TempDir);
 
-/// How a run of the program ended.
+/// The end of a run of the program.
 #[derive(Debug)]
 pub struct Ended {
     pub good: bool,
@@ -79,7 +79,7 @@ impl Work {
     }
 }
 
-/// What has a name below a folder.
+/// A thing that has a name below a folder.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Thing {
     Folder,

@@ -1,4 +1,4 @@
-//! What the kernel says on its console while it does the job.
+//! The kernel's words on its console while it does the job.
 
 use std::ops::RangeInclusive;
 

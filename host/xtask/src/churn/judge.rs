@@ -14,7 +14,7 @@ use sfs_proof::{
 
 use super::replay::{File, State};
 
-/// What was looked at.
+/// The amount that was looked at.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Findings {
     /// Names.

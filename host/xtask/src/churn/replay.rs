@@ -7,7 +7,7 @@ use plan::churn::{Action, Load, Name, Step};
 /// All that is left of a thread's steps.
 #[derive(Clone, Debug, Default)]
 pub struct State {
-    /// What each name leads to.
+    /// The file of each name.
     pub names: BTreeMap<Name, File>,
 }
 

@@ -51,7 +51,7 @@ fn lookup(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// What was written through the cache is on the disk, and nothing else has changed.
+/// All writes through the cache are on the disk, and nothing else has changed.
 fn cached(lab: &Lab) -> Result<()> {
     let image = lab.image("disk", noise(SECTORS, SEED))?;
     let machine = lab.machine().disk(Disk::new(&image));

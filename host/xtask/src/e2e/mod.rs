@@ -17,6 +17,7 @@ mod files;
 mod graded;
 mod lab;
 mod limits;
+mod listings;
 mod own_kernel;
 mod read_write;
 mod shell;
@@ -76,6 +77,7 @@ const TABLES: &[&[Case]] = &[
     waiting::CASES,
     own_kernel::CASES,
     files::CASES,
+    listings::CASES,
     shell::CASES,
     graded::CASES,
     command_line::CASES,

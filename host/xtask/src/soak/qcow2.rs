@@ -27,7 +27,7 @@ pub fn device(place: &Place, disk: Disk) -> Vec<String> {
     }
 }
 
-/// What the image holds after a power cut.
+/// The content of the image after a power cut.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! What is done to files, by one thread or by several at once.
+//! The work on files, by one thread or by several at once.
 
 use alloc::{format, string::String, vec, vec::Vec};
 use core::{hint::black_box, ops::ControlFlow};

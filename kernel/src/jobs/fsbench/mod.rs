@@ -9,7 +9,6 @@
 mod load;
 
 use alloc::{
-    borrow::ToOwned,
     format,
     string::{String, ToString},
 };
@@ -17,7 +16,7 @@ use alloc::{
 use block::SECTOR_SIZE;
 
 use self::load::{Load, Mode};
-use super::{Failure, FilesDisk, Run};
+use super::{Failure, FilesDisk, Run, path};
 use crate::{
     arch,
     cmdline::{CmdlineError, CommandLine},
@@ -31,7 +30,7 @@ const MAX_BLOCK: u64 = 1 << 20;
 /// The most threads.
 const MAX_THREADS: u64 = 64;
 
-/// What is counted, in the order of [`counters`].
+/// The names of the counts, in the order of [`counters`].
 const COUNTERS: [&str; 8] =
     ["reads", "writes", "flushes", "irqs", "notifies", "looks", "sleeps", "instructions"];
 /// The one of these that is not always right.
@@ -48,7 +47,7 @@ impl Run for FsBench {
     const NAME: &'static str = "fsbench";
     const PARAMETERS: &'static [&'static str] = &[
         "mode=seqread|randread|create|readdir",
-        "path=PATH",
+        path::PARAMETER,
         "threads=N",
         "bs=BYTES",
         "count=N",
@@ -71,7 +70,7 @@ impl Run for FsBench {
             mode: name,
             load: Load {
                 mode,
-                path: line.get("path").ok_or(CmdlineError::missing("path=PATH"))?.to_owned(),
+                path: path::parse(line)?,
                 threads: line.number_in("threads", 1..=MAX_THREADS)?.unwrap_or(1),
                 block: line.number_in("bs", SECTOR_SIZE as u64..=MAX_BLOCK)?.unwrap_or(block),
                 count: line.number_in("count", 1..=u64::from(u32::MAX))?,

@@ -10,9 +10,9 @@ use super::{
 /// A command.
 pub(super) struct Command {
     pub(super) name: &'static str,
-    /// What it takes.
+    /// Its words behind the name.
     pub(super) usage: &'static str,
-    /// What it does.
+    /// Its work, in a few words.
     pub(super) about: &'static str,
     /// The letter of the option that it knows, behind a `-`.
     option: Option<char>,
@@ -98,7 +98,7 @@ impl Command {
     }
 }
 
-/// What a command is to work on.
+/// The surroundings of a command.
 pub(super) struct Call<'a> {
     pub(super) session: &'a Session,
     pub(super) arguments: Vec<String>,

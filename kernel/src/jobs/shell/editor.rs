@@ -13,7 +13,7 @@ use super::{
     keys::{Decoder, Key},
     line::{Line, Outcome},
 };
-use crate::console::{self, input};
+use crate::{console, input};
 
 /// The columns that are used. Terminals have at least as many; of a longer line the part around the cursor is
 /// shown.
@@ -62,7 +62,7 @@ impl Editor {
     }
 }
 
-/// What shows the line in place of what the terminal's line shows so far.
+/// The bytes by which the terminal shows the line in place of the one that it shows so far.
 fn shown(prompt: &str, line: &Line) -> String {
     let (before, after) = line.around_cursor();
     let prompt = end_that_fits(prompt, COLUMNS / 2);

@@ -1,13 +1,13 @@
 //! From bytes to keys.
 //!
-//! What a terminal sends is UTF-8 with escape sequences in it, which `vte` takes apart: it takes any bytes, holds
+//! A terminal sends UTF-8 with escape sequences in it, which `vte` takes apart: it takes any bytes, holds
 //! a bounded amount of them, and is what a widely used terminal is built on.
 
 use alloc::collections::VecDeque;
 
 use vte::{Params, Parser, Perform};
 
-use crate::console::input::CTRL_C;
+use crate::input::CTRL_C;
 
 /// A key that the editor knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ pub(super) const LONGEST: usize = 16 << 10;
 /// The most lines that the history keeps.
 const MOST_LINES: usize = 100;
 
-/// What has come of a line.
+/// The outcome of a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// Somebody has typed it to its end.

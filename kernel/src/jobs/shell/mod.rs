@@ -35,7 +35,8 @@ use self::{
 use super::{Failure, Files, Output, Run, failure};
 use crate::{
     cmdline::{CmdlineError, CommandLine},
-    console::{input, println},
+    console::println,
+    input,
     task::{Builder, Work},
 };
 

@@ -24,7 +24,7 @@ pub(super) struct Parsed {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) path: String,
-    /// What is in it is kept.
+    /// Its content is kept.
     pub(super) append: bool,
 }
 

@@ -75,7 +75,7 @@ impl Session {
         Ok(names)
     }
 
-    /// What a path leads to.
+    /// Follows a path to its end.
     pub(super) fn resolve(&self, path: &str) -> Result<Inode, Failure> {
         self.fs.resolve(&self.directory(), path).map_err(failure::file(path))
     }

@@ -10,7 +10,7 @@ use crate::{
     Rejected, Request, SECTOR_SIZE,
 };
 
-/// What the disk was asked: an operation, its first sector, and the number of sectors.
+/// A request to the disk: an operation, its first sector, and the number of sectors.
 pub type Asked = (Operation, u64, u64);
 
 pub struct TestDisk {
@@ -19,7 +19,7 @@ pub struct TestDisk {
 }
 
 struct Inner {
-    /// What a read finds, and what is left after a power cut.
+    /// The content for reads, and the one that is left after a power cut.
     data: Vec<u8>,
     durable: Vec<u8>,
     asked: Vec<Asked>,
@@ -224,7 +224,7 @@ impl BlockDevice for TestDisk {
     }
 }
 
-/// What a sector of a new disk holds.
+/// The content of a sector of a new disk.
 pub fn sector_content(sector: u64) -> [u8; SECTOR_SIZE] {
     core::array::from_fn(|byte| {
         (sector as u8).wrapping_mul(31).wrapping_add(byte as u8) ^ (sector >> 8) as u8

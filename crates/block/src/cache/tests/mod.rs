@@ -26,7 +26,7 @@ fn rig(blocks: u64, options: CacheOptions) -> (Arc<TestDisk>, Arc<Cache>) {
     (disk, cache)
 }
 
-/// What a block of a new disk holds.
+/// The content of a block of a new disk.
 fn content(block: u64) -> Vec<u8> {
     (block * 8..block * 8 + 8).flat_map(sector_content).collect()
 }

@@ -1,4 +1,4 @@
-//! What is read, when, and how often.
+//! Reads: of which blocks, when, and how often.
 
 use ostd::prelude::ktest;
 

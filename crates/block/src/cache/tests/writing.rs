@@ -1,4 +1,4 @@
-//! What is written, when, and in what order.
+//! Writes: of which blocks, when, and in which order.
 
 use ostd::prelude::ktest;
 

@@ -18,13 +18,13 @@ pub struct Setting {
 pub struct Question {
     /// The path.
     pub path: String,
-    /// What it leads to, by its place among the nodes; nothing if there is no such name.
+    /// The node that it leads to, by its place among them; nothing if there is no such name.
     pub wanted: Option<usize>,
-    /// What is special about it.
+    /// Its difficulty.
     pub why: Why,
 }
 
-/// What is special about a question.
+/// The difficulty of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
     /// Nothing.

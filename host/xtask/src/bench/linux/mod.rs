@@ -133,7 +133,7 @@ pub fn arguments(load: Load) -> Vec<String> {
     arguments
 }
 
-/// What fio says of the reads or writes of each measured run.
+/// The words of fio on the reads or writes of each measured run.
 fn runs_of_fio(output: &str, load: Load) -> Result<Vec<Value>> {
     let mut runs = Vec::new();
     for rest in output.split("bench: result").skip(1) {
@@ -151,7 +151,7 @@ fn runs_of_fio(output: &str, load: Load) -> Result<Vec<Value>> {
     Ok(runs)
 }
 
-/// What fio says of the only run.
+/// The words of fio on the only run.
 fn of_fio(output: &str, load: Load) -> Result<Value> {
     runs_of_fio(output, load)?.pop().context("Linux did not get to the end")
 }

@@ -1,4 +1,4 @@
-//! What is typed on the console.
+//! The bytes that are typed on the console.
 //!
 //! The serial port interrupts when bytes have come. They wait in a queue until a task reads them. When the
 //! queue is full the port is not listened to for a while, so that the bytes that follow wait in front of it,
@@ -38,11 +38,15 @@ static ARRIVED: WaitQueue = WaitQueue::new();
 /// There is no serial port to listen to.
 pub fn open() -> Result<(), OpenError> {
     if INPUT.lock().is_none() {
-        let input = Input::new(Box::new(serial::open(interrupt)?));
-        // An interrupt finds it: bytes that have come already interrupt at once.
-        INPUT.lock().insert(input).listen(true);
+        listen_to(Box::new(serial::open(interrupt)?));
     }
     Ok(())
+}
+
+fn listen_to(port: Box<dyn Port>) {
+    let input = Input::new(port);
+    // An interrupt finds it: bytes that have come already interrupt at once.
+    INPUT.lock().insert(input).listen(true);
 }
 
 fn interrupt() {
@@ -148,7 +152,7 @@ mod tests {
     use super::*;
     use crate::task::{Builder, checkpoint};
 
-    /// What is sent to a port, and what the port was told last.
+    /// The bytes that are sent to a port, and its last setting.
     #[derive(Default)]
     struct Line {
         sent: VecDeque<u8>,
@@ -184,6 +188,28 @@ mod tests {
         let count = input.take(&mut bytes);
         bytes.truncate(count);
         bytes
+    }
+
+    #[ktest]
+    fn the_first_interrupt_finds_who_takes_its_bytes() {
+        struct Lost(Arc<SpinLock<u32>>);
+
+        impl Port for Lost {
+            fn receive(&mut self) -> Option<u8> {
+                None
+            }
+
+            fn set_interrupts(&mut self, on: bool) {
+                // Whoever holds the lock has interrupts off: there it comes later.
+                let nobody_listens = INPUT.try_lock().is_some_and(|input| input.is_none());
+                *self.0.lock() += u32::from(on && nobody_listens);
+            }
+        }
+
+        let lost = Arc::new(SpinLock::new(0));
+        listen_to(Box::new(Lost(lost.clone())));
+        let is_open = INPUT.lock().take().is_some();
+        assert!(is_open && *lost.lock() == 0);
     }
 
     #[ktest]

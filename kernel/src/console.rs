@@ -1,8 +1,4 @@
-//! The console: what the kernel says to people, as opposed to what it logs, and what they type.
-//!
-//! [`input`] is there for jobs that listen.
-
-pub mod input;
+//! The console: what the kernel says to people, as opposed to what it logs.
 
 use alloc::{string::String, vec::Vec};
 use core::{fmt::Arguments, str};

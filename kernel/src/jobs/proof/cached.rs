@@ -11,7 +11,7 @@ use plan::{
     uses::{SECTORS_PER_BLOCK, Scene, Step as Use, Uses},
 };
 
-use super::{Disk, Failure, Run, step, text::Count};
+use super::super::{Disk, Failure, Run, step, text::Count};
 use crate::{
     cmdline::{CmdlineError, CommandLine},
     progress::Step,
@@ -20,7 +20,7 @@ use crate::{
 /// The most blocks of the cache: 64 MiB.
 const MOST_SLOTS: u64 = 1 << 14;
 
-pub(super) struct Cached {
+pub struct Cached {
     scene: Scene,
     seed: u64,
     slots: u64,

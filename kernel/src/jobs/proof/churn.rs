@@ -27,7 +27,7 @@ use core::{
 
 use plan::churn::{Action, Load, Name, Step};
 
-use super::{Failure, Files, Run, failure};
+use super::super::{Failure, Files, Run, failure};
 use crate::{
     cmdline::{CmdlineError, CommandLine},
     console::println,
@@ -40,7 +40,7 @@ const MOST_THREADS: u64 = 64;
 /// The most names that a thread has at a time.
 const MOST_NAMES: u64 = 1024;
 
-pub(super) struct Churn {
+pub struct Churn {
     load: Load,
     /// The steps of each thread.
     count: u32,
@@ -102,7 +102,7 @@ fn make_directories(load: &Load, files: &Files) -> Result<Vec<Inode>, Failure> {
     Ok(made)
 }
 
-/// What the threads share.
+/// Shared by the threads.
 struct Shared {
     load: Load,
     files: FileSystem,

@@ -12,7 +12,7 @@ use fastrand::Rng;
 use ostd::mm::dma::DmaStream;
 use plan::slices::{MOST, Part, WORDS, content};
 
-use super::{Disk, Failure, Run, step};
+use super::super::{Disk, Failure, Run, step};
 use crate::{
     cmdline::{CmdlineError, CommandLine},
     progress::Step,
@@ -21,7 +21,7 @@ use crate::{
 /// The content of a slice.
 type Cell = [u64; WORDS];
 
-pub(super) struct Slices {
+pub struct Slices {
     sector: u64,
     seed: u64,
     count: u64,

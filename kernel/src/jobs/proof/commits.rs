@@ -8,14 +8,14 @@ use alloc::{format, string::String, vec::Vec};
 
 use plan::changes::{Change, Changes, Name, Place, Scene, content, mark};
 
-use super::{Disk, Failure, Run, failure, needs::FilesAndDisk, step, text::Count};
+use super::super::{Disk, Failure, Run, failure, needs::FilesAndDisk, step, text::Count};
 use crate::{
     cmdline::{CmdlineError, CommandLine},
     fs::{FileSystem, Inode},
     progress::Step,
 };
 
-pub(super) struct Commits {
+pub struct Commits {
     scene: Scene,
     seed: u64,
     count: u32,

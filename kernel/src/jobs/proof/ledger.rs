@@ -22,7 +22,7 @@ use block::{
 };
 use plan::{Kind as OpKind, Operation, Plan};
 
-use super::{Disk, Failure, Run, step};
+use super::super::{Disk, Failure, Run, step};
 use crate::{
     cmdline::{CmdlineError, CommandLine},
     console::println,
@@ -34,7 +34,7 @@ const MAX_DEPTH: u64 = 1024;
 /// The longest request, in sectors: 1 MiB.
 const MAX_LENGTH: u64 = 2048;
 
-pub(super) struct Ledger {
+pub struct Ledger {
     seed: u64,
     count: u32,
     depth: usize,
@@ -170,7 +170,8 @@ fn op(index: u64) -> Step {
 mod tests {
     use ostd::prelude::ktest;
 
-    use super::{super::Job, *};
+    use super::*;
+    use crate::jobs::Job;
 
     #[ktest]
     fn its_parameters_are_checked() {

@@ -9,14 +9,14 @@ use block::SECTOR_SIZE;
 use plan::lookups::{Answer, MOST_CONTENT, MOST_LIST};
 use sfs::Kind;
 
-use super::{Disk, Failure, Run, flush, needs::FilesAndDisk, step, text::Count};
+use super::super::{Disk, Failure, Run, flush, needs::FilesAndDisk, step, text::Count};
 use crate::{
     cmdline::{CmdlineError, CommandLine},
     fs::{Error, FileSystem},
     progress::Step,
 };
 
-pub(super) struct Lookup {
+pub struct Lookup {
     list: u64,
     at: u64,
 }

@@ -1,100 +1,15 @@
 //! Damage that no power cut leaves: what a check says of it, and what a repair mends, and leaves.
 
+mod circles;
+#[path = "../common/mod.rs"]
 mod common;
+mod damage;
 
 use std::sync::atomic::Ordering::Relaxed;
 
 use common::{Memory, assert_clean, check, content, mount, names};
+use damage::*;
 use sfs::{Fault, Kind};
-
-const BLOCK: u64 = sfs::BLOCK_SIZE as u64;
-const ENTRY: u64 = 260;
-const ROOT: u32 = 1;
-/// The entries of a directory that lie in its first block.
-const FIRST_ENTRIES: u64 = BLOCK / ENTRY;
-/// Where an inode has its size, kind, count of links, blocks, and first pointers.
-const SIZE: u64 = 0;
-const KIND: u64 = 4;
-const LINKS: u64 = 6;
-const BLOCKS: u64 = 8;
-const DIRECT: u64 = 12;
-const INDIRECT: u64 = 60;
-
-/// A place in a block, counted from the start of the storage.
-fn place(block: u32, offset: u64) -> u64 {
-    u64::from(block) * BLOCK + offset
-}
-
-fn number(memory: &Memory, block: u32, offset: u64) -> u32 {
-    let mut bytes = [0; 4];
-    memory.get(place(block, offset), &mut bytes);
-    u32::from_le_bytes(bytes)
-}
-
-fn set_number(memory: &Memory, block: u32, offset: u64, number: u32) {
-    memory.put(place(block, offset), &number.to_le_bytes());
-}
-
-/// The place of an entry in the first block of a directory.
-fn entry(memory: &Memory, directory: u32, name: &str) -> u64 {
-    let block = number(memory, directory, DIRECT);
-    let found = (0..FIRST_ENTRIES).map(|slot| place(block, slot * ENTRY)).find(|at| {
-        let mut bytes = vec![0; name.len() + 1];
-        memory.get(at + 4, &mut bytes);
-        bytes.strip_suffix(&[0]) == Some(name.as_bytes())
-    });
-    found.unwrap()
-}
-
-/// Gives an entry another name, up to its NUL.
-fn set_name(memory: &Memory, directory: u32, name: &str, new: &[u8]) {
-    let at = entry(memory, directory, name) + 4;
-    memory.put(at, &[0; 256]);
-    memory.put(at, new);
-}
-
-/// Makes a file with its path as the content, and the directories above it. Returns the file's number.
-fn make(system: &common::System<'_>, path: &str) -> u32 {
-    let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let mut directory = system.root();
-    for part in above.split('/').filter(|part| !part.is_empty()) {
-        directory = directory.lookup(part).or_else(|_| directory.mkdir(part)).unwrap();
-    }
-    let file = directory.create(name).unwrap();
-    file.write_at(0, path.as_bytes()).unwrap();
-    file.number()
-}
-
-/// A file system with files of these paths.
-fn with_files(paths: &[&str]) -> Memory {
-    let memory = Memory::formatted(200);
-    let system = mount(&memory);
-    for path in paths {
-        make(&system, path);
-    }
-    system.sync().unwrap();
-    drop(system);
-    memory
-}
-
-fn number_of(memory: &Memory, path: &str) -> u32 {
-    let system = mount(memory);
-    system.resolve(&system.root(), path).unwrap().number()
-}
-
-/// All files must be there, with their paths as the content.
-#[track_caller]
-fn assert_files(memory: &Memory, paths: &[&str]) {
-    let system = mount(memory);
-    for path in paths {
-        let file = system.resolve(&system.root(), path).unwrap();
-        assert_eq!(content(&file), path.as_bytes());
-    }
-}
-
-fn repair(memory: &Memory) -> sfs::Report {
-    sfs::repair(&memory).unwrap()
-}
 
 #[test]
 fn an_entry_with_two_faults_costs_no_other() {
@@ -319,77 +234,4 @@ fn so_many_problems_are_counted_and_not_kept() {
     }
     assert_clean(&memory);
     assert_eq!(names(&mount(&memory).root().lookup("folder").unwrap()), [""; 0]);
-}
-
-/// Lets an entry name another directory, of which it makes a circle.
-fn close(memory: &Memory, directory: u32, name: &str, named: u32) {
-    memory.put(entry(memory, directory, name), &named.to_le_bytes());
-    memory.put(place(directory, LINKS), &3_u16.to_le_bytes());
-}
-
-#[test]
-fn a_circle_of_directories_is_broken() {
-    // The root has d and b; d has e; and e has d once more, as x.
-    let memory = with_files(&["d/e/x", "d/file", "b/file"]);
-    let [d, e] = ["d", "d/e"].map(|path| number_of(&memory, path));
-    close(&memory, e, "x", d);
-    // The count allows for a second name, as after a cut.
-    memory.put(place(d, LINKS), &4_u16.to_le_bytes());
-    let report = check(&memory);
-    let circle = |fault: &Fault| matches!(fault, Fault::Circle { reached: true });
-    let found: Vec<u32> = report
-        .problems
-        .iter()
-        .filter(|problem| circle(&problem.fault))
-        .map(|problem| problem.at)
-        .collect();
-    assert!([d, e].map(|directory| vec![directory]).contains(&found), "{:#?}", report.problems);
-    assert!(report.is_broken());
-
-    // Whichever directory ".." names: what the root reaches stays so.
-    let parent = number(&memory, d, DIRECT);
-    memory.put(place(parent, ENTRY), &e.to_le_bytes());
-    repair(&memory);
-    assert_files(&memory, &["d/file", "b/file"]);
-    repair(&memory);
-    assert_clean(&memory);
-    assert_eq!(names(&mount(&memory).root()), ["b", "d"]);
-}
-
-#[test]
-fn a_circle_of_directories_that_nothing_reaches_is_broken() {
-    let memory = with_files(&["file", "q/v/x", "q/v/file"]);
-    let [q, v] = ["q", "q/v"].map(|path| number_of(&memory, path));
-    // The root loses its last entry, which names q, and v names q.
-    assert_eq!(entry(&memory, ROOT, "q") % BLOCK, 3 * ENTRY);
-    set_number(&memory, ROOT, SIZE, 3 * ENTRY as u32);
-    memory.put(place(ROOT, LINKS), &2_u16.to_le_bytes());
-    let only_leaked = check(&memory);
-    assert!(!only_leaked.is_broken(), "{:#?}", only_leaked.problems);
-    close(&memory, v, "x", q);
-    memory.put(place(number(&memory, q, DIRECT), ENTRY), &v.to_le_bytes());
-    // As after moves that a cut has confused: ".." of v names the root.
-    let data = number(&memory, v, DIRECT);
-    for parent in [ROOT, q] {
-        memory.put(place(data, ENTRY), &parent.to_le_bytes());
-        let damaged = memory.copy();
-        let report = check(&damaged);
-        let circle = |fault: &Fault| matches!(fault, Fault::Circle { reached: false });
-        let found = report.problems.iter().filter(|problem| circle(&problem.fault)).count();
-        assert_eq!(found, 1, "{:#?}", report.problems);
-        assert!(report.is_broken());
-        // It gets a name, and loses nothing.
-        for _ in 0..2 {
-            repair(&damaged);
-        }
-        let system = mount(&damaged);
-        let found = names(&system.root());
-        assert!(found.len() == 2 && found[1].starts_with("lost-"), "{found:?}");
-        let below = ["", "v", "q"].map(|name| format!("/{}/{name}/file", found[1]));
-        let lost = below.iter().find_map(|path| system.resolve(&system.root(), path).ok());
-        assert_eq!(content(&lost.unwrap()), b"q/v/file");
-        drop(system);
-        repair(&damaged);
-        assert_clean(&damaged);
-    }
 }

@@ -1,0 +1,13 @@
+//! Jobs for proofs and grades. Nobody does them for their own sake: each does what `plan` says, so that the host, which
+//! knows it too, can tell from the disks how it went.
+
+mod cached;
+mod churn;
+mod commits;
+mod ledger;
+mod lookup;
+mod slices;
+
+pub use self::{
+    cached::Cached, churn::Churn, commits::Commits, ledger::Ledger, lookup::Lookup, slices::Slices,
+};
