@@ -1,6 +1,6 @@
 //! Devices that refuse, answer wrongly, or have to be reset.
 
-use alloc::{vec, vec::Vec};
+use alloc::vec;
 
 use display::{CursorImage, Error, Screen};
 use ostd::{mm::PAGE_SIZE, prelude::ktest};
@@ -18,6 +18,7 @@ fn pictures() -> (Picture, Picture) {
 
 /// Has the device ask for a reset, and tells the driver.
 fn ask_for_reset(rig: &Rig) {
+    rig.gpu.transport.connect(&rig.driver.device());
     rig.gpu.transport.state.lock().status.insert(DeviceStatus::DEVICE_NEEDS_RESET);
     rig.gpu.transport.interrupt(InterruptStatus::CONFIGURATION_CHANGE);
 }
