@@ -249,8 +249,8 @@ fn libraries_draw_in_it_and_never_outside() {
     framebuffer.flush().unwrap();
     screen.take_flushes();
 
-    let Ok(()) = framebuffer
-        .fill_solid(&Rectangle::new(Point::new(-3, 6), Size::new(5, 100)), Rgb888::RED);
+    let Ok(()) =
+        framebuffer.fill_solid(&Rectangle::new(Point::new(-3, 6), Size::new(5, 100)), Rgb888::RED);
     framebuffer.flush().unwrap();
     assert_eq!(screen.take_flushes(), [[Rect::new(0, 6, 2, 2)]]);
     assert_eq!((screen.seen(1, 7), screen.seen(2, 7), screen.seen(0, 5)), (RED, BLACK, BLACK));
@@ -260,7 +260,10 @@ fn libraries_draw_in_it_and_never_outside() {
     let Ok(()) = framebuffer.draw_iter(pixels);
     framebuffer.flush().unwrap();
     assert_eq!(screen.take_flushes(), [[Rect::new(0, 0, 10, 1)]]);
-    assert_eq!((screen.seen(0, 0), screen.seen(9, 0)), ([240, 248, 255, 255], [240, 248, 255, 255]));
+    assert_eq!(
+        (screen.seen(0, 0), screen.seen(9, 0)),
+        ([240, 248, 255, 255], [240, 248, 255, 255])
+    );
 
     let area = Rectangle::new(Point::new(8, 1), Size::new(3, 2));
     let colors = (1..=6).map(|red| Rgb888::new(red, 0, 0));
@@ -328,8 +331,7 @@ fn all_that_has_changed_is_covered() {
         let areas = damage.areas();
         for (pixel, _) in (0..).zip(&changed).filter(|(_, changed)| **changed) {
             let (x, y) = (pixel % 40, pixel / 40);
-            let covers =
-                |area: &Rect| area.columns().contains(&x) && area.rows().contains(&y);
+            let covers = |area: &Rect| area.columns().contains(&x) && area.rows().contains(&y);
             assert!(areas.as_slice().iter().any(covers), "({x}, {y}) in {areas:?}");
         }
         damage.remove(mode.area());

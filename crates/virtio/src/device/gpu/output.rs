@@ -106,8 +106,10 @@ impl Screen for GpuScreen {
         let resets = || self.device.driver.resets.load(Ordering::Relaxed);
         let before = resets();
         let mut result = output.flush(&self.device, frame, areas);
-        // Right after a restart, the device may have been asked before it was told again what it is asked for.
-        if matches!(result, Err(Error::Refused { .. })) && resets() != before {
+        // Right after a restart, the device may have been asked before it was told again what it is asked for; and that it
+        // could not be told shows only now.
+        let is_forgotten = || resets() != before || output.is_stale.load(Ordering::Relaxed);
+        if matches!(result, Err(Error::Refused { .. })) && is_forgotten() {
             result = output.flush(&self.device, frame, areas);
         }
         result.and_then(|()| output.find_cursor(&self.device))
@@ -202,8 +204,12 @@ impl Output {
     /// Makes a resource known to the device, with its pixels. It is prepared then.
     pub fn introduce(&self, device: &Device<Gpu>, resource: &Arc<Resource>) -> Result<(), Error> {
         let [create, attach, transfer] = resource.introduction();
-        if attach.segments() > device.queue()?.limits().1 {
-            return Err(Error::TooLarge { mode: resource.mode });
+        match device.queue()?.limits() {
+            (0, _) => return Err(Error::Dead),
+            (_, most) if attach.segments() > most => {
+                return Err(Error::TooLarge { mode: resource.mode });
+            }
+            _ => {}
         }
         {
             let mut state = self.state.lock();

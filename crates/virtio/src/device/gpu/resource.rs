@@ -39,8 +39,7 @@ impl Resource {
     /// [`Error::NoMemory`].
     pub fn new(gpu: &Gpu, format: Format, pixels: &[u8], mode: Mode) -> Result<Arc<Self>, Error> {
         let no_memory = |_| Error::NoMemory;
-        let backing =
-            Pieces::alloc(pixels.as_ptr().addr(), pixels.len()).map_err(no_memory)?;
+        let backing = Pieces::alloc(pixels.as_ptr().addr(), pixels.len()).map_err(no_memory)?;
         let words: Vec<u64> = backing
             .extents()
             .flat_map(|extent| -> [u64; ENTRY_WORDS] { [extent.address as u64, extent.len as u64] })

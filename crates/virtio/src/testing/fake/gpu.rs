@@ -75,7 +75,6 @@ struct Inner {
     cursors: Vec<Option<SeenCursor>>,
     faults: VecDeque<Option<GpuFault>>,
     log: Vec<u32>,
-    kept: Vec<DeviceChain>,
     /// The resets that it knows of.
     resets: usize,
 }
@@ -96,7 +95,6 @@ impl FakeGpu {
                 cursors: vec![None; displays.len()],
                 faults: VecDeque::new(),
                 log: Vec::new(),
-                kept: Vec::new(),
                 resets: 0,
             }),
         });
@@ -208,15 +206,6 @@ impl FakeGpu {
         }
     }
 
-    /// Executes the commands that were lost, as if they had only been slow.
-    pub fn find_lost(&self) {
-        let kept = mem::take(&mut self.inner.lock().kept);
-        for chain in kept {
-            self.execute(chain, None);
-        }
-        self.transport.interrupt(InterruptStatus::USED_BUFFER);
-    }
-
     /// The state, without what a reset has ended.
     fn current(&self) -> ostd::sync::SpinLockGuard<'_, Inner, LocalIrqDisabled> {
         let resets = self.transport.resets();
@@ -226,7 +215,6 @@ impl FakeGpu {
             inner.resources.clear();
             inner.scanouts.fill(None);
             inner.cursors.fill(None);
-            inner.kept.clear();
         }
         inner
     }
@@ -234,7 +222,6 @@ impl FakeGpu {
     fn execute(&self, chain: DeviceChain, fault: Option<GpuFault>) {
         let mut inner = self.current();
         if fault == Some(GpuFault::Lose) {
-            inner.kept.push(chain);
             return;
         }
         let request = chain.readable();

@@ -31,9 +31,13 @@ fn ring() -> Features {
 
 impl Rig {
     fn new(version: Version, ring: Features, queue_size: u16, displays: &[(u32, u32)]) -> Self {
-        let gpu = FakeGpu::new(version, GpuFeatures::all().bits() | ring.bits(), displays);
         let options = Options { queue_size, ..Options::default() };
-        let driver = gpu.driver(&options).unwrap();
+        Self::with(version, ring, &options, displays)
+    }
+
+    fn with(version: Version, ring: Features, options: &Options, displays: &[(u32, u32)]) -> Self {
+        let gpu = FakeGpu::new(version, GpuFeatures::all().bits() | ring.bits(), displays);
+        let driver = gpu.driver(options).unwrap();
         let screen = driver.screens().remove(0);
         gpu.take_log();
         Self { gpu, driver, screen }

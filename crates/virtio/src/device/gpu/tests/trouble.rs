@@ -141,6 +141,18 @@ fn a_picture_whose_device_is_reset_under_it_is_shown_again() {
 }
 
 #[ktest]
+fn a_command_that_is_never_answered_ends_by_a_reset() {
+    let (old, new) = pictures();
+    let options = Options { timeout_ms: 1, ..Options::default() };
+    let rig = Rig::with(Modern, ring(), &options, &[(100, 60)]);
+    rig.show(&old);
+    rig.gpu.plan_faults([Some(GpuFault::Lose)]);
+    assert_eq!(rig.flush(&new, &[new.mode.area()]), Err(Error::TimedOut));
+    rig.assert_seen(&new);
+    rig.show(&old);
+}
+
+#[ktest]
 fn a_restart_that_does_not_bring_the_picture_back_is_made_good() {
     let (old, new) = pictures();
     for failing in 0..5 {
