@@ -10,7 +10,7 @@
 use alloc::{sync::Arc, vec::Vec};
 use core::iter;
 
-use display::{Error, Mode, Rect};
+use display::{Error, Rect};
 use dma::{Buffer, DmaSlice, DmaSliceAlloc};
 use ostd::mm::dma::DmaCoherent;
 
@@ -35,9 +35,6 @@ const FIELDS: usize = 8;
 /// (`VIRTIO_GPU_FLAG_FENCE`).
 const FLAG_FENCE: u32 = 1;
 
-/// The answer to a command that asks for nothing (`VIRTIO_GPU_RESP_OK_NODATA`).
-const OK_NODATA: u32 = 0x1100;
-
 /// The formats of pixels that are used (`VIRTIO_GPU_FORMAT_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -48,92 +45,65 @@ pub(super) enum Format {
     R8G8B8A8Unorm = 67,
 }
 
-/// A request: its type, the type of its answer, and its fields behind the header, each of 32 bits.
+/// The kinds of requests, by their names and types (`VIRTIO_GPU_CMD_*`), each with the type of its answer
+/// (`VIRTIO_GPU_RESP_*`).
+#[rustfmt::skip]
+pub(super) mod kind {
+    use super::Kind;
+
+    const OK_NODATA: u32 = 0x1100;
+
+    pub const GET_DISPLAY_INFO: Kind = Kind("GET_DISPLAY_INFO", 0x0100, 0x1101);
+    pub const RESOURCE_CREATE_2D: Kind = Kind("RESOURCE_CREATE_2D", 0x0101, OK_NODATA);
+    pub const RESOURCE_UNREF: Kind = Kind("RESOURCE_UNREF", 0x0102, OK_NODATA);
+    pub const SET_SCANOUT: Kind = Kind("SET_SCANOUT", 0x0103, OK_NODATA);
+    pub const RESOURCE_FLUSH: Kind = Kind("RESOURCE_FLUSH", 0x0104, OK_NODATA);
+    pub const TRANSFER_TO_HOST_2D: Kind = Kind("TRANSFER_TO_HOST_2D", 0x0105, OK_NODATA);
+    pub const ATTACH_BACKING: Kind = Kind("RESOURCE_ATTACH_BACKING", 0x0106, OK_NODATA);
+    pub const DETACH_BACKING: Kind = Kind("RESOURCE_DETACH_BACKING", 0x0107, OK_NODATA);
+    pub const GET_EDID: Kind = Kind("GET_EDID", 0x010a, 0x1104);
+    pub const UPDATE_CURSOR: Kind = Kind("UPDATE_CURSOR", 0x0300, super::NO_ANSWER);
+    pub const MOVE_CURSOR: Kind = Kind("MOVE_CURSOR", 0x0301, super::NO_ANSWER);
+}
+
+/// Stands for the answer to commands about cursors, to which devices give none.
+const NO_ANSWER: u32 = 0;
+
+/// A kind of request: its name, its type, and the type of its answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kind(&'static str, u32, u32);
+
+/// A request: its kind, and the fields behind its header, each of 32 bits.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Command {
-    name: &'static str,
-    request_type: u32,
-    response_type: u32,
+    kind: Kind,
     fields: [u32; FIELDS],
     /// The number of fields.
     count: usize,
 }
 
+impl Kind {
+    /// The request of this kind with these fields.
+    #[inline]
+    pub fn with<const N: usize>(self, of: [u32; N]) -> Command {
+        let mut fields = [0; FIELDS];
+        fields.iter_mut().zip(of).for_each(|(field, of)| *field = of);
+        Command { kind: self, fields, count: N }
+    }
+
+    /// As [`Self::with`], for fields that begin with a part of a resource.
+    #[inline]
+    pub fn of<const N: usize>(self, part: Rect, others: [u32; N]) -> Command {
+        let Command { fields: [a, b, c, d, ..], .. } = self.with(others);
+        let Rect { x, y, width, height } = part;
+        Command { count: 4 + N, ..self.with([x, y, width, height, a, b, c, d]) }
+    }
+}
+
 impl Command {
-    const fn new<const N: usize>(name: &'static str, request_type: u32, of: [u32; N]) -> Self {
-        let (mut fields, mut i) = ([0; FIELDS], 0);
-        while i < N {
-            fields[i] = of[i];
-            i += 1;
-        }
-        Self { name, request_type, response_type: OK_NODATA, fields, count: N }
-    }
-
-    /// Asks for the place and size of every output.
-    pub fn get_display_info() -> Self {
-        Self { response_type: 0x1101, ..Self::new("GET_DISPLAY_INFO", 0x0100, []) }
-    }
-
-    /// Asks for the EDID of an output.
-    pub fn get_edid(scanout: u32) -> Self {
-        Self { response_type: 0x1104, ..Self::new("GET_EDID", 0x010a, [scanout, 0]) }
-    }
-
-    /// Makes a resource, memory of the device for pixels.
-    pub fn resource_create_2d(resource: u32, format: Format, mode: Mode) -> Self {
-        let fields = [resource, format as u32, mode.width(), mode.height()];
-        Self::new("RESOURCE_CREATE_2D", 0x0101, fields)
-    }
-
-    /// Ends a resource.
-    pub fn resource_unref(resource: u32) -> Self {
-        Self::new("RESOURCE_UNREF", 0x0102, [resource, 0])
-    }
-
-    /// Ties an output to a part of a resource.
-    pub fn set_scanout(scanout: u32, resource: u32, of: Rect) -> Self {
-        let Rect { x, y, width, height } = of;
-        Self::new("SET_SCANOUT", 0x0103, [x, y, width, height, scanout, resource])
-    }
-
-    /// Shows a part of a resource on the outputs that are tied to it.
-    #[inline]
-    pub fn resource_flush(resource: u32, part: Rect) -> Self {
-        let Rect { x, y, width, height } = part;
-        Self::new("RESOURCE_FLUSH", 0x0104, [x, y, width, height, resource, 0])
-    }
-
-    /// Copies a part of a resource from its backing, where it starts at byte `offset`.
-    #[inline]
-    pub fn transfer_to_host_2d(resource: u32, part: Rect, offset: u64) -> Self {
-        let Rect { x, y, width, height } = part;
-        let [low, high] = [offset as u32, (offset >> 32) as u32];
-        Self::new("TRANSFER_TO_HOST_2D", 0x0105, [x, y, width, height, low, high, resource, 0])
-    }
-
-    /// Gives a resource its backing, the entries of which follow.
-    pub fn resource_attach_backing(resource: u32, entries: u32) -> Self {
-        Self::new("RESOURCE_ATTACH_BACKING", 0x0106, [resource, entries])
-    }
-
-    /// Takes its backing away from a resource.
-    pub fn resource_detach_backing(resource: u32) -> Self {
-        Self::new("RESOURCE_DETACH_BACKING", 0x0107, [resource, 0])
-    }
-
-    /// Shows a cursor, or none for resource 0.
-    pub fn update_cursor(scanout: u32, at: (u32, u32), resource: u32, hot: (u32, u32)) -> Self {
-        Self::new("UPDATE_CURSOR", 0x0300, [scanout, at.0, at.1, 0, resource, hot.0, hot.1, 0])
-    }
-
-    /// Moves the cursor.
-    pub fn move_cursor(scanout: u32, at: (u32, u32), resource: u32) -> Self {
-        Self::new("MOVE_CURSOR", 0x0301, [scanout, at.0, at.1, 0, resource, 0, 0, 0])
-    }
-
-    /// The bytes of the request.
-    fn bytes(&self) -> usize {
-        HEADER_BYTES + 4 * self.count
+    /// The segments of its chain, but for entries and what is asked for.
+    pub fn segments(&self) -> usize {
+        if self.kind.2 == NO_ANSWER { 1 } else { MIN_SEGMENTS }
     }
 }
 
@@ -163,7 +133,7 @@ impl Memory {
                 response: responses.alloc()?,
                 info: Buffer::EMPTY,
                 attached: None,
-                command: Command::get_display_info(),
+                command: kind::GET_DISPLAY_INFO.with([]),
                 fence: 0,
                 info_bytes: 0,
             })
@@ -171,14 +141,13 @@ impl Memory {
         Ok(iter::from_fn(memory).take(chains).collect())
     }
 
-    /// Writes the request, which asks for `info_bytes` bytes, and a response that no device gives. A fence of 0 is
-    /// none, for commands without an answer.
+    /// Writes the request, which asks for `info_bytes` bytes, and a response that no device gives.
     #[inline]
     pub fn prepare(&mut self, command: Command, info_bytes: usize, fence: u64) {
         let [f0, f1, f2, f3, f4, f5, f6, f7] = command.fields;
         let pair = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
         self.request.store(&[
-            pair(command.request_type, if fence == 0 { 0 } else { FLAG_FENCE }),
+            pair(command.kind.1, FLAG_FENCE),
             fence,
             0, // ctx_id, ring_idx
             pair(f0, f1),
@@ -193,20 +162,17 @@ impl Memory {
     /// Describes request, entries and response.
     #[inline]
     pub fn describe<'a>(&'a self, segments: &mut Segments<'a>) {
-        self.describe_request(segments);
+        let Command { kind, count, .. } = self.command;
+        segments.device_reads_part(&self.request, 0..HEADER_BYTES + 4 * count);
         if let Some(resource) = &self.attached {
             resource.describe_entries(segments);
         }
-        segments.device_writes(&self.response);
+        if kind.2 != NO_ANSWER {
+            segments.device_writes(&self.response);
+        }
         if self.info_bytes > 0 {
             segments.device_writes(&self.info);
         }
-    }
-
-    /// Describes the request of a command that devices do not answer, as those about the cursor.
-    #[inline]
-    pub fn describe_request<'a>(&'a self, segments: &mut Segments<'a>) {
-        segments.device_reads_part(&self.request, 0..self.command.bytes());
     }
 
     /// Checks the device's answer: it is of the right type, as long as it must be, and for this command.
@@ -216,7 +182,10 @@ impl Memory {
     /// [`Error::Short`], [`Error::Refused`], [`Error::BadAnswer`], [`Error::WrongFence`].
     #[inline]
     pub fn check(&self, written: u32) -> Result<(), Error> {
-        let Command { name: command, response_type: expected, .. } = self.command;
+        let Kind(command, _, expected) = self.command.kind;
+        if expected == NO_ANSWER {
+            return Ok(());
+        }
         let [types, fence, _] = self.response.load_words();
         let (found, flags) = (types as u32, (types >> 32) as u32);
         let whole = (HEADER_BYTES + self.info_bytes) as u32;

@@ -6,14 +6,10 @@ use core::sync::atomic::Ordering;
 use display::{BYTES_PER_PIXEL, CursorImage, Error, Mode};
 
 use super::{
-    super::super::{
-        batch,
-        queue::{Chain, ChainError},
-    },
     CURSORQ, Device, Gpu, Note,
-    command::{Command, Format, Memory},
+    command::{Command, Format, kind},
     output::Output,
-    resource::Resource,
+    resource::{Resource, Step},
 };
 
 /// A cursor that has been set.
@@ -29,7 +25,8 @@ impl Cursor {
     /// The command by which it is seen where it is, or not seen.
     fn update(&self, output: u32) -> Command {
         let resource = if self.is_hidden { 0 } else { self.resource.number };
-        Command::update_cursor(output, self.at, resource, self.hot_spot)
+        let (at, hot_spot) = (self.at, self.hot_spot);
+        kind::UPDATE_CURSOR.with([output, at.0, at.1, 0, resource, hot_spot.0, hot_spot.1, 0])
     }
 }
 
@@ -78,7 +75,10 @@ impl Output {
         (cursor.at, cursor.is_hidden) = (at, false);
         let command = match was_hidden {
             true => cursor.update(self.number),
-            false => Command::move_cursor(self.number, at, cursor.resource.number),
+            false => {
+                let resource = cursor.resource.number;
+                kind::MOVE_CURSOR.with([self.number, at.0, at.1, 0, resource, 0, 0, 0])
+            }
         };
         drop(state);
         post(device, command)
@@ -107,21 +107,7 @@ impl Output {
     }
 }
 
-/// A command about a cursor, which devices do not answer.
-struct CursorStep(Command);
-
-impl batch::Step<Gpu> for CursorStep {
-    fn segments(&self) -> usize {
-        1
-    }
-
-    fn link(self, chain: &mut Chain<Memory>, _: &Gpu) -> Result<(), ChainError> {
-        chain.memory_mut().prepare(self.0, 0, 0);
-        chain.link(|memory, segments| memory.describe_request(segments))
-    }
-}
-
-/// Gives the device such a command. Nobody waits until it is done, nor looks after it before there is no room.
+/// Gives the device a command about a cursor. Nobody waits until it is done, nor looks after it before there is no room.
 fn post(device: &Device<Gpu>, command: Command) -> Result<(), Error> {
-    Ok(device.send_all(CURSORQ, [CursorStep(command)], || Note::Cursor)?)
+    Ok(device.send_all(CURSORQ, [Step::from(command)], || Note::Nobody)?)
 }

@@ -33,7 +33,7 @@ use wait::CompletionQueue;
 
 pub use self::output::GpuScreen;
 use self::{
-    command::{Command, Memory},
+    command::{Command, Memory, kind},
     output::Output,
 };
 use super::{
@@ -102,8 +102,8 @@ enum Note {
     Waits(Arc<CompletionQueue<Result<(), Error>>>),
     /// Nobody: it restores this output after a restart.
     Restores(usize),
-    /// Nobody: commands about cursors have no answer.
-    Cursor,
+    /// Nobody, as for commands about cursors.
+    Nobody,
 }
 
 impl VirtioGpu {
@@ -201,7 +201,7 @@ impl Device<Gpu> {
         let has_edid = self.negotiated & GpuFeatures::GPU_EDID.bits() != 0;
         for output in self.driver.outputs.iter().filter(|_| has_edid) {
             // struct virtio_gpu_resp_edid: size, padding, and at most 1,024 bytes.
-            let edid = match self.ask::<{ 8 + 1024 }>(Command::get_edid(output.number))? {
+            let edid = match self.ask::<{ 8 + 1024 }>(kind::GET_EDID.with([output.number, 0]))? {
                 Ok(answer) => Edid::parse(answer.get(8..).unwrap_or_default()),
                 Err(error) => {
                     log::warn!("GPU output {}: {error}", output.number);
@@ -216,7 +216,7 @@ impl Device<Gpu> {
     /// Asks for the sizes of the outputs.
     fn read_displays(&self) -> Result<Result<(), Error>, DeviceError> {
         // struct virtio_gpu_resp_display_info: for each output x, y, width, height, enabled, flags.
-        let answer = self.ask::<{ 24 * MAX_SCANOUTS }>(Command::get_display_info())?;
+        let answer = self.ask::<{ 24 * MAX_SCANOUTS }>(kind::GET_DISPLAY_INFO.with([]))?;
         Ok(answer.map(|answer| {
             let (words, _) = answer.as_chunks::<4>();
             let (displays, _) = words.as_chunks::<6>();
@@ -264,7 +264,7 @@ impl Gpu {
                     output.restored(result);
                 }
             }
-            Note::Cursor => {}
+            Note::Nobody => {}
         }
     }
 }
@@ -285,10 +285,7 @@ impl Driver for Gpu {
         written: u32,
         _room: usize,
     ) -> Next<Note> {
-        let result = match note {
-            Note::Cursor => Ok(()),
-            _ => chain.memory().check(written),
-        };
+        let result = chain.memory().check(written);
         self.finish(Some(chain), note, result);
         if result.is_ok() { Next::Done } else { Next::Failed }
     }

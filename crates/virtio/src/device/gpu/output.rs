@@ -22,7 +22,7 @@ use wait::CompletionQueue;
 use super::{
     super::super::batch::Step as _,
     CONTROLQ, Device, Gpu, Note,
-    command::{Command, Format},
+    command::{Format, kind},
     cursor::Cursor,
     resource::{Resource, Step},
 };
@@ -233,8 +233,8 @@ impl Output {
             state.retired.push(resource);
             state.prepared.take_if(|prepared| prepared.number == number);
         }
-        let detach = Command::resource_detach_backing(number);
-        let result = self.run(device, [detach.into(), Command::resource_unref(number).into()]);
+        let commands = [kind::DETACH_BACKING, kind::RESOURCE_UNREF];
+        let result = self.run(device, commands.map(|kind| kind.with([number, 0]).into()));
         // A restart may be about to give it to the device again.
         if result.is_ok() && self.restoring.load(Ordering::Relaxed) == 0 {
             self.state.lock().retired.retain(|retired| retired.number != number);

@@ -13,7 +13,7 @@ use super::{
         queue::{Chain, ChainError, Segments},
     },
     Gpu,
-    command::{self, Command, Format, Memory},
+    command::{Command, Format, Memory, kind},
 };
 
 /// The words of an entry, which names a piece of a backing (`struct virtio_gpu_mem_entry`): address, and length.
@@ -86,9 +86,11 @@ impl Resource {
     /// The commands by which the device gets to know it and its pixels.
     pub fn introduction(self: &Arc<Self>) -> [Step; 3] {
         let pieces = self.backing.extents().len() as u32;
-        let attach = Command::resource_attach_backing(self.number, pieces);
+        let attach = kind::ATTACH_BACKING.with([self.number, pieces]);
+        let (width, height) = (self.mode.width(), self.mode.height());
+        let create = [self.number, self.format as u32, width, height];
         [
-            Command::resource_create_2d(self.number, self.format, self.mode).into(),
+            kind::RESOURCE_CREATE_2D.with(create).into(),
             Step { command: attach, attached: Some(self.clone()) },
             self.transfer(self.mode.area()),
         ]
@@ -96,20 +98,22 @@ impl Resource {
 
     /// The commands by which all of it is seen on an output.
     pub fn showing(&self, output: u32) -> [Step; 2] {
-        let set_scanout = Command::set_scanout(output, self.number, self.mode.area());
+        let set_scanout = kind::SET_SCANOUT.of(self.mode.area(), [output, self.number]);
         [set_scanout.into(), self.flush(self.mode.area())]
     }
 
     /// The command by which the device copies an area from the backing.
     #[inline]
     pub fn transfer(&self, area: Rect) -> Step {
-        Command::transfer_to_host_2d(self.number, area, self.offset(area) as u64).into()
+        // Of an offset of 64 bits the upper ones come second: a frame has fewer bytes.
+        let fields = [self.offset(area) as u32, 0, self.number, 0];
+        kind::TRANSFER_TO_HOST_2D.of(area, fields).into()
     }
 
     /// The command by which an area is seen.
     #[inline]
     pub fn flush(&self, area: Rect) -> Step {
-        Command::resource_flush(self.number, area).into()
+        kind::RESOURCE_FLUSH.of(area, [self.number, 0]).into()
     }
 }
 
@@ -129,7 +133,8 @@ impl From<Command> for Step {
 impl batch::Step<Gpu> for Step {
     #[inline]
     fn segments(&self) -> usize {
-        command::MIN_SEGMENTS + self.attached.as_ref().map_or(0, |resource| resource.entries.len())
+        let entries = self.attached.as_ref().map_or(0, |resource| resource.entries.len());
+        self.command.segments() + entries
     }
 
     #[inline]
