@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     arch::{
-        io_memory,
+        MapError, io_memory,
         irq::{self, MappedIrqLine},
     },
     console::println,
@@ -138,7 +138,7 @@ pub enum ConnectError {
     /// OSTD has no line left for it.
     Line(ostd::Error),
     /// The interrupt controller does not take it.
-    Map(irq::MapError),
+    Map(MapError),
 }
 
 impl fmt::Display for ConnectError {

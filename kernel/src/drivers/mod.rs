@@ -19,12 +19,11 @@ pub mod serial;
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
-use fdt::Fdt;
 use ostd::sync::{LocalIrqDisabled, SpinLock};
 use virtio::device::VirtioDevice;
 
 pub use self::options::{OPTION_KEYS, Options};
-use crate::arch::irq::MappedIrqLine;
+use crate::arch::{self, irq::MappedIrqLine};
 
 /// Devices live until power-off, with the interrupt lines that call them.
 static BOUND: SpinLock<Vec<Bound>, LocalIrqDisabled> = SpinLock::new(Vec::new());
@@ -38,11 +37,12 @@ struct Bound {
 ///
 /// Says on the console what was found. A device that cannot be used does not stop the others. To be
 /// called once, from `kernel_main`, with IRQs enabled.
-pub fn probe(fdt: &Fdt<'_>, options: &Options) {
+pub fn probe(options: &Options) {
     dma::set_cache_coherent(options.cache_coherent);
-    found::record_tree(fdt);
-    mmio::probe(fdt, options);
-    serial::find(fdt);
+    if let Some(fdt) = arch::device_tree() {
+        found::record_tree(fdt);
+        mmio::probe(fdt, options);
+    }
     ostd::timer::register_callback_on_cpu(tick);
 }
 

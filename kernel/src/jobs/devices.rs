@@ -22,11 +22,15 @@ impl Run for Devices {
 
     fn run(&self, (): &()) -> Result<String, Failure> {
         let found = found::found();
-        // OSTD opens no tree with another magic number, and without a tree no job is done.
-        println!("device tree: magic {:#010x}, {} bytes", device_tree::MAGIC, found.bytes);
-        match found.physical_structure() {
-            Some(address) => println!("device tree: structure block at {address:#x}"),
-            None => println!("device tree: structure block at an unknown address"),
+        if found.bytes == 0 {
+            println!("device tree: none");
+        } else {
+            // OSTD opens no tree with another magic number.
+            println!("device tree: magic {:#010x}, {} bytes", device_tree::MAGIC, found.bytes);
+            match found.physical_structure() {
+                Some(address) => println!("device tree: structure block at {address:#x}"),
+                None => println!("device tree: structure block at an unknown address"),
+            }
         }
         for slot in &found.slots {
             println!("{slot}");
