@@ -32,7 +32,7 @@ pub struct Windows {
     pub io: Option<Window>,
     /// Memory that a BAR of 32 bits can be in.
     pub memory: Option<Window>,
-    /// Memory above that.
+    /// Memory above that, for BARs of 64 bits that are prefetchable.
     pub high: Option<Window>,
 }
 

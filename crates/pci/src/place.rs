@@ -174,22 +174,21 @@ impl Pools {
         }
     }
 
-    /// Gives a BAR its address. What fits goes below 4 GiB, where every bridge lets it through.
-    ///
-    /// `high` tells if a BAR that is prefetchable, or one that is not, can be reached above that.
+    /// Gives a BAR its address. What fits goes below 4 GiB, where every bridge lets it through. `high` says
+    /// that prefetchable memory above that reaches the function, too.
     pub fn assign(
         &mut self,
         access: &dyn ConfigAccess,
         at: Address,
         index: u8,
         sized: &Sized,
-        high: impl FnOnce(bool) -> bool,
+        high: bool,
     ) -> Result<Bar, BarFault> {
         let Sized { space, wide, prefetchable, size, .. } = *sized;
         let place = match space {
             Space::Io => self.io.take(size),
             Space::Memory => match self.memory.take(size) {
-                None if wide && high(prefetchable) => self.high.take(size),
+                None if wide && prefetchable && high => self.high.take(size),
                 place => place,
             },
         };

@@ -118,7 +118,7 @@ struct Level {
     last: u8,
     /// What leads to it; the host bridge if `None`.
     bridge: Option<Open>,
-    /// BARs that are prefetchable can lie above 4 GiB.
+    /// Prefetchable memory above 4 GiB reaches it.
     high: bool,
 }
 
@@ -294,12 +294,8 @@ impl Walk<'_> {
         match &mut self.place {
             Place::Keep(taken) => taken.keep(sized),
             Place::Assign(pools) => {
-                let level = self.levels.last();
-                let high = level.is_some_and(|level| level.high);
-                let behind = level.is_some_and(|level| level.bridge.is_some());
-                // Bridges let only what is prefetchable lie there.
-                let reached = |prefetchable| high && (prefetchable || !behind);
-                pools.assign(self.access, at, index, sized, reached)
+                let high = self.levels.last().is_some_and(|level| level.high);
+                pools.assign(self.access, at, index, sized, high)
             }
         }
     }
