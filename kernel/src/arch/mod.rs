@@ -12,6 +12,7 @@
 //! | `PanicConsole`   | a console for a kernel that panics                          |
 //! | `io_memory`      | access to device registers                                  |
 //! | `irq`            | leads a device's interrupt to an interrupt line             |
+//! | `pci`            | the PCI host bridges: see [`HostBridge`]                    |
 //! | `power`          | power-off with an exit status                               |
 //! | `serial`         | the serial port, for what is typed                          |
 
@@ -20,13 +21,17 @@ compile_error!(
     "this kernel runs on RISC-V and x86-64: type `cargo osdk run --target-arch=riscv64`, or `make run`"
 );
 
+mod host_bridge;
 mod map_error;
 #[cfg(target_arch = "riscv64")]
 mod riscv;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
-pub use self::map_error::MapError;
+pub use self::{
+    host_bridge::{HostBridge, Interrupts},
+    map_error::MapError,
+};
 #[cfg(target_arch = "riscv64")]
 pub use self::riscv::*;
 #[cfg(target_arch = "x86_64")]

@@ -1,4 +1,4 @@
-//! The finds in the device tree, kept for `job=devices`.
+//! The finds in the device tree and on PCI, kept for `job=devices`.
 //!
 //! The tree's memory is not reserved, so whatever is to be told later is kept here while it is read.
 
@@ -11,11 +11,12 @@ use ostd::{
     mm::{FrameAllocOptions, HasPaddr, io::util::HasVmReaderWriter},
     sync::SpinLock,
 };
+use pci::{Address, Identity};
 use virtio::transport::{Version, mmio::SlotError};
 
 use super::bind;
 
-/// The device tree and its virtio-mmio slots.
+/// The device tree and its virtio-mmio slots, and the functions on PCI.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
     /// The address of the tree's structure block in the kernel's memory, if that is known.
@@ -24,6 +25,8 @@ pub struct Found {
     pub bytes: usize,
     /// The slots, in the order of the tree.
     pub slots: Vec<Slot>,
+    /// The PCI functions: bridges first, then the others in the order of the walk.
+    pub functions: Vec<Function>,
 }
 
 /// The node of a virtio-mmio slot.
@@ -56,6 +59,33 @@ pub enum Content {
     },
 }
 
+/// A PCI function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// Its address.
+    pub at: Address,
+    /// The numbers that tell its kind.
+    pub identity: Identity,
+    /// The account of it.
+    pub content: FunctionContent,
+}
+
+/// The kind of a PCI function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FunctionContent {
+    /// It leads to another bus.
+    Bridge,
+    /// It does not say that it is a virtio device.
+    Other,
+    /// A virtio device.
+    Device {
+        /// The number of its kind.
+        id: u32,
+        /// The driver's part.
+        driver: Driver,
+    },
+}
+
 /// The fate of a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Driver {
@@ -70,7 +100,7 @@ pub enum Driver {
 }
 
 static FOUND: SpinLock<Found> =
-    SpinLock::new(Found { structure: None, bytes: 0, slots: Vec::new() });
+    SpinLock::new(Found { structure: None, bytes: 0, slots: Vec::new(), functions: Vec::new() });
 
 /// Keeps where the tree lies. To be called before its memory is used for something else.
 pub(super) fn record_tree(fdt: &Fdt<'_>) {
@@ -83,6 +113,11 @@ pub(super) fn record_tree(fdt: &Fdt<'_>) {
 /// Keeps a slot.
 pub(super) fn record(slot: Slot) {
     FOUND.lock().slots.push(slot);
+}
+
+/// Keeps a PCI function.
+pub(super) fn record_function(function: Function) {
+    FOUND.lock().functions.push(function);
 }
 
 /// Everything that was found.
@@ -143,6 +178,20 @@ impl fmt::Display for Content {
                 };
                 let name = bind::device_name(*id);
                 write!(f, "device id {id} ({name}), version {version}, {driver}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Identity { vendor, device, class, .. } = self.identity;
+        write!(f, "pci {} {vendor:04x}:{device:04x} class={class:#08x}\n    ", self.at)?;
+        match &self.content {
+            FunctionContent::Bridge => f.write_str("bridge to another bus"),
+            FunctionContent::Other => f.write_str("no virtio device"),
+            FunctionContent::Device { id, driver } => {
+                write!(f, "device id {id} ({}), {driver}", bind::device_name(*id))
             }
         }
     }
@@ -237,6 +286,27 @@ mod tests {
         ] {
             assert!(slot.ends_with(end), "{slot}");
         }
+    }
+
+    #[ktest]
+    fn a_function_tells_what_became_of_it() {
+        let identity = Identity {
+            vendor: 0x1af4,
+            device: 0x1042,
+            class: 0x01_0000,
+            revision: 1,
+            subsystem_vendor: 0x1af4,
+            subsystem: 0x1100,
+        };
+        let at = Address::new(1, 2, 3).unwrap();
+        let text = |content| Function { at, identity, content }.to_string();
+        assert_eq!(
+            text(FunctionContent::Device { id: 2, driver: Driver::Bound }),
+            "pci 01:02.3 1af4:1042 class=0x010000\n    device id 2 (block), driver bound, with its \
+             interrupt"
+        );
+        assert!(text(FunctionContent::Bridge).ends_with("\n    bridge to another bus"));
+        assert!(text(FunctionContent::Other).ends_with("\n    no virtio device"));
     }
 
     #[ktest]

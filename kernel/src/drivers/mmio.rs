@@ -15,13 +15,14 @@ use virtio::{
 };
 
 use super::{
-    Options, bind,
+    Line, Options, bind,
+    connect::ConnectError,
     found::{self, Content, Driver, Slot},
     keep,
 };
 use crate::{
     arch::{
-        MapError, io_memory,
+        io_memory,
         irq::{self, MappedIrqLine},
     },
     console::println,
@@ -89,7 +90,7 @@ fn drive(node: &DeviceNode, transport: MmioTransport, options: &Options) -> Driv
     );
     match driver(&place, Arc::new(transport), &options.virtio) {
         Ok(device) if options.polling => {
-            keep(device, None);
+            keep(device, []);
             Driver::Polling("virtio.polling=on".to_string())
         }
         Ok(device) => connect(&place, node, device),
@@ -109,12 +110,12 @@ fn connect(place: &Place, node: &DeviceNode, device: Arc<dyn VirtioDevice>) -> D
     match connect_line(node, &device) {
         Ok(line) => {
             device.use_interrupts();
-            keep(device, Some(line));
+            keep(device, [Line::Own(line)]);
             Driver::Bound
         }
         Err(error) => {
             log::warn!("{place}: no interrupt, polling instead: {error}");
-            keep(device, None);
+            keep(device, []);
             Driver::Polling(error.to_string())
         }
     }
@@ -129,29 +130,6 @@ fn connect_line(
     attach(&mut line, device);
     irq::map(interrupt, line).map_err(ConnectError::Map)
 }
-
-/// The reason for which a device's interrupt cannot be used.
-#[derive(Debug)]
-pub enum ConnectError {
-    /// The device tree does not tell it.
-    Node(device_tree::InterruptError),
-    /// OSTD has no line left for it.
-    Line(ostd::Error),
-    /// The interrupt controller does not take it.
-    Map(MapError),
-}
-
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Node(error) => error.fmt(f),
-            Self::Line(error) => write!(f, "there is no interrupt line left ({error:?})"),
-            Self::Map(error) => error.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for ConnectError {}
 
 /// A slot's bus and address, for people to read.
 pub(super) struct Place(usize);

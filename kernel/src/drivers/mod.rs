@@ -2,6 +2,8 @@
 //!
 //! ```text
 //!   mmio      device tree node -> registers, transport, interrupt
+//!   pci       host bridge -> functions -> registers, transport, interrupt
+//!   connect   what can be wrong with an interrupt
 //!   bind      device id -> driver, and the registry of those who use its kind
 //!   found     what the tree and its devices were like, for people who ask
 //!   options   the command line's choices for the drivers
@@ -11,15 +13,20 @@
 //! The drivers themselves are the crate [`virtio`]. A new kind of device is one arm in `bind`.
 
 mod bind;
+mod connect;
 pub mod entropy;
 pub mod found;
 mod mmio;
 mod options;
+mod pci;
 pub mod serial;
 
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use alloc::{sync::Arc, vec::Vec};
 
-use ostd::sync::{LocalIrqDisabled, SpinLock};
+use ostd::{
+    irq::IrqLine,
+    sync::{LocalIrqDisabled, SpinLock},
+};
 use virtio::device::VirtioDevice;
 
 pub use self::options::{OPTION_KEYS, Options};
@@ -28,9 +35,20 @@ use crate::arch::{self, irq::MappedIrqLine};
 /// Devices live until power-off, with the interrupt lines that call them.
 static BOUND: SpinLock<Vec<Bound>, LocalIrqDisabled> = SpinLock::new(Vec::new());
 
+/// The lines that call several devices.
+static SHARED: SpinLock<Vec<MappedIrqLine>> = SpinLock::new(Vec::new());
+
 struct Bound {
     device: Arc<dyn VirtioDevice>,
-    _line: Option<Box<MappedIrqLine>>,
+    _lines: Vec<Line>,
+}
+
+/// A line that calls a device.
+enum Line {
+    /// One that calls no other.
+    Own(MappedIrqLine),
+    /// A handle on one that may call others too, or that is reached by message.
+    Shared(IrqLine),
 }
 
 /// Finds all devices and binds them to their drivers.
@@ -43,12 +61,19 @@ pub fn probe(options: &Options) {
         found::record_tree(fdt);
         mmio::probe(fdt, options);
     }
+    pci::probe(options);
     ostd::timer::register_callback_on_cpu(tick);
 }
 
-/// Keeps a device, and the line that calls it.
-fn keep(device: Arc<dyn VirtioDevice>, line: Option<MappedIrqLine>) {
-    BOUND.lock().push(Bound { device, _line: line.map(Box::new) });
+/// Keeps a device, and the lines that call it.
+fn keep(device: Arc<dyn VirtioDevice>, lines: impl IntoIterator<Item = Line>) {
+    let bound = Bound { device, _lines: lines.into_iter().collect() };
+    BOUND.lock().push(bound);
+}
+
+/// Keeps a line that calls several devices.
+fn keep_line(line: MappedIrqLine) {
+    SHARED.lock().push(line);
 }
 
 fn tick() {

@@ -16,8 +16,8 @@ use crate::{
     queue::Queue,
     reset::{ResetError, reset},
     transport::{
-        DeviceStatus, InterruptStatus, Transport, TransportError, Version,
-        mmio::{MmioTransport, Registers, SlotError},
+        DeviceStatus, InterruptStatus, Registers, Transport, TransportError, Version,
+        mmio::{MmioTransport, SlotError},
         sealed::Sealed,
     },
 };

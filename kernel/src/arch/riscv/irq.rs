@@ -26,6 +26,11 @@ pub fn map(interrupt: &Interrupt, line: IrqLine) -> Result<MappedIrqLine, MapErr
         .map_err(|error| MapError::Refused { number: interrupt.number, error })
 }
 
+/// The message by which a device interrupts as `line`: none, as a PLIC has pins only.
+pub fn message(_line: &IrqLine) -> Option<pci::Message> {
+    None
+}
+
 #[cfg(ktest)]
 mod tests {
     use ostd::prelude::ktest;

@@ -3,6 +3,7 @@
 use device_tree::Interrupt;
 pub use ostd::arch::irq::MappedIrqLine;
 use ostd::{arch::irq::IRQ_CHIP, irq::IrqLine};
+use pci::Message;
 
 use crate::arch::MapError;
 
@@ -25,15 +26,6 @@ pub(super) fn map_isa(number: u8, line: IrqLine) -> Result<MappedIrqLine, MapErr
     let chip = IRQ_CHIP.get().ok_or(MapError::NoController)?;
     chip.map_isa_pin_to(line, number)
         .map_err(|error| MapError::Refused { number: number.into(), error })
-}
-
-/// A message that interrupts a processor: a device that has it in its MSI-X table writes `data` to `address`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// The address.
-    pub address: u64,
-    /// The data.
-    pub data: u32,
 }
 
 /// The first address of the local APICs. It stands for processor 0, and for an edge that goes to that one
