@@ -2,6 +2,7 @@
 
 pub mod io_memory;
 pub mod irq;
+pub mod pci;
 pub mod power;
 pub mod serial;
 
