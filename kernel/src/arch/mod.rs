@@ -16,13 +16,17 @@
 //! | `power`          | power-off with an exit status                               |
 //! | `serial`         | the serial port, for what is typed                          |
 
-#[cfg(not(any(target_arch = "riscv64", target_arch = "x86_64")))]
+#[cfg(not(any(target_arch = "riscv64", target_arch = "x86_64", target_arch = "loongarch64")))]
 compile_error!(
-    "this kernel runs on RISC-V and x86-64: type `cargo osdk run --target-arch=riscv64`, or `make run`"
+    "this kernel runs on RISC-V, x86-64 and LoongArch: type `cargo osdk run --target-arch=riscv64`, or `make run`"
 );
 
 mod host_bridge;
+#[cfg(target_arch = "loongarch64")]
+mod loongarch64;
 mod map_error;
+#[cfg(not(target_arch = "riscv64"))]
+mod panic_console;
 #[cfg(target_arch = "riscv64")]
 mod riscv;
 #[cfg(target_arch = "x86_64")]
@@ -32,6 +36,8 @@ pub use self::{
     host_bridge::{HostBridge, Interrupts},
     map_error::MapError,
 };
+#[cfg(target_arch = "loongarch64")]
+pub use self::loongarch64::*;
 #[cfg(target_arch = "riscv64")]
 pub use self::riscv::*;
 #[cfg(target_arch = "x86_64")]
