@@ -36,16 +36,18 @@ choose_machine() {
     case $1 in
     riscv64)
         buses="mmio pci"
-        MACHINE=(-machine virt -m 256M -global virtio-mmio.force-legacy=false)
+        MACHINE=(-machine virt -m 256M -nographic -global virtio-mmio.force-legacy=false)
         ;;
     x86_64)
         # With less memory OSTD finds no place for the registers of devices. What is written to port 0xf4 ends QEMU;
         # OSTD writes 16 for success and 32 for failure, and QEMU makes 2 n + 1 of it.
-        MACHINE=(-machine q35 -cpu max -m 3G -vga none -nic none -device "isa-debug-exit,iobase=0xf4,iosize=0x04")
+        # With -nographic the firmware would clear the terminal.
+        MACHINE=(-machine q35 -cpu max -m 3G -display none -serial "mon:stdio" -vga none -nic none)
+        MACHINE+=(-device "isa-debug-exit,iobase=0xf4,iosize=0x04")
         SUCCESS=33
         ;;
     loongarch64)
-        MACHINE=(-machine virt -m 1G -nodefaults -serial "mon:stdio")
+        MACHINE=(-machine virt -m 1G -display none -nodefaults -serial "mon:stdio")
         ;;
     esac
     local bus=${BUS:-${buses%% *}}

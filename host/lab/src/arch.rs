@@ -60,14 +60,19 @@ impl Arch {
         }
     }
 
-    /// QEMU's arguments for what the kernel cannot do without, and against what QEMU adds unasked.
+    /// QEMU's arguments for a console without a window, for what the kernel cannot do without, and against what
+    /// QEMU adds unasked.
     pub fn arguments(self) -> &'static [&'static str] {
         match self {
-            Self::Riscv64 => &[],
-            // What is written to port 0xf4 ends QEMU.
+            Self::Riscv64 => &["-nographic"],
+            // With -nographic the firmware would print too. What is written to port 0xf4 ends QEMU.
             Self::X86_64 => &[
                 "-cpu",
                 "max",
+                "-display",
+                "none",
+                "-serial",
+                "mon:stdio",
                 "-vga",
                 "none",
                 "-nic",

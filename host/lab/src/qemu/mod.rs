@@ -117,8 +117,9 @@ impl Machine {
         } else {
             add(&["-machine", machine]);
         }
-        add(&["-m", &format!("{size}M"), "-nographic", "-no-reboot"]);
+        add(&["-m", &format!("{size}M")]);
         add(self.arch.arguments());
+        add(&["-no-reboot"]);
         add(self.transport.arguments());
         for option in &self.options {
             let is_device = arguments.last().is_some_and(|before| before == "-device");
@@ -181,8 +182,8 @@ mod tests {
     fn a_pc_has_its_devices_on_pci() {
         let machine = Machine::of(Arch::X86_64, Transport::Pci)
             .options(["-device", "virtio-rng-device,rng=r"].map(str::to_owned));
-        let expected = "-machine q35 -m 3072M -nographic -no-reboot -cpu max -vga none -nic none -device \
-                        isa-debug-exit,iobase=0xf4,iosize=0x04 -device virtio-rng-pci,rng=r";
+        let expected = "-machine q35 -m 3072M -cpu max -display none -serial mon:stdio -vga none -nic none \
+                        -device isa-debug-exit,iobase=0xf4,iosize=0x04 -no-reboot -device virtio-rng-pci,rng=r";
         assert_eq!(machine.arguments().join(" "), expected);
     }
 
