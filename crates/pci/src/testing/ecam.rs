@@ -12,7 +12,7 @@ use ostd::{
 use crate::{Address, ConfigAccess, Ecam, Width};
 
 /// Memory that remembers what was acquired and written.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Memory(Arc<SpinLock<Log>>);
 
 #[derive(Default)]
@@ -23,6 +23,10 @@ struct Log {
 }
 
 impl Memory {
+    fn new() -> Self {
+        Self(Arc::new(SpinLock::new(Log::default())))
+    }
+
     fn ecam(&self, start: usize, buses: core::ops::RangeInclusive<u8>) -> Option<Ecam<Self>> {
         let memory = self.clone();
         Ecam::new(start, buses, move |range| {
@@ -48,7 +52,7 @@ impl VmIoOnce for Memory {
 
 #[ktest]
 fn a_bus_is_mapped_when_it_is_opened_and_once() {
-    let memory = Memory::default();
+    let memory = Memory::new();
     let ecam = memory.ecam(0x3000_0000, 2..=4).unwrap();
     let at = Address::new(3, 5, 1).unwrap();
     // Nobody answers.
@@ -77,7 +81,7 @@ fn a_bus_is_mapped_when_it_is_opened_and_once() {
 
 #[ktest]
 fn a_bus_that_cannot_be_mapped_is_not_there() {
-    let memory = Memory::default();
+    let memory = Memory::new();
     memory.0.lock().refuses = true;
     let ecam = memory.ecam(0x3000_0000, 0..=255).unwrap();
     assert_eq!(ecam.open_bus(0), Err(ostd::Error::AccessDenied));

@@ -55,13 +55,13 @@ impl FakeBus {
         Self::new([(1 << 3, function)])
     }
 
-    /// The windows of QEMU's machine `virt`, those for memory 0x100 times smaller.
+    /// The windows of QEMU's machine `virt`, those for memory 16 times smaller.
     pub fn windows() -> Windows {
         let window = |bus, cpu, size| Some(Window { bus, cpu, size });
         Windows {
             io: window(0, 0x300_0000, 0x1_0000),
-            memory: window(0x4000_0000, 0x4000_0000, 0x40_0000),
-            high: window(4 << 32, 5 << 32, 1 << 26),
+            memory: window(0x4000_0000, 0x4000_0000, 0x400_0000),
+            high: window(4 << 32, 5 << 32, 1 << 30),
         }
     }
 

@@ -86,7 +86,7 @@ fn ports_may_have_16_address_bits() {
 
 #[ktest]
 fn large_bars_go_above_4_gib_where_they_can() {
-    const LARGE: u64 = 1 << 24;
+    const LARGE: u64 = 1 << 28;
     let function = placed(plain().wide_bar(0, LARGE).wide_bar(2, 0x1000));
     let bar = function.bar(0).unwrap();
     assert_eq!((bar.address, bar.cpu), (4 << 32, 5 << 32));

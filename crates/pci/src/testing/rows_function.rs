@@ -62,7 +62,7 @@ fn a_function_does_what_its_driver_lets_it_do() {
     bus.assert_quiet();
 
     // What the firmware has placed goes on answering, and moves no data.
-    let bus = FakeBus::with(started.at(0, 0x8000_0000));
+    let bus = FakeBus::with(started.clone().at(0, 0x8000_0000));
     assert_eq!(bus.find_as(Resources::AsFound, 0..=0).functions.len(), 1);
     assert_eq!(command(&bus), NO_PIN | 0b11);
     bus.assert_quiet();
@@ -150,7 +150,7 @@ fn a_message_is_written_before_it_is_let_go() {
     use ostd::mm::{PodOnce, VmIoOnce};
 
     /// Logs what is written.
-    #[derive(Clone, Default)]
+    #[derive(Clone)]
     struct Table(alloc::sync::Arc<ostd::sync::SpinLock<Vec<(usize, Vec<u8>)>>>);
 
     impl VmIoOnce for Table {
@@ -165,7 +165,7 @@ fn a_message_is_written_before_it_is_let_go() {
     }
 
     let (_, function) = only(msix(1, 1));
-    let log = Table::default();
+    let log = Table(alloc::sync::Arc::new(ostd::sync::SpinLock::new(Vec::new())));
     let table = MsixTable::new(&function.msix().unwrap().unwrap(), log.clone()).unwrap();
     let word = |value: u32| value.to_le_bytes().to_vec();
     // All are masked at first.

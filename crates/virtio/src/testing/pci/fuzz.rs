@@ -183,7 +183,7 @@ fn check(found: &Found, windows: Option<&Windows>) {
                     let offset = bar.address.wrapping_sub(window.bus);
                     offset < window.size
                         && bar.size <= window.size - offset
-                        && bar.cpu == window.cpu + offset
+                        && bar.cpu == window.cpu.wrapping_add(offset)
                 })
             });
             assert!(inside, "{bar:x?} is in none of {windows:x?}");
