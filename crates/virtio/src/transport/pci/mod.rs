@@ -352,6 +352,10 @@ impl<R: Registers> Transport for PciTransport<R> {
         self.set_config(offset, value)
     }
 
+    fn set_config_u32(&self, offset: usize, value: u32) -> Result<(), TransportError> {
+        self.set_config(offset, value)
+    }
+
     fn config_generation(&self) -> Option<u32> {
         Some(self.read::<u8>(register::CONFIG_GENERATION).into())
     }
