@@ -1,6 +1,6 @@
 //! The bus of virtio-mmio slots, which the device tree announces.
 
-use alloc::{string::ToString, sync::Arc};
+use alloc::{string::ToString, sync::Arc, vec::Vec};
 use core::fmt;
 
 use device_tree::DeviceNode;
@@ -15,10 +15,10 @@ use virtio::{
 };
 
 use super::{
-    Line, Options, bind,
+    Options, bind,
     connect::ConnectError,
     found::{self, Content, Driver, Slot},
-    keep,
+    keep, keep_mapped,
 };
 use crate::{
     arch::{
@@ -90,7 +90,7 @@ fn drive(node: &DeviceNode, transport: MmioTransport, options: &Options) -> Driv
     );
     match driver(&place, Arc::new(transport), &options.virtio) {
         Ok(device) if options.polling => {
-            keep(device, []);
+            keep(device, Vec::new());
             Driver::Polling("virtio.polling=on".to_string())
         }
         Ok(device) => connect(&place, node, device),
@@ -110,12 +110,13 @@ fn connect(place: &Place, node: &DeviceNode, device: Arc<dyn VirtioDevice>) -> D
     match connect_line(node, &device) {
         Ok(line) => {
             device.use_interrupts();
-            keep(device, [Line::Own(line)]);
+            keep(device, Vec::new());
+            keep_mapped(line);
             Driver::Bound
         }
         Err(error) => {
             log::warn!("{place}: no interrupt, polling instead: {error}");
-            keep(device, []);
+            keep(device, Vec::new());
             Driver::Polling(error.to_string())
         }
     }

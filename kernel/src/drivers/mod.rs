@@ -35,20 +35,13 @@ use crate::arch::{self, irq::MappedIrqLine};
 /// Devices live until power-off, with the interrupt lines that call them.
 static BOUND: SpinLock<Vec<Bound>, LocalIrqDisabled> = SpinLock::new(Vec::new());
 
-/// The lines that call several devices.
-static SHARED: SpinLock<Vec<MappedIrqLine>> = SpinLock::new(Vec::new());
+/// The pins of interrupt controllers that are in use, with the lines that they lead to.
+static MAPPED: SpinLock<Vec<MappedIrqLine>> = SpinLock::new(Vec::new());
 
 struct Bound {
     device: Arc<dyn VirtioDevice>,
-    _lines: Vec<Line>,
-}
-
-/// A line that calls a device.
-enum Line {
-    /// One that calls no other.
-    Own(MappedIrqLine),
-    /// A handle on one that may call others too, or that is reached by message.
-    Shared(IrqLine),
+    /// Handles on lines, with the calls of this device: of a pin that others share, or for messages.
+    _lines: Vec<IrqLine>,
 }
 
 /// Finds all devices and binds them to their drivers.
@@ -65,15 +58,14 @@ pub fn probe(options: &Options) {
     ostd::timer::register_callback_on_cpu(tick);
 }
 
-/// Keeps a device, and the lines that call it.
-fn keep(device: Arc<dyn VirtioDevice>, lines: impl IntoIterator<Item = Line>) {
-    let bound = Bound { device, _lines: lines.into_iter().collect() };
-    BOUND.lock().push(bound);
+/// Keeps a device, and the handles on lines that call it.
+fn keep(device: Arc<dyn VirtioDevice>, lines: Vec<IrqLine>) {
+    BOUND.lock().push(Bound { device, _lines: lines });
 }
 
-/// Keeps a line that calls several devices.
-fn keep_line(line: MappedIrqLine) {
-    SHARED.lock().push(line);
+/// Keeps a pin in use.
+fn keep_mapped(line: MappedIrqLine) {
+    MAPPED.lock().push(line);
 }
 
 fn tick() {

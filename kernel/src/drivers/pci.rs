@@ -15,10 +15,10 @@ use virtio::{
 };
 
 use super::{
-    Line, Options, bind,
+    Options, bind,
     connect::ConnectError,
     found::{self, Driver, FunctionContent},
-    keep,
+    keep, keep_mapped,
 };
 use crate::{
     arch::{
@@ -59,7 +59,7 @@ fn probe_bridge(bridge: &HostBridge, options: &Options) {
         };
         found::record_function(found::Function { at, identity, content });
     }
-    lines.pins.into_iter().for_each(|(_, line)| super::keep_line(line));
+    lines.pins.into_iter().for_each(|(_, line)| keep_mapped(line));
 }
 // ANCHOR_END: probe
 
@@ -101,7 +101,7 @@ fn drive(lines: &mut Lines<'_>, function: Function, id: u32, options: &Options) 
         }
     };
     if options.polling {
-        keep(device, []);
+        keep(device, Vec::new());
         return Driver::Polling("virtio.polling=on".to_string());
     }
     match lines.connect(&transport, &device, pin, senders) {
@@ -112,7 +112,7 @@ fn drive(lines: &mut Lines<'_>, function: Function, id: u32, options: &Options) 
         }
         Err(error) => {
             log::warn!("{place}: no interrupt, polling instead: {error}");
-            keep(device, []);
+            keep(device, Vec::new());
             Driver::Polling(error.to_string())
         }
     }
@@ -170,12 +170,12 @@ impl<'a> Lines<'a> {
         device: &Arc<dyn VirtioDevice>,
         pin: Option<Pin>,
         senders: Option<Senders>,
-    ) -> Result<Vec<Line>, ConnectError> {
+    ) -> Result<Vec<IrqLine>, ConnectError> {
         let Interrupts::Messages = self.interrupts else {
             let mut line = self.shared(self.interrupt(pin)?)?;
             attach(&mut line, device);
             transport.use_pin();
-            return Ok(Vec::from([Line::Shared(line)]));
+            return Ok(Vec::from([line]));
         };
         transport.messages().map_err(|reason| ConnectError::NoMessages(*reason))?;
         let Some(Senders { mut config, mut queues, .. }) = senders else {
@@ -189,7 +189,7 @@ impl<'a> Lines<'a> {
                 device.handle_interrupt();
             }
         });
-        Ok(Vec::from([Line::Shared(config), Line::Shared(queues)]))
+        Ok(Vec::from([config, queues]))
     }
 
     /// A handle on the line of a pin, which other functions may have as well.

@@ -72,8 +72,9 @@ fn random_machines() {
     }
     let Totals { cases, steps, functions, faults, opened, queues } = totals;
     println!(
-        "\npci fuzz: {steps} steps, {cases} machines, {functions} functions, {faults} faults, \
-         {opened} devices opened, {queues} queues set up"
+        "\npci fuzz: {} steps, {} machines, {} functions, {} faults, {} devices opened, {} queues \
+         set up",
+        steps, cases, functions, faults, opened, queues
     );
     assert!(REPLAY.is_some() || opened > 100 && queues > 100 && faults > 100);
 }
@@ -84,7 +85,7 @@ struct Named;
 impl Drop for Named {
     fn drop(&mut self) {
         let seed = SEED.load(Ordering::Relaxed);
-        println!("\npci fuzz: failed with seed {seed}; set REPLAY to it in {}", file!());
+        println!("\npci fuzz: failed with seed {}; set REPLAY to it in {}", seed, file!());
     }
 }
 

@@ -32,7 +32,7 @@ pub struct Machine {
 
 impl Machine {
     pub fn new(mut rng: Rng) -> Arc<Self> {
-        let malice = if rng.bool() { 0 } else { rng.u32(1..200) };
+        let malice = if rng.bool() { 0 } else { rng.u32(1..40) };
         let bus = FakeBus::new(functions(&mut rng, 0));
         Arc::new(Self { bus, rng: SpinLock::new(rng), malice, accesses: AtomicU64::new(0) })
     }
@@ -75,7 +75,12 @@ fn bytes_of(width: Width) -> u8 {
 /// The functions of a bus.
 fn functions(rng: &mut Rng, depth: u32) -> Vec<(u8, FakeFunction)> {
     let count = if rng.u32(0..50) == 0 { 64 } else { rng.u32(0..6) };
-    (0..count).map(|_| (rng.u8(..), one(rng, depth))).collect()
+    let slot = |rng: &mut Rng| match rng.u32(0..4) {
+        0 => rng.u8(..),
+        // Function 0, without which there is no other.
+        _ => rng.u8(..) & !7,
+    };
+    (0..count).map(|_| (slot(rng), one(rng, depth))).collect()
 }
 
 fn one(rng: &mut Rng, depth: u32) -> FakeFunction {

@@ -7,7 +7,7 @@ use pci::{BarFault, Message, MsixFault, testing::FakeFunction};
 
 use super::card::{Card, good, register};
 use crate::{
-    device::{VirtioDevice, blk::VirtioBlk},
+    device::blk::VirtioBlk,
     handshake::InitError,
     options::Options,
     queue::SetupError,
@@ -61,7 +61,7 @@ fn messages_tell_queues_and_configuration_apart() {
     driver.device().use_interrupts();
     transport.configuration_changed();
     driver.device().handle_interrupt();
-    assert_eq!(block::BlockDevice::info(&driver).sectors, 32);
+    assert_eq!(block::BlockDevice::info(&driver).geometry.capacity, 32);
 }
 
 #[ktest]

@@ -43,7 +43,7 @@ fn a_disk_works_over_pci() {
     // The configuration changes, and has a number for it.
     card.disk.transport.set_config(0, &32u64.to_le_bytes());
     card.interrupt(&driver, InterruptStatus::CONFIGURATION_CHANGE);
-    assert_eq!(driver.info().sectors, 32);
+    assert_eq!(driver.info().geometry.capacity, 32);
     card.disk.transport.assert_notified();
 }
 

@@ -208,7 +208,7 @@ fn row_5_structures_far_apart() {
         let place = |mut structure: Structure| {
             structure.bar = 2;
             match structure.kind {
-                kind::ISR => structure.start = isr,
+                kind::ISR => (structure.start, structure.bytes) = (isr, 1),
                 kind::NOTIFY => structure.bytes = notify_bytes,
                 _ => {}
             }

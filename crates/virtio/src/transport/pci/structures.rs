@@ -91,9 +91,10 @@ impl Structures {
         let found = |place: Option<(Place, u32)>, structure| {
             place.ok_or(FunctionError::NoStructure { structure })
         };
+        let (common, _) = found(common, Structure::Common)?;
         let (notify, notify_off_multiplier) = found(notify, Structure::Notify)?;
         Ok(Self {
-            common: found(common, Structure::Common)?.0,
+            common,
             notify,
             notify_off_multiplier,
             isr: found(isr, Structure::Isr)?.0,
