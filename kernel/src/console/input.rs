@@ -243,7 +243,7 @@ mod tests {
     fn nothing_is_lost_where_a_waiting_byte_does_not_interrupt_again() {
         let sent: Vec<u8> = (0..3 * CAPACITY).map(|number| (number % 251) as u8).collect();
         // The first byte has come before anybody listened.
-        let port = EdgePort { held: Some(sent[0]), sent: sent[1..].into(), edge: false };
+        let port = EdgePort { held: Some(sent[0]), sent: sent[1..].to_vec().into(), edge: false };
         let port = Arc::new(SpinLock::new(port));
         let mut input = Input::new(Box::new(port.clone()));
         input.resume();
