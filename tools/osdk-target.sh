@@ -11,6 +11,6 @@ case $arch in
 riscv64 | x86_64 | loongarch64) ;;
 *)
     command=$(sed -nE 's/.* osdk ([a-z]+).*/\1/p' <<<"$osdk")
-    echo "-kernel 'for ${arch/arm64/aarch64}, which OSTD does not know, (type: cargo osdk $command --target-arch=riscv64)'"
+    echo "-kernel 'for ${arch/arm64/aarch64}, which OSTD does not know (type: cargo osdk $command --target-arch=riscv64)'"
     ;;
 esac
