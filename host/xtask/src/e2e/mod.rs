@@ -18,6 +18,7 @@ mod graded;
 mod lab;
 mod limits;
 mod own_kernel;
+mod pci;
 mod read_write;
 mod shell;
 mod slices;
@@ -68,6 +69,11 @@ impl Case {
         Self { name, machines: &[LEGACY, MODERN, PCI, PC], run }
     }
 
+    /// Runs over PCI and on a PC.
+    const fn on_pci(name: &'static str, run: fn(&Lab) -> Result<()>) -> Self {
+        Self { name, machines: &[PCI, PC], run }
+    }
+
     /// Runs against a modern device, over PCI, and on a PC.
     const fn once_anywhere(name: &'static str, run: fn(&Lab) -> Result<()>) -> Self {
         Self { name, machines: &[MODERN, PCI, PC], run }
@@ -87,6 +93,7 @@ const TABLES: &[&[Case]] = &[
     faults::CASES,
     entropy::CASES,
     devices::CASES,
+    pci::CASES,
     bounce::CASES,
     slices::CASES,
     waiting::CASES,
