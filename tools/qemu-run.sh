@@ -1,10 +1,17 @@
 #!/usr/bin/env bash
 # Stands in for QEMU in `cargo osdk run` (OSDK.toml, [run.qemu]) and adds what OSDK cannot say:
-# the lab disk exists before QEMU opens it, a second disk has the files of the folder rootfs, JOB='read sector=3'
-# in the environment puts `job=read sector=3` on the kernel command line, and exercises that are open are named.
+# the machine is the one that the kernel is for, the lab disk exists before QEMU opens it, a second disk has the files
+# of the folder rootfs, JOB='read sector=3' in the environment puts `job=read sector=3` on the kernel command line,
+# and exercises that are open are named.
 set -euo pipefail
 
 tools=$(dirname "${BASH_SOURCE[0]}")
+# shellcheck source=tools/lib/machine.sh
+source "$tools/lib/machine.sh"
+
+kernel=$(kernel_among "$@")
+arch=$(architecture_of "$kernel")
+choose_machine "$arch"
 "$tools/mkimage.sh"
 
 # In a student's tree each place of an exercise holds a line TODO(exercise N) until it is solved.
@@ -27,20 +34,24 @@ name_open_exercises() {
 name_open_exercises || true
 
 args=("$@")
-if [[ -n ${JOB-} ]]; then
-    for ((i = 1; i < ${#args[@]}; i++)); do
-        if [[ ${args[i - 1]} == -append ]]; then
-            # OSDK ends the command line with `--`, behind which the kernel does not look.
-            args[i]="job=${JOB#job=} ${args[i]}"
-        fi
-    done
-fi
+for ((i = 1; i < ${#args[@]}; i++)); do
+    if [[ ${args[i - 1]} == -append && -n ${JOB-} ]]; then
+        # OSDK ends the command line with `--`, behind which the kernel does not look.
+        args[i]="job=${JOB#job=} ${args[i]}"
+    elif [[ ${args[i - 1]} == -kernel ]]; then
+        # On x86_64 the path is the first word of the command line, so there must be no blank in it.
+        args[i]=${args[i]#"$PWD/"}
+    fi
+done
+
+# Behind the user's disks, which come from OSDK; the machine comes before, for the user's words to have the last say.
+args+=(-drive "if=none,id=lab,format=raw,file=blk.img" -device "$DISK,drive=lab,serial=lab")
 
 # The jobs on the lab disk do without this one.
 if "$tools/mkfiles.sh"; then
-    args+=(-drive "if=none,id=sfs,format=raw,file=sfs.img" -device "virtio-blk-device,drive=sfs,serial=sfs")
+    args+=(-drive "if=none,id=sfs,format=raw,file=sfs.img" -device "$DISK,drive=sfs,serial=sfs")
 else
     echo "the machine gets no disk with files: sfs.img could not be made; the lines above say why" >&2
 fi
 
-exec qemu-system-riscv64 "${args[@]}"
+exec "$QEMU" "${MACHINE[@]}" "${args[@]}"

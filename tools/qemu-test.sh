@@ -2,7 +2,8 @@
 # Stands in for QEMU in `cargo osdk test` (OSDK.toml, [test.qemu]) and decides whether the tests passed.
 #
 # Why it is needed: on RISC-V QEMU exits with status 0 however the tests went, OSDK takes that for
-# success, and it waits for ever when a test hangs. So this script reads what the test runner prints.
+# success, and it waits for ever when a test hangs. So this script reads what the test runner prints. It starts the
+# machine that the tests were compiled for.
 # It exits 0 only if the runner came to its end, at least one test ran and none failed; otherwise it says
 # in one sentence what was wrong, keeps the output in a file and exits 1. The last line is for programs:
 #
@@ -19,15 +20,21 @@ if [[ ! $limit =~ ^[1-9][0-9]{0,5}$ ]]; then
     exit 2
 fi
 
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=tools/lib/machine.sh
+source "$root/tools/lib/machine.sh"
+kernel=$(kernel_among "$@")
+arch=$(architecture_of "$kernel")
+choose_machine "$arch"
 # OSDK keeps the kernel of each crate in a folder named after the crate.
-crate="" previous=""
-for word in "$@"; do
-    [[ $previous == -kernel ]] && crate=$(basename "$(dirname "$word")")
-    previous=$word
-done
+crate=$(basename "$(dirname "$kernel")")
 echo "==> unit tests of the crate $crate"
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+if [[ $arch == riscv64 ]]; then
+    # The processor has no instructions for its caches, so that the tests of `dma` see what is synchronised: OSTD
+    # then copies it.
+    MACHINE+=(-cpu "rv64,zicbom=false")
+fi
 logs=${CARGO_TARGET_DIR:-$root/target}/logs
 mkdir -p "$logs"
 log=$logs/ktest-$$.log
@@ -36,7 +43,7 @@ log=$logs/ktest-$$.log
 
 exec 3> >(exec tee "$log")
 tee=$!
-qemu-system-riscv64 "$@" </dev/null >&3 2>&1 3>&- &
+"$QEMU" "${MACHINE[@]}" "$@" </dev/null >&3 2>&1 3>&- &
 qemu=$!
 exec 3>&-
 # A background job of a script does not see Ctrl-C: without the traps QEMU would outlive this script.
@@ -85,7 +92,7 @@ elif has 'An uncaught panic occurred:'; then
     why="the kernel panicked${running:+, the last test started was $running}"
 elif ((failed > 0)); then
     why="$failed of $((passed + failed)) tests failed"
-elif ((status != 0)); then
+elif ((status != SUCCESS)); then
     why="QEMU ended with exit status $status"
 elif ! has '^\[ktest runner\] All crates tested\.$'; then
     why="the kernel ended before the test runner did${running:+, the last test started was $running}"

@@ -23,7 +23,7 @@ pub const CTRL_C: u8 = 3;
 /// The most bytes that wait to be read.
 const CAPACITY: usize = 16 << 10;
 
-/// The most bytes that are taken from the port in one interrupt. It interrupts again if there are more.
+/// The most bytes that are taken from the port in one interrupt. It interrupts again for those that follow.
 const MOST_AT_ONCE: usize = 256;
 
 static INPUT: SpinLock<Option<Input>, LocalIrqDisabled> = SpinLock::new(None);
@@ -46,7 +46,7 @@ pub fn open() -> Result<(), OpenError> {
 fn listen_to(port: Box<dyn Port>) {
     let input = Input::new(port);
     // An interrupt finds it: bytes that have come already interrupt at once.
-    INPUT.lock().insert(input).listen(true);
+    INPUT.lock().insert(input).resume();
 }
 
 fn interrupt() {
@@ -110,6 +110,12 @@ impl Input {
         self.is_listening = on;
     }
 
+    /// Listens again. Bytes that have come already need not interrupt any more.
+    fn resume(&mut self) {
+        self.listen(true);
+        self.receive();
+    }
+
     // ANCHOR: receive
     fn receive(&mut self) {
         for _ in 0..MOST_AT_ONCE {
@@ -137,7 +143,7 @@ impl Input {
             *to = from;
         }
         if !self.is_listening && self.bytes.len() <= CAPACITY / 2 {
-            self.listen(true);
+            self.resume();
         }
         count
     }
@@ -172,7 +178,7 @@ mod tests {
     fn open() -> (Arc<SpinLock<Line>>, Input) {
         let line = Arc::new(SpinLock::new(Line::default()));
         let mut input = Input::new(Box::new(line.clone()));
-        input.listen(true);
+        input.resume();
         (line, input)
     }
 
@@ -237,6 +243,46 @@ mod tests {
         }
         // Without work in the foreground, Ctrl-C is among them.
         assert!(found == sent && sent.contains(&CTRL_C));
+    }
+
+    /// A port that holds one byte, and interrupts when one comes after it was empty, and at no other time.
+    #[derive(Default)]
+    struct EdgePort {
+        held: Option<u8>,
+        sent: VecDeque<u8>,
+        edge: bool,
+    }
+
+    impl Port for Arc<SpinLock<EdgePort>> {
+        fn receive(&mut self) -> Option<u8> {
+            let mut port = self.lock();
+            let byte = port.held.take();
+            port.held = port.sent.pop_front();
+            port.edge |= port.held.is_some();
+            byte
+        }
+
+        fn set_interrupts(&mut self, _on: bool) {}
+    }
+
+    #[ktest]
+    fn nothing_is_lost_where_a_waiting_byte_does_not_interrupt_again() {
+        let sent: Vec<u8> = (0..3 * CAPACITY).map(|number| (number % 251) as u8).collect();
+        // The first byte has come before anybody listened.
+        let port = EdgePort { held: Some(sent[0]), sent: sent[1..].to_vec().into(), edge: false };
+        let port = Arc::new(SpinLock::new(port));
+        let mut input = Input::new(Box::new(port.clone()));
+        input.resume();
+        let mut found = Vec::new();
+        while found.len() < sent.len() {
+            while core::mem::take(&mut port.lock().edge) {
+                input.receive();
+            }
+            let more = take(&mut input, 1000);
+            assert!(!more.is_empty(), "{} bytes were read", found.len());
+            found.extend(more);
+        }
+        assert!(found == sent);
     }
 
     #[ktest]

@@ -22,7 +22,7 @@ pub mod progress;
 pub mod task;
 pub mod unusable;
 
-use alloc::{format, string::String};
+use alloc::format;
 
 use ostd::cpu::CpuId;
 
@@ -30,21 +30,16 @@ use ostd::cpu::CpuId;
 #[ostd::main]
 fn kernel_main() {
     logger::init();
-    let Some(fdt) = arch::device_tree() else {
-        jobs::refuse(String::from("the machine has no device tree"));
-    };
-    if let Err(error) = arch::power::init(fdt) {
-        log::warn!("{error}");
-    }
-    // The device tree's memory is not reserved: everything that is needed of it is copied out here,
-    // before anything else runs.
-    let job = match jobs::Job::parse(device_tree::boot_arguments(fdt).unwrap_or_default()) {
+    // A device tree's memory is not reserved: everything that is needed of it is copied out here, before
+    // anything else runs.
+    arch::init();
+    let job = match jobs::Job::parse(arch::command_line()) {
         Ok(job) => job,
         Err(mistake) => jobs::refuse(mistake),
     };
     progress::watch(job.name());
     let setting_up = progress::begin("setting up the devices");
-    drivers::probe(fdt, job.driver_options());
+    drivers::probe(job.driver_options());
     drop(setting_up);
     let started = task::init().and_then(|()| {
         task::Builder::new(job.name()).on(CpuId::bsp()).spawn(|| job.run_and_exit())

@@ -15,14 +15,16 @@ install_cargo_osdk() {
         cargo install cargo-osdk --version "=$OSDK_VERSION" --locked)
 }
 
-# A QEMU without good firmware is replaced together with it, so both requirements are installed alike.
+# A QEMU without good firmware is replaced together with it, and both QEMUs are built on one package, of one release:
+# these three requirements are installed alike.
 install_opensbi() { install_qemu; }
+install_qemu_x86() { install_qemu; }
 
 install_qemu() {
     apt_update
     if carries_opensbi; then
-        say "installing QEMU for RISC-V"
-        apt_install "$(qemu_package)" opensbi
+        say "installing QEMU for RISC-V and x86-64"
+        apt_install "$(qemu_package)" qemu-system-x86 opensbi
     elif is_debian; then
         private_apt
         install_qemu_backports
@@ -96,8 +98,8 @@ install_qemu_backports() {
         say "apt-get update had errors; going on with the lists there are"
     APT_PRIVATE+=(-o "APT::Default-Release=$suite")
     carries_opensbi || no_qemu
-    say "installing QEMU for RISC-V from $suite"
-    apt_install "$(qemu_package)" opensbi
+    say "installing QEMU for RISC-V and x86-64 from $suite"
+    apt_install "$(qemu_package)" qemu-system-x86 opensbi
 }
 
 install_cargo() { die "another cargo comes before rustup's." "$(fix_cargo)"; }

@@ -4,7 +4,7 @@
 # tools/doctor.sh prints the checks, tools/setup.sh acts on them (install_NAME): one set of checks for both.
 # shellcheck shell=bash disable=SC2034
 
-REQUIREMENTS=(linker rustup toolchain rust_src cargo cargo_osdk qemu opensbi qemu_img)
+REQUIREMENTS=(linker rustup toolchain rust_src cargo cargo_osdk qemu opensbi qemu_x86 qemu_img)
 # Each is for one target only, `make dts` and `make gdb`, which name it to tools/setup.sh.
 EXTRAS=(dtc gdb bwrap)
 
@@ -132,6 +132,26 @@ check_opensbi() {
 }
 
 fix_opensbi() { echo "install a QEMU that carries OpenSBI $OPENSBI_MIN or newer (QEMU 8.1 does; Debian 12: from bookworm-backports; Debian 13, Ubuntu: package opensbi)"; }
+
+# The machine that `cargo osdk run` boots by itself on most computers.
+check_qemu_x86() {
+    FOUND="qemu-system-x86_64 is not in PATH"
+    have qemu-system-x86_64 || return 1
+    local version ours
+    version=$(qemu_release qemu-system-x86_64) ours=$(qemu_release qemu-system-riscv64)
+    FOUND="QEMU for x86_64 is release ${version:-unknown}, and the one for RISC-V is ${ours:-missing}"
+    [[ -n $version && $version == "$ours" ]] || return 1
+    FOUND=$(qemu-system-x86_64 --version | head -n 1)
+}
+
+# qemu_release PROGRAM: "QEMU emulator version 10.0.2 (...)" -> "10.0.2"
+qemu_release() {
+    "$1" --version 2>/dev/null | sed -nE '1s/^QEMU emulator version ([0-9.]+).*/\1/p'
+}
+
+fix_qemu_x86() {
+    echo "install QEMU for x86-64, of the release that RISC-V's is of (package qemu-system-x86, qemu-system-x86-core or qemu)"
+}
 
 # Makes and reads the disks of the power cuts, and tells the benchmark the host's own limit.
 check_qemu_img() {

@@ -3,7 +3,7 @@
 use alloc::{borrow::ToOwned, string::String};
 use core::{fmt, ops::Range};
 
-use super::{MAX_DEPTH, MAX_RANGE};
+use super::MAX_DEPTH;
 
 /// A node that cannot be used, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,10 +32,12 @@ pub enum NodeFault {
     ShortReg,
     /// Its range has no length.
     Empty,
-    /// Its range is longer than [`MAX_RANGE`].
+    /// Its range is longer than is accepted.
     TooLarge {
         /// The range's length in bytes.
         size: usize,
+        /// The most that is accepted.
+        max: usize,
     },
     /// Its range ends beyond the 56 bits of a physical address.
     OutOfAddresses,
@@ -50,6 +52,18 @@ pub enum NodeFault {
     Unreachable,
     /// It is at [`MAX_DEPTH`] and has children, which are not visited.
     TooDeep,
+    /// A PCI host bridge whose `#address-cells` and `#size-cells` are not 3 and 2.
+    NotPciCells,
+    /// A PCI host bridge whose `bus-range` is not two numbers of buses, the first one first; or there is no
+    /// room in its register range for the configuration space of the first bus.
+    BadBusRange,
+    /// A PCI host bridge whose `ranges` does not hold whole entries.
+    ShortRanges,
+    /// A PCI host bridge with an entry in `ranges` that is empty, or ends beyond the addresses that there are.
+    BadWindow {
+        /// The first address on the bus.
+        bus: u64,
+    },
 }
 
 impl fmt::Display for NodeError {
@@ -69,8 +83,8 @@ impl fmt::Display for NodeFault {
                 f.write_str("its reg property does not hold whole entries of address and size")
             }
             Self::Empty => f.write_str("its register range is empty"),
-            Self::TooLarge { size } => {
-                write!(f, "its register range of {size:#x} bytes is longer than {MAX_RANGE:#x}")
+            Self::TooLarge { size, max } => {
+                write!(f, "its register range of {size:#x} bytes is longer than {max:#x}")
             }
             Self::OutOfAddresses => {
                 f.write_str("its register range ends beyond the physical address space")
@@ -86,6 +100,14 @@ impl fmt::Display for NodeFault {
             }
             Self::TooDeep => {
                 write!(f, "nodes below it are deeper than {MAX_DEPTH} and are not looked at")
+            }
+            Self::NotPciCells => f.write_str("its #address-cells and #size-cells are not 3 and 2"),
+            Self::BadBusRange => {
+                f.write_str("its bus-range is no range of buses that its registers have room for")
+            }
+            Self::ShortRanges => f.write_str("its ranges property does not hold whole entries"),
+            Self::BadWindow { bus } => {
+                write!(f, "the entry of its ranges property at {bus:#x} is no range of addresses")
             }
         }
     }

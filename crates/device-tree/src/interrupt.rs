@@ -9,11 +9,11 @@ use core::fmt;
 
 use fdt::{Fdt, node::FdtNode};
 
-use super::{number32, property};
+use super::{cells, number32, property};
 
 /// One interrupt of a device: a pin that the PLIC has, of a PLIC that OSTD knows.
 ///
-/// Only [`devices`](crate::devices) makes them, so one from the tree that the machine was booted with is
+/// Only [`devices`](crate::devices) and [`InterruptMap`](crate::InterruptMap) make them, so one from the tree that the machine was booted with is
 /// safe to hand to OSTD's `IrqChip::map_fdt_pin_to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -28,7 +28,8 @@ pub struct Interrupt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InterruptError {
-    /// Neither `interrupts` nor `interrupts-extended` is there.
+    /// Neither `interrupts` nor `interrupts-extended` is there; for a PCI function, the `interrupt-map` has no
+    /// entry for it, or is not there.
     NotDescribed,
     /// A property has the wrong length.
     Malformed {
@@ -103,6 +104,8 @@ pub(super) struct Plics(BTreeMap<u32, Plic>);
 
 struct Plic {
     has_one_cell: bool,
+    /// The cells of its unit addresses, of which an `interrupt-map` holds some; `None` if that is no number.
+    address_cells: Option<u32>,
     /// One more than the last pin that OSTD has room for.
     pin_end: u32,
 }
@@ -125,8 +128,10 @@ impl Plics {
                 && let (Some(phandle), Some(pin_end)) = (number("phandle"), number("riscv,ndev"))
             {
                 let has_one_cell = property(node, "#interrupt-cells").and_then(number32) == Some(1);
+                // A controller has no addresses where nothing else is said (section 2.4.3.1).
+                let address_cells = cells(node, "#address-cells", 0);
                 // Of two with one phandle, OSTD uses the first.
-                plics.entry(phandle).or_insert(Plic { has_one_cell, pin_end });
+                plics.entry(phandle).or_insert(Plic { has_one_cell, address_cells, pin_end });
             }
         }
         Self(plics)
@@ -149,16 +154,32 @@ impl Plics {
         } else {
             return Err(InterruptError::NotDescribed);
         };
+        self.pin(parent, specifier, name).map(|(interrupt, _)| interrupt)
+    }
+
+    /// The cells of a unit address of the PLIC with this phandle.
+    pub(super) fn address_cells(&self, parent: u32) -> Result<u32, InterruptError> {
+        let plic = self.0.get(&parent).ok_or(InterruptError::NotAPlic { parent })?;
+        plic.address_cells.ok_or(InterruptError::BadCells { parent })
+    }
+
+    /// The pin that is at the front of `specifier`, part of the property `name`; also gives what is behind it.
+    pub(super) fn pin<'a>(
+        &self,
+        parent: u32,
+        specifier: &'a [u8],
+        name: &'static str,
+    ) -> Result<(Interrupt, &'a [u8]), InterruptError> {
         let plic = self.0.get(&parent).ok_or(InterruptError::NotAPlic { parent })?;
         if !plic.has_one_cell {
             return Err(InterruptError::BadCells { parent });
         }
-        let (number, _) =
+        let (number, rest) =
             specifier.split_first_chunk().ok_or(InterruptError::Malformed { property: name })?;
         let number = u32::from_be_bytes(*number);
         if number == 0 || number >= plic.pin_end {
             return Err(InterruptError::NoSuchPin { number, end: plic.pin_end });
         }
-        Ok(Interrupt { parent, number })
+        Ok((Interrupt { parent, number }, rest))
     }
 }

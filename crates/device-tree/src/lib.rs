@@ -1,7 +1,8 @@
 //! The device tree, for kernels on OSTD: from a `compatible` name to register ranges and interrupts.
 //!
 //! [`devices`] lists the nodes of one kind with everything that a driver needs in order to reach its
-//! device; what a device is and what drives it is not this crate's business. The blob is opened with
+//! device, [`pci_hosts`] the ways to a PCI bus; what a device is and what drives it is not this crate's
+//! business. The blob is opened with
 //! the [`fdt`] crate, in the version that is part of OSTD's public API.
 //!
 //! ```no_run
@@ -49,11 +50,15 @@ use self::interrupt::Plics;
 pub use self::{
     error::{NodeError, NodeFault},
     interrupt::{Interrupt, InterruptError},
+    interrupt_map::InterruptMap,
+    pci::{PciHost, PciSpace, PciWindow, pci_hosts},
     serial::{SerialError, serial_port},
 };
 
 mod error;
 mod interrupt;
+mod interrupt_map;
+mod pci;
 mod serial;
 #[cfg(test)]
 mod tests;
@@ -96,16 +101,18 @@ pub struct DeviceNode {
 /// to its children at all (no `ranges`). A node at [`MAX_DEPTH`] that still has children is an error too,
 /// as what is below it is not known.
 pub fn devices(fdt: &Fdt<'_>, compatible: &str) -> Vec<Result<DeviceNode, NodeError>> {
-    let mut search = Search {
-        compatible: compatible.as_bytes(),
-        plics: Plics::of(fdt),
-        taken: BTreeMap::new(),
-        found: Vec::new(),
-    };
-    if let Some(root) = fdt.all_nodes().next() {
-        search.visit_children(root, &Surroundings::of_root(root), 0);
-    }
-    search.found
+    let plics = Plics::of(fdt);
+    let mut taken = Taken(BTreeMap::new());
+    search(fdt, compatible, |node, around| {
+        Ok(DeviceNode {
+            name: node.name.to_owned(),
+            compatible: compatible_names(node)
+                .map(|name| String::from_utf8_lossy(name).into_owned())
+                .collect(),
+            range: taken.claim(first_range(node, around, MAX_RANGE)?)?,
+            interrupt: plics.interrupt_of(node, around.interrupt_parent),
+        })
+    })
 }
 
 /// The kernel's command line as it stands in the tree (section 3.6), not necessarily UTF-8.
@@ -175,15 +182,29 @@ impl Surroundings {
     }
 }
 
-struct Search<'s> {
-    compatible: &'s [u8],
-    plics: Plics,
-    /// Start to end of the ranges found.
-    taken: BTreeMap<usize, usize>,
-    found: Vec<Result<DeviceNode, NodeError>>,
+/// Describes all nodes whose `compatible` names include `compatible`, as [`devices`] says.
+fn search<T>(
+    fdt: &Fdt<'_>,
+    compatible: &str,
+    describe: impl FnMut(FdtNode<'_, '_>, &Surroundings) -> Result<T, NodeFault>,
+) -> Vec<Result<T, NodeError>> {
+    let mut search = Search { compatible: compatible.as_bytes(), describe, found: Vec::new() };
+    if let Some(root) = fdt.all_nodes().next() {
+        search.visit_children(root, &Surroundings::of_root(root), 0);
+    }
+    search.found
 }
 
-impl Search<'_> {
+struct Search<'s, T, F> {
+    compatible: &'s [u8],
+    describe: F,
+    found: Vec<Result<T, NodeError>>,
+}
+
+impl<T, F> Search<'_, T, F>
+where
+    F: FnMut(FdtNode<'_, '_>, &Surroundings) -> Result<T, NodeFault>,
+{
     fn visit_children(&mut self, node: FdtNode<'_, '_>, around: &Surroundings, depth: usize) {
         for child in node.children() {
             if depth == MAX_DEPTH {
@@ -194,54 +215,41 @@ impl Search<'_> {
                 continue;
             }
             if is_compatible(child, self.compatible) {
-                let device = self.device(child, around);
-                self.found.push(device);
+                let found = (self.describe)(child, around);
+                self.found.push(found.map_err(|fault| NodeError::new(child.name, fault)));
             }
             self.visit_children(child, &around.below(child), depth + 1);
         }
     }
+}
 
-    fn device(
-        &mut self,
-        node: FdtNode<'_, '_>,
-        around: &Surroundings,
-    ) -> Result<DeviceNode, NodeError> {
-        let range =
-            self.claim_range(node, around).map_err(|fault| NodeError::new(node.name, fault))?;
-        Ok(DeviceNode {
-            name: node.name.to_owned(),
-            compatible: compatible_names(node)
-                .map(|name| String::from_utf8_lossy(name).into_owned())
-                .collect(),
-            range,
-            interrupt: self.plics.interrupt_of(node, around.interrupt_parent),
-        })
-    }
+/// The ranges that nodes have, start to end.
+struct Taken(BTreeMap<usize, usize>);
 
-    fn claim_range(
-        &mut self,
-        node: FdtNode<'_, '_>,
-        around: &Surroundings,
-    ) -> Result<Range<usize>, NodeFault> {
-        match around.addressing {
-            Addressing::Direct => {}
-            Addressing::Mapped => return Err(NodeFault::Mapped),
-            Addressing::Unreachable => return Err(NodeFault::Unreachable),
-        }
-        let range = first_range(node, around)?;
+impl Taken {
+    fn claim(&mut self, range: Range<usize>) -> Result<Range<usize>, NodeFault> {
         // What is taken does not overlap, so only the last one that starts before the end can reach in.
-        if let Some((&start, &end)) = self.taken.range(..range.end).next_back()
+        if let Some((&start, &end)) = self.0.range(..range.end).next_back()
             && end > range.start
         {
             return Err(NodeFault::Overlaps { earlier: start..end });
         }
-        self.taken.insert(range.start, range.end);
+        self.0.insert(range.start, range.end);
         Ok(range)
     }
 }
 
-/// The first entry of `reg` (section 2.3.6).
-fn first_range(node: FdtNode<'_, '_>, around: &Surroundings) -> Result<Range<usize>, NodeFault> {
+/// The first entry of `reg` (section 2.3.6), at most `max` bytes long.
+fn first_range(
+    node: FdtNode<'_, '_>,
+    around: &Surroundings,
+    max: usize,
+) -> Result<Range<usize>, NodeFault> {
+    match around.addressing {
+        Addressing::Direct => {}
+        Addressing::Mapped => return Err(NodeFault::Mapped),
+        Addressing::Unreachable => return Err(NodeFault::Unreachable),
+    }
     let (Some(address_cells @ 1..=2), Some(size_cells @ 1..=2)) =
         (around.address_cells, around.size_cells)
     else {
@@ -265,8 +273,8 @@ fn first_range(node: FdtNode<'_, '_>, around: &Surroundings) -> Result<Range<usi
         .ok_or(NodeFault::OutOfAddresses)?;
     match size {
         0 => Err(NodeFault::Empty),
-        1..=MAX_RANGE => Ok(start..end),
-        _ => Err(NodeFault::TooLarge { size }),
+        _ if size > max => Err(NodeFault::TooLarge { size, max }),
+        _ => Ok(start..end),
     }
 }
 

@@ -202,7 +202,7 @@ impl_dma_object_for_stream!(FromDevice, |stream, range|
     to_device: { let _ = (stream, range); Ok(()) },
     from_device: DmaStream::sync_from_device(stream, range));
 
-/// The largest cache line of the RISC-V cores that OSTD runs on, in bytes.
+/// The largest cache line of the processors that OSTD runs on, in bytes.
 const CACHE_LINE: usize = 64;
 
 /// A contiguous piece of memory with a device address that is its owner's alone to give away.

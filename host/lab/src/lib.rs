@@ -2,6 +2,7 @@
 //! prints, and look at its disks.
 //!
 //! ```text
+//!   arch       the architectures of the kernel, and their machines
 //!   workspace  the repository, cargo, the kernel built and put aside
 //!   place      the surroundings of one case: kernel, log, a folder of its own
 //!   process    a program with a time limit, its output in a log
@@ -17,6 +18,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod arch;
 pub mod console;
 pub mod image;
 pub mod language;

@@ -31,7 +31,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use lab::{language::Language, workspace::Workspace};
+use lab::{arch::Arch, language::Language, workspace::Workspace};
 
 use crate::report::{Report, Run};
 
@@ -60,7 +60,11 @@ enum Task {
     /// Run the unit tests of the host-side tools and of the crates below the kernel.
     Host,
     /// Run the unit tests of the kernel and of its crates in QEMU.
-    Ktest,
+    Ktest {
+        /// Only on the machine of this architecture; by default on all.
+        #[arg(long)]
+        arch: Option<Arch>,
+    },
     /// Prove that `cargo osdk test` fails when it should.
     Selftest,
     /// Count the instructions, notifications and interrupts that a request costs.
@@ -140,7 +144,7 @@ fn run(cli: &Cli) -> Result<bool> {
     let workspace = Workspace::locate(cli.patience)?;
     let lint: Run = &|suite| lint::run(&workspace, suite);
     let host: Run = &|suite| host::run(&workspace, suite);
-    let ktest: Run = &|suite| ktest::run(&workspace, suite);
+    let ktest: Run = &|suite| ktest::run(&workspace, suite, &Arch::ALL);
     let selftest: Run = &|suite| selftest::run(&workspace, suite);
     let counts: Run = &|suite| counts::run(&workspace, suite);
     let road: Run = &|suite| road::run(&workspace, suite, false);
@@ -179,7 +183,10 @@ fn run(cli: &Cli) -> Result<bool> {
         Task::Lint => Report::of(&[("lint", lint)]),
         Task::Doc => Report::of(&[("doc", &|suite| lint::doc(&workspace, suite))]),
         Task::Host => Report::of(&[("host", host)]),
-        Task::Ktest => Report::of(&[("ktest", ktest)]),
+        Task::Ktest { arch: None } => Report::of(&[("ktest", ktest)]),
+        Task::Ktest { arch: Some(arch) } => {
+            Report::of(&[("ktest", &|suite| ktest::run(&workspace, suite, &[*arch]))])
+        }
         Task::Selftest => Report::of(&[("selftest", selftest)]),
         Task::Course => Report::of(&[("course", course)]),
         Task::Counts => Report::of(&[("counts", counts)]),

@@ -14,6 +14,7 @@ use std::{
 
 use anyhow::{Result, ensure};
 use lab::{
+    arch::Arch,
     process,
     workspace::{Member, Profile, Workspace},
 };
@@ -80,10 +81,10 @@ impl Suite {
         workspace: &Workspace,
         profile: Profile,
     ) -> Result<Option<PathBuf>> {
-        self.build(workspace, workspace.kernel()?, profile, "build")
+        self.build(workspace, Arch::Riscv64, workspace.kernel()?, profile, "build")
     }
 
-    /// The same for the kernel of any package, as a check with a name of its own.
+    /// The same for the kernel of any package and for any architecture, as a check with a name of its own.
     ///
     /// # Errors
     ///
@@ -91,6 +92,7 @@ impl Suite {
     pub fn build(
         &mut self,
         workspace: &Workspace,
+        arch: Arch,
         package: &Member,
         profile: Profile,
         check: &str,
@@ -100,7 +102,7 @@ impl Suite {
         let mut kernel = None;
         let suite = self.name;
         self.check(check, Some(&log), || {
-            kernel = Some(workspace.build(package, profile, suite, &log)?);
+            kernel = Some(workspace.build_for(arch, package, profile, suite, &log)?);
             Ok(())
         });
         Ok(kernel)

@@ -1,4 +1,4 @@
-//! The finds in the device tree, kept for `job=devices`.
+//! The finds in the device tree and on PCI, kept for `job=devices`.
 //!
 //! The tree's memory is not reserved, so whatever is to be told later is kept here while it is read.
 
@@ -11,11 +11,12 @@ use ostd::{
     mm::{FrameAllocOptions, HasPaddr, io::util::HasVmReaderWriter},
     sync::SpinLock,
 };
+use pci::{Address, Identity};
 use virtio::transport::{Version, mmio::SlotError};
 
 use super::bind;
 
-/// The device tree and its virtio-mmio slots.
+/// The device tree and its virtio-mmio slots, and the functions on PCI.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
     /// The address of the tree's structure block in the kernel's memory, if that is known.
@@ -24,6 +25,8 @@ pub struct Found {
     pub bytes: usize,
     /// The slots, in the order of the tree.
     pub slots: Vec<Slot>,
+    /// The PCI functions: bridges first, then the others in the order of the walk.
+    pub functions: Vec<Function>,
 }
 
 /// The node of a virtio-mmio slot.
@@ -56,6 +59,33 @@ pub enum Content {
     },
 }
 
+/// A PCI function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// Its address.
+    pub at: Address,
+    /// The numbers that tell its kind.
+    pub identity: Identity,
+    /// The account of it.
+    pub content: FunctionContent,
+}
+
+/// The kind of a PCI function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FunctionContent {
+    /// It leads to another bus.
+    Bridge,
+    /// It does not say that it is a virtio device.
+    Other,
+    /// A virtio device.
+    Device {
+        /// The number of its kind.
+        id: u32,
+        /// The driver's part.
+        driver: Driver,
+    },
+}
+
 /// The fate of a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Driver {
@@ -70,7 +100,7 @@ pub enum Driver {
 }
 
 static FOUND: SpinLock<Found> =
-    SpinLock::new(Found { structure: None, bytes: 0, slots: Vec::new() });
+    SpinLock::new(Found { structure: None, bytes: 0, slots: Vec::new(), functions: Vec::new() });
 
 /// Keeps where the tree lies. To be called before its memory is used for something else.
 pub(super) fn record_tree(fdt: &Fdt<'_>) {
@@ -83,6 +113,11 @@ pub(super) fn record_tree(fdt: &Fdt<'_>) {
 /// Keeps a slot.
 pub(super) fn record(slot: Slot) {
     FOUND.lock().slots.push(slot);
+}
+
+/// Keeps a PCI function.
+pub(super) fn record_function(function: Function) {
+    FOUND.lock().functions.push(function);
 }
 
 /// Everything that was found.
@@ -148,6 +183,20 @@ impl fmt::Display for Content {
     }
 }
 
+impl fmt::Display for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Identity { vendor, device, class, .. } = self.identity;
+        write!(f, "pci {} {vendor:04x}:{device:04x} class={class:#08x}\n    ", self.at)?;
+        match &self.content {
+            FunctionContent::Bridge => f.write_str("bridge to another bus"),
+            FunctionContent::Other => f.write_str("no virtio device"),
+            FunctionContent::Device { id, driver } => {
+                write!(f, "device id {id} ({}), {driver}", bind::device_name(*id))
+            }
+        }
+    }
+}
+
 impl fmt::Display for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -163,21 +212,25 @@ impl fmt::Display for Driver {
 mod tests {
     use alloc::{string::ToString, vec};
 
-    use device_tree::{InterruptError, NodeFault};
+    use device_tree::{Interrupt, InterruptError, NodeFault};
     use ostd::prelude::ktest;
 
     use super::*;
     use crate::arch;
 
-    /// A node with the interrupt of some device of this machine, as only the tree can make one.
+    /// The interrupt of some device of this machine, as only a device tree can make one.
+    fn interrupt() -> Option<Interrupt> {
+        let nodes = device_tree::devices(arch::device_tree()?, "virtio,mmio");
+        nodes.into_iter().find_map(|node| node.ok()?.interrupt.ok())
+    }
+
+    /// A node with such an interrupt, or without one on a machine that has no device tree.
     fn node() -> DeviceNode {
-        let nodes = device_tree::devices(arch::device_tree().unwrap(), "virtio,mmio");
-        let interrupt = nodes.into_iter().find_map(|node| node.ok()?.interrupt.ok()).unwrap();
         DeviceNode {
             name: "slot@1000\u{1b}".into(),
             compatible: vec!["virtio,mmio".into(), "a \"name\"".into()],
             range: 0x1000..0x1200,
-            interrupt: Ok(interrupt),
+            interrupt: interrupt().ok_or(InterruptError::NotDescribed),
         }
     }
 
@@ -187,24 +240,23 @@ mod tests {
 
     #[ktest]
     fn a_slot_tells_what_its_node_says() {
-        let good = node();
-        let interrupt = good.interrupt.unwrap();
-        assert_eq!(
-            text(Content::Nothing(SlotError::Empty)),
+        let text = |interrupt| {
+            let node = DeviceNode { interrupt, ..node() };
+            Slot::Good { node, content: Content::Nothing(SlotError::Empty) }.to_string()
+        };
+        let expected = |interrupt: &str| {
             alloc::format!(
                 "slot@1000\\u{{1b}} compatible=\"virtio,mmio\",\"a \\\"name\\\"\" reg=0x1000+0x200 \
-                 interrupts={} interrupt-parent={:#x}\n    empty slot",
-                interrupt.number,
-                interrupt.parent
+                 {interrupt}\n    empty slot"
             )
-        );
-        let silent = DeviceNode { interrupt: Err(InterruptError::NotDescribed), ..good };
-        let silent = Slot::Good { node: silent, content: Content::Nothing(SlotError::Empty) };
-        assert!(
-            silent
-                .to_string()
-                .contains("+0x200 no usable interrupt (no interrupt in the device tree)\n")
-        );
+        };
+        let silent = "no usable interrupt (no interrupt in the device tree)";
+        assert_eq!(text(Err(InterruptError::NotDescribed)), expected(silent));
+        if let Some(interrupt) = interrupt() {
+            let Interrupt { parent, number, .. } = interrupt;
+            let told = alloc::format!("interrupts={number} interrupt-parent={parent:#x}");
+            assert_eq!(text(Ok(interrupt)), expected(&told));
+        }
         let bad = NodeError { name: "slot@\n".into(), fault: NodeFault::NoReg };
         assert_eq!(Slot::Bad(bad).to_string(), "device tree node slot@\\n: no reg property");
     }
@@ -237,16 +289,41 @@ mod tests {
     }
 
     #[ktest]
+    fn a_function_tells_what_became_of_it() {
+        let identity = Identity {
+            vendor: 0x1af4,
+            device: 0x1042,
+            class: 0x01_0000,
+            revision: 1,
+            subsystem_vendor: 0x1af4,
+            subsystem: 0x1100,
+        };
+        let at = Address::new(1, 2, 3).unwrap();
+        let text = |content| Function { at, identity, content }.to_string();
+        assert_eq!(
+            text(FunctionContent::Device { id: 2, driver: Driver::Bound }),
+            "pci 01:02.3 1af4:1042 class=0x010000\n    device id 2 (block), driver bound, with its \
+             interrupt"
+        );
+        assert!(text(FunctionContent::Bridge).ends_with("\n    bridge to another bus"));
+        assert!(text(FunctionContent::Other).ends_with("\n    no virtio device"));
+    }
+
+    #[ktest]
     fn what_is_recorded_is_found() {
         let before = found().slots.len();
         let slot = Slot::Good { node: node(), content: Content::Nothing(SlotError::Empty) };
         record(slot.clone());
-        let tree = arch::device_tree().unwrap();
-        record_tree(tree);
-        let found = found();
-        assert_eq!(found.slots.get(before..), Some(&[slot][..]));
-        assert_eq!(found.bytes, tree.total_size());
-        // The machine's memory starts at 2 GiB.
-        assert!(found.physical_structure().is_some_and(|at| (0x8000_0000..1 << 40).contains(&at)));
+        assert_eq!(found().slots.get(before..), Some(&[slot][..]));
+        if let Some(tree) = arch::device_tree() {
+            record_tree(tree);
+            let found = found();
+            assert_eq!(found.bytes, tree.total_size());
+            // The machine's memory starts at 2 GiB.
+            let address = found.physical_structure();
+            assert!(address.is_some_and(|at| (0x8000_0000..1 << 40).contains(&at)), "{address:x?}");
+        } else {
+            assert_eq!((found().bytes, found().physical_structure()), (0, None));
+        }
     }
 }

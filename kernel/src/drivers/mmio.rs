@@ -1,6 +1,6 @@
 //! The bus of virtio-mmio slots, which the device tree announces.
 
-use alloc::{string::ToString, sync::Arc};
+use alloc::{string::ToString, sync::Arc, vec::Vec};
 use core::fmt;
 
 use device_tree::DeviceNode;
@@ -16,8 +16,9 @@ use virtio::{
 
 use super::{
     Options, bind,
+    connect::ConnectError,
     found::{self, Content, Driver, Slot},
-    keep,
+    keep, keep_mapped,
 };
 use crate::{
     arch::{
@@ -89,7 +90,7 @@ fn drive(node: &DeviceNode, transport: MmioTransport, options: &Options) -> Driv
     );
     match driver(&place, Arc::new(transport), &options.virtio) {
         Ok(device) if options.polling => {
-            keep(device, None);
+            keep(device, Vec::new());
             Driver::Polling("virtio.polling=on".to_string())
         }
         Ok(device) => connect(&place, node, device),
@@ -109,12 +110,13 @@ fn connect(place: &Place, node: &DeviceNode, device: Arc<dyn VirtioDevice>) -> D
     match connect_line(node, &device) {
         Ok(line) => {
             device.use_interrupts();
-            keep(device, Some(line));
+            keep(device, Vec::new());
+            keep_mapped(line);
             Driver::Bound
         }
         Err(error) => {
             log::warn!("{place}: no interrupt, polling instead: {error}");
-            keep(device, None);
+            keep(device, Vec::new());
             Driver::Polling(error.to_string())
         }
     }
@@ -129,29 +131,6 @@ fn connect_line(
     attach(&mut line, device);
     irq::map(interrupt, line).map_err(ConnectError::Map)
 }
-
-/// The reason for which a device's interrupt cannot be used.
-#[derive(Debug)]
-pub enum ConnectError {
-    /// The device tree does not tell it.
-    Node(device_tree::InterruptError),
-    /// OSTD has no line left for it.
-    Line(ostd::Error),
-    /// The interrupt controller does not take it.
-    Map(irq::MapError),
-}
-
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Node(error) => error.fmt(f),
-            Self::Line(error) => write!(f, "there is no interrupt line left ({error:?})"),
-            Self::Map(error) => error.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for ConnectError {}
 
 /// A slot's bus and address, for people to read.
 pub(super) struct Place(usize);

@@ -1,112 +1,23 @@
-//! The serial port, for what is typed: a UART of the kind NS16550A.
-//!
-//! It is the one that the device tree names as the console. The firmware has set it up and prints through it. So
-//! nothing is changed here but its interrupt for bytes that have come; OSTD's `Ns16550aUart::init` would choose speed
-//! and queue anew.
+//! The serial port, for what is typed.
 
-use alloc::borrow::ToOwned;
-use core::fmt;
-
-use device_tree::{DeviceNode, SerialError};
-use fdt::Fdt;
-use ostd::{
-    arch::irq::MappedIrqLine, console::uart_ns16650a::Ns16550aRegister, io::IoMem, irq::IrqLine,
-    mm::VmIoOnce, sync::SpinLock,
-};
-
-use super::mmio::ConnectError;
-use crate::arch::{io_memory, irq};
-
-/// The node name by which a device tree announces the port.
-const COMPATIBLE: &str = "ns16550a";
-
-/// Line status: a byte has come.
-const DATA_READY: u8 = 1 << 0;
-/// Interrupt enable: when a byte has come.
-const RECEIVED: u8 = 1 << 0;
-
-/// The port's node, copied out of the device tree until somebody wants to listen.
-static FOUND: SpinLock<Option<Result<DeviceNode, SerialError>>> = SpinLock::new(None);
-
-/// Looks for the port.
-pub(super) fn find(fdt: &Fdt<'_>) {
-    *FOUND.lock() = Some(device_tree::serial_port(fdt, COMPATIBLE));
-}
+pub use crate::arch::serial::{OpenError, SerialPort, open};
 
 /// A device that bytes come from.
 pub trait Port: Send {
     /// The next byte, if there is one.
     fn receive(&mut self) -> Option<u8>;
 
-    /// Interrupts when there are bytes, or does not.
+    /// Interrupts when a byte comes while none is waiting, or does not. A port may interrupt although it should
+    /// not, and need not interrupt for a byte that was waiting when it should again.
     fn set_interrupts(&mut self, on: bool);
-}
-
-/// A serial port that is listened to.
-pub struct SerialPort {
-    registers: IoMem,
-    _line: MappedIrqLine,
-}
-
-/// Opens the port; `on_interrupt` is called in interrupt context whenever bytes have come, from when its
-/// interrupts are switched on. To be called once, in a task on the boot CPU.
-///
-/// # Errors
-///
-/// There is no port, or it cannot be used.
-pub fn open(on_interrupt: fn()) -> Result<SerialPort, OpenError> {
-    let none = || Err(SerialError::NoPort { kind: COMPATIBLE.to_owned() });
-    let node = FOUND.lock().clone().unwrap_or_else(none).map_err(OpenError::NoPort)?;
-    let interrupt = node.interrupt.map_err(ConnectError::Node).map_err(OpenError::NoInterrupt)?;
-    let registers = io_memory::acquire(node.range).map_err(OpenError::NotAcquired)?;
-    let connect = || {
-        let mut line = IrqLine::alloc().map_err(ConnectError::Line)?;
-        line.on_active(move |_| on_interrupt());
-        irq::map(&interrupt, line).map_err(ConnectError::Map)
-    };
-    Ok(SerialPort { registers, _line: connect().map_err(OpenError::NoInterrupt)? })
 }
 
 impl Port for SerialPort {
     fn receive(&mut self) -> Option<u8> {
-        // A register that cannot be read is one without a byte.
-        let read = |register| self.registers.read_once::<u8>(register as usize).ok();
-        (read(Ns16550aRegister::LineStat)? & DATA_READY != 0)
-            .then(|| read(Ns16550aRegister::DataOrDivisorLo))?
+        self.receive()
     }
 
     fn set_interrupts(&mut self, on: bool) {
-        let enabled = if on { RECEIVED } else { 0 };
-        let register = Ns16550aRegister::IntEnOrDivisorHi as usize;
-        if let Err(error) = self.registers.write_once(register, &enabled) {
-            log::warn!("the serial port does not take its interrupts: {error:?}");
-        }
+        self.set_interrupts(on);
     }
 }
-
-/// The reason for which nothing can be typed.
-#[derive(Debug)]
-pub enum OpenError {
-    /// The device tree names no port that can be used.
-    NoPort(SerialError),
-    /// OSTD does not give the registers away.
-    NotAcquired(ostd::Error),
-    /// Its interrupt cannot be used.
-    NoInterrupt(ConnectError),
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoPort(error) => write!(f, "nothing can be typed: {error}"),
-            Self::NotAcquired(error) => {
-                write!(f, "the serial port's registers are taken ({error:?})")
-            }
-            Self::NoInterrupt(error) => {
-                write!(f, "the serial port's interrupt cannot be used: {error}")
-            }
-        }
-    }
-}
-
-impl core::error::Error for OpenError {}

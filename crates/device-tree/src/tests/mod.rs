@@ -6,6 +6,7 @@ use self::tree::*;
 use super::*;
 
 mod interrupts;
+mod pci;
 mod serial;
 mod tree;
 
@@ -115,7 +116,7 @@ fn ranges_are_bounded() {
     assert_eq!(range([0, 0, 0, 16 << 20]).only().range, 0..16 << 20);
     assert_eq!(
         range([0, 0, 0, (16 << 20) + 1]).fault(),
-        NodeFault::TooLarge { size: (16 << 20) + 1 }
+        NodeFault::TooLarge { size: (16 << 20) + 1, max: MAX_RANGE }
     );
     // The last byte of the address space, and the first beyond it.
     assert_eq!(range([0xff_ffff, 0xffff_ffff, 0, 1]).only().range.end, 1 << 56);

@@ -1,45 +1,29 @@
 //! The line that leads interrupts to a driver, with the test machine's clock in place of a virtio device.
 
+#[cfg(target_arch = "riscv64")]
+#[path = "line/goldfish.rs"]
+mod clock;
+#[cfg(target_arch = "x86_64")]
+#[path = "line/cmos.rs"]
+mod clock;
+
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use ostd::{
-    arch::{
-        boot::DEVICE_TREE,
-        irq::{IRQ_CHIP, InterruptSourceInFdt},
-    },
-    io::IoMem,
-    irq::IrqLine,
-    mm::VmIoOnce,
-    prelude::ktest,
-    task::Task,
-};
+use ostd::{irq::IrqLine, prelude::ktest, task::Task};
 
 use crate::device::{VirtioDevice, attach};
 
-/// Register offsets of QEMU's Goldfish clock, in bytes.
-mod register {
-    pub const ALARM_LOW: usize = 0x8;
-    pub const INTERRUPT_ENABLED: usize = 0x10;
-    pub const CLEAR_INTERRUPT: usize = 0x1c;
-}
-
 /// Counts its interrupts, which last until they are cleared.
 struct Clock {
-    registers: IoMem,
+    clock: clock::Clock,
     interrupts: AtomicUsize,
-}
-
-impl Clock {
-    fn write(&self, offset: usize, value: u32) {
-        self.registers.write_once(offset, &value).unwrap();
-    }
 }
 
 impl VirtioDevice for Clock {
     fn handle_interrupt(&self) {
         self.interrupts.fetch_add(1, Ordering::Relaxed);
-        self.write(register::CLEAR_INTERRUPT, 0);
+        self.clock.clear();
     }
 
     fn use_interrupts(&self) {}
@@ -49,11 +33,8 @@ impl VirtioDevice for Clock {
 
 #[ktest]
 fn a_line_calls_its_device_and_does_not_keep_it() {
-    let tree = DEVICE_TREE.get().unwrap();
-    let node = device_tree::devices(tree, "google,goldfish-rtc").remove(0).unwrap();
-    let interrupt = node.interrupt.unwrap();
-    let registers = IoMem::acquire(node.range).unwrap();
-    let clock = Arc::new(Clock { registers, interrupts: AtomicUsize::new(0) });
+    let (clock, map) = clock::Clock::find();
+    let clock = Arc::new(Clock { clock, interrupts: AtomicUsize::new(0) });
 
     let mut line = IrqLine::alloc().unwrap();
     let device: Arc<dyn VirtioDevice> = clock.clone();
@@ -61,18 +42,13 @@ fn a_line_calls_its_device_and_does_not_keep_it() {
     drop(device);
     assert_eq!(Arc::strong_count(&clock), 1);
 
-    let source =
-        InterruptSourceInFdt { interrupt_parent: interrupt.parent, interrupt: interrupt.number };
-    let mapped = IRQ_CHIP.get().unwrap().map_fdt_pin_to(source, line).unwrap();
-    clock.write(register::INTERRUPT_ENABLED, 1);
+    let mapped = map(line);
     for count in 1..=3 {
-        // An alarm that is past.
-        clock.write(register::ALARM_LOW, 0);
+        clock.clock.ring();
         while clock.interrupts.load(Ordering::Relaxed) < count {
             Task::yield_now();
         }
     }
-    clock.write(register::INTERRUPT_ENABLED, 0);
     drop(mapped);
     assert_eq!(clock.interrupts.load(Ordering::Relaxed), 3);
 }

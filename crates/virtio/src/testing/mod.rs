@@ -43,6 +43,8 @@
 //! | 29 | capacity shrinks while running | [`rows_config::row_29_capacity_shrinks_while_running`] |
 //! | 30 | buffers come back changed | [`rows_answer::row_30_buffers_come_back_changed`] |
 //!
+//! Functions on PCI have rows of their own, see [`pci`].
+//!
 //! Two things cannot be played here. These devices act only when the driver touches a register or the test
 //! lets them, never between two loads of the driver: that takes a device on another processor,
 //! as `make hostile` has. And a device that says that it has been reset, but goes on writing, cannot be held
@@ -51,6 +53,7 @@
 pub(crate) mod fake;
 mod fuzz;
 mod line;
+mod pci;
 mod posted;
 mod registers;
 mod rig;

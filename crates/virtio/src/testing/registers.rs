@@ -18,9 +18,9 @@ use crate::{
     handshake::InitError,
     options::Options,
     transport::{
-        DeviceStatus, InterruptStatus, Transport,
+        DeviceStatus, InterruptStatus, Registers, Transport,
         Version::{Legacy, Modern},
-        mmio::{MmioTransport, Registers, SlotError},
+        mmio::{MmioTransport, SlotError},
         sealed::Sealed,
     },
 };

@@ -4,17 +4,17 @@
 //! one (section 4.2.4), which QEMU presents unless it is told otherwise. They differ in how a
 //! queue is described to the device, and in nothing else that a driver sees.
 
-use core::fmt::{self, Debug};
+use core::fmt;
 
 use ostd::{
     io::IoMem,
-    mm::{HasSize, PAGE_SIZE, PodOnce, VmIoOnce},
+    mm::{PAGE_SIZE, PodOnce},
     sync::{LocalIrqDisabled, SpinLock},
 };
 
 use super::{
-    super::queue::QueueAddresses, DeviceStatus, InterruptStatus, Transport, TransportError,
-    Version, sealed::Sealed,
+    super::queue::QueueAddresses, DeviceStatus, InterruptStatus, Registers, Transport,
+    TransportError, Version, sealed::Sealed,
 };
 
 /// Register offsets in bytes, VIRTIO 1.3 section 4.2.2 (table 4.1) and 4.2.4 (table 4.3).
@@ -74,13 +74,6 @@ mod register {
 /// "virt", read as a little-endian number.
 const MAGIC: u32 = 0x7472_6976;
 
-/// A window of registers: [`IoMem`] in the kernel, a table of numbers in a unit test.
-///
-/// Sealed, as [`Transport`] is.
-pub trait Registers: VmIoOnce + HasSize + Debug + Send + Sync + Sealed + 'static {}
-
-impl Sealed for IoMem {}
-impl Registers for IoMem {}
 impl<R: Registers> Sealed for MmioTransport<R> {}
 
 /// One virtio-mmio slot that has a device in it.

@@ -1,14 +1,19 @@
 //! A driver's needs of a virtio transport, whichever it is.
 //!
-//! The MMIO transport implements [`Transport`]; so does a scripted fake in the unit tests. Device
-//! drivers and the virtqueue see this trait only. Register names are those of VIRTIO 1.3,
+//! The MMIO transport and the PCI transport implement [`Transport`]; so does a scripted fake in the unit
+//! tests. Device drivers and the virtqueue see this trait only. Register names are those of VIRTIO 1.3,
 //! section 4.2.2; a transport on another bus has its own names for the same things.
 
 pub mod mmio;
+pub mod pci;
 
 use core::fmt::{self, Debug};
 
 use bitflags::bitflags;
+use ostd::{
+    io::IoMem,
+    mm::{HasSize, VmIoOnce},
+};
 
 use super::queue::QueueAddresses;
 
@@ -104,6 +109,17 @@ pub trait Transport: Debug + Send + Sync + sealed::Sealed {
     fn acknowledge_interrupt(&self) -> InterruptStatus;
 }
 
+/// A window of registers: [`IoMem`] in the kernel, a table of numbers in a unit test.
+///
+/// Sealed, as [`Transport`] is.
+pub trait Registers:
+    VmIoOnce + HasSize + Clone + Debug + Send + Sync + sealed::Sealed + 'static
+{
+}
+
+impl sealed::Sealed for IoMem {}
+impl Registers for IoMem {}
+
 /// The two interfaces that a virtio device can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
@@ -156,6 +172,18 @@ pub enum TransportError {
         /// The device address of the queue.
         address: usize,
     },
+    /// The device wants to be notified of a queue outside of its registers for that.
+    NotifyOutOfRange {
+        /// The queue.
+        index: u16,
+        /// The byte among those registers.
+        offset: u64,
+    },
+    /// The device has no room for the message by which it was told to interrupt.
+    MessageRefused {
+        /// The number of the message in its table.
+        vector: u16,
+    },
 }
 
 impl core::error::Error for TransportError {}
@@ -168,6 +196,14 @@ impl fmt::Display for TransportError {
             }
             Self::AddressTooHigh { address } => {
                 write!(f, "a legacy device cannot reach a queue at {address:#x}")
+            }
+            Self::NotifyOutOfRange { index, offset } => write!(
+                f,
+                "the device wants to be notified of queue {index} at byte {offset:#x}, where it \
+                 has no register"
+            ),
+            Self::MessageRefused { vector } => {
+                write!(f, "the device does not take message {vector} for its interrupts")
             }
         }
     }

@@ -86,7 +86,7 @@ impl Features {
             Device::Refuses => {}
         }
         let offered = match transport {
-            Transport::Modern => config.features,
+            Transport::Modern | Transport::Pci => config.features,
             Transport::Legacy => config.features & u64::from(u32::MAX),
         };
         let sector = random.u64(1..SECTORS);

@@ -1,6 +1,7 @@
 //! The end of a boot, and the questions that can be asked about it.
 
 use crate::{
+    arch::Arch,
     console::{self, Verdict, contains, dump_line},
     process::{End, Finished},
     text,
@@ -9,6 +10,7 @@ use crate::{
 /// The end of a virtual machine.
 #[derive(Debug)]
 pub struct Outcome {
+    arch: Arch,
     command_line: String,
     end: End,
     console: String,
@@ -31,9 +33,15 @@ pub struct Unexpected {
 type Result<T> = std::result::Result<T, Unexpected>;
 
 impl Outcome {
-    /// Makes an outcome of a run of QEMU that has ended.
+    /// Makes an outcome of a run of QEMU that has ended, on the lab's own machine.
     pub fn new(command_line: &str, finished: &Finished) -> Self {
+        Self::of(Arch::Riscv64, command_line, finished)
+    }
+
+    /// The same on the machine of an architecture.
+    pub fn of(arch: Arch, command_line: &str, finished: &Finished) -> Self {
         Self {
+            arch,
             command_line: command_line.to_owned(),
             end: finished.end,
             console: text::plain(&finished.output),
@@ -55,16 +63,17 @@ impl Outcome {
         self.end
     }
 
-    /// Checks that QEMU's exit status is 0.
+    /// Checks that QEMU's exit status tells of success.
     ///
     /// # Errors
     ///
-    /// It is not, or QEMU was killed.
+    /// It does not, or QEMU was killed.
     pub fn expect_success(&self) -> Result<()> {
-        match self.end {
-            End::Exited(0) => Ok(()),
-            _ => Err(self.complaint("QEMU should have ended with exit status 0")),
+        if self.end == End::Exited(self.arch.success()) {
+            return Ok(());
         }
+        let status = self.arch.success();
+        Err(self.complaint(&format!("QEMU should have ended with exit status {status}")))
     }
 
     /// The kernel's verdict on its job.
@@ -74,7 +83,11 @@ impl Outcome {
     /// There is none, or more than one, or QEMU's exit status says something else.
     pub fn verdict(&self) -> Result<Verdict<'_>> {
         let verdict = self.said()?;
-        if self.end != End::Exited(i32::from(verdict.result.is_err())) {
+        let status = match verdict.result {
+            Ok(_) => self.arch.success(),
+            Err(_) => self.arch.failure(),
+        };
+        if self.end != End::Exited(status) {
             return Err(self.complaint("exit status and last line contradict each other"));
         }
         Ok(verdict)
@@ -86,15 +99,16 @@ impl Outcome {
     ///
     /// It did not, or does not.
     pub fn expect_ok(&self, job: &str) -> Result<&str> {
+        let status = self.arch.success();
         match self.said()? {
             Verdict { job: found, result: Ok(details) }
-                if found == job && self.end == End::Exited(0) =>
+                if found == job && self.end == End::Exited(status) =>
             {
                 Ok(details)
             }
-            _ => {
-                Err(self.complaint(&format!("job {job} should have succeeded with exit status 0")))
-            }
+            _ => Err(self.complaint(&format!(
+                "job {job} should have succeeded with exit status {status}"
+            ))),
         }
     }
 
@@ -104,13 +118,15 @@ impl Outcome {
     ///
     /// It did not, or does not.
     pub fn expect_failed(&self, job: &str) -> Result<&str> {
+        let status = self.arch.failure();
         match self.said()? {
             Verdict { job: found, result: Err(reason) }
-                if found == job && self.end == End::Exited(1) =>
+                if found == job && self.end == End::Exited(status) =>
             {
                 Ok(reason)
             }
-            _ => Err(self.complaint(&format!("job {job} should have failed with exit status 1"))),
+            _ => Err(self
+                .complaint(&format!("job {job} should have failed with exit status {status}"))),
         }
     }
 
@@ -218,7 +234,7 @@ impl Outcome {
     pub fn features(&self) -> Result<Vec<&str>> {
         let line = self
             .lines()
-            .find_map(|line| line.strip_prefix("virtio-mmio ")?.split_once(": features "))
+            .find_map(|line| line.strip_prefix("virtio-")?.split_once(": features "))
             .ok_or_else(|| self.complaint("no line names the negotiated features"))?;
         Ok(line.1.split_whitespace().collect())
     }

@@ -36,6 +36,23 @@ fn a_verdict_is_not_believed_against_the_exit_status() {
 }
 
 #[test]
+fn each_architecture_has_its_exit_statuses() {
+    let outcome = |status, console: &str| {
+        let finished = Finished { end: End::Exited(status), output: console.to_owned() };
+        Outcome::of(Arch::X86_64, "job=x", &finished)
+    };
+    assert_eq!(outcome(33, "job x: ok y").expect_ok("x").unwrap(), "y");
+    assert_eq!(outcome(65, "job x: failed: y").expect_failed("x").unwrap(), "y");
+    outcome(33, "").expect_success().unwrap();
+    // The first is the kernel's on RISC-V, and the second QEMU's own.
+    for status in [0, 1] {
+        assert!(outcome(status, "job x: ok").verdict().is_err());
+        assert!(outcome(status, "job x: failed: y").verdict().is_err());
+        assert!(outcome(status, "").expect_success().is_err());
+    }
+}
+
+#[test]
 fn a_complaint_shows_the_end_of_the_console() {
     let error = outcome(1, "one\njob x: ok\n").expect_ok("x").unwrap_err();
     assert_eq!(

@@ -21,17 +21,16 @@ pub use self::{
     vm::{Vm, VmError},
 };
 use crate::{
+    arch::Arch,
     outcome::Outcome,
     process::{self, ProcessError},
 };
-
-/// The program.
-pub const QEMU: &str = "qemu-system-riscv64";
 
 /// A virtual machine without software: processor, memory, transport, devices. It can be started any
 /// number of times.
 #[derive(Clone, Debug)]
 pub struct Machine {
+    arch: Arch,
     program: PathBuf,
     memory_mib: u32,
     shared_memory: bool,
@@ -58,11 +57,17 @@ impl<'a> Guest<'a> {
 }
 
 impl Machine {
-    /// The board `virt` with one CPU, 256 MiB of memory and no device.
+    /// The lab's own machine, of RISC-V, with one CPU, 256 MiB of memory and no device.
     pub fn new(transport: Transport) -> Self {
+        Self::of(Arch::Riscv64, transport)
+    }
+
+    /// The machine of an architecture with one CPU and no device.
+    pub fn of(arch: Arch, transport: Transport) -> Self {
         Self {
-            program: QEMU.into(),
-            memory_mib: 256,
+            arch,
+            program: arch.qemu().into(),
+            memory_mib: arch.memory_mib(),
             shared_memory: false,
             transport,
             options: Vec::new(),
@@ -87,7 +92,8 @@ impl Machine {
         self
     }
 
-    /// With an option that has a value, such as `-smp 2`.
+    /// With an option that has a value, such as `-smp 2`. Here and below, virtio devices have the names that they
+    /// have on virtio-mmio; see [`Transport::device`].
     pub fn option(mut self, name: &str, value: impl Into<String>) -> Self {
         self.options.extend([name.to_owned(), value.into()]);
         self
@@ -104,15 +110,21 @@ impl Machine {
         let size = self.memory_mib;
         let mut arguments: Vec<String> = Vec::new();
         let mut add = |words: &[&str]| arguments.extend(words.iter().map(|word| word.to_string()));
+        let machine = self.arch.machine();
         if self.shared_memory {
-            add(&["-machine", "virt,memory-backend=ram", "-object"]);
+            add(&["-machine", &format!("{machine},memory-backend=ram"), "-object"]);
             add(&[&format!("memory-backend-memfd,id=ram,size={size}M,share=on")]);
         } else {
-            add(&["-machine", "virt"]);
+            add(&["-machine", machine]);
         }
-        add(&["-m", &format!("{size}M"), "-nographic", "-no-reboot"]);
+        add(&["-m", &format!("{size}M")]);
+        add(self.arch.arguments());
+        add(&["-no-reboot"]);
         add(self.transport.arguments());
-        arguments.extend(self.options.iter().cloned());
+        for option in &self.options {
+            let is_device = arguments.last().is_some_and(|before| before == "-device");
+            arguments.push(if is_device { self.transport.device(option) } else { option.clone() });
+        }
         arguments
     }
 
@@ -140,7 +152,7 @@ impl Machine {
         log: &Path,
     ) -> Result<Outcome, ProcessError> {
         let finished = process::run(self.command(guest), limit, log)?;
-        Ok(Outcome::new(&guest.command_line, &finished))
+        Ok(Outcome::of(self.arch, &guest.command_line, &finished))
     }
 }
 
@@ -157,13 +169,22 @@ mod tests {
         let machine = Machine::new(Transport::Modern).option("-smp", "2");
         let guest = Guest::new(Path::new("kernel.elf"), "job=read sector=1");
         let qemu = machine.command(&guest);
-        assert_eq!(qemu.get_program(), QEMU);
+        assert_eq!(qemu.get_program(), "qemu-system-riscv64");
         let expected = "-machine virt -m 256M -nographic -no-reboot -global virtio-mmio.force-legacy=false \
                         -smp 2 -kernel kernel.elf -append";
         let mut expected: Vec<&str> = expected.split(' ').collect();
         // One word to QEMU.
         expected.push("job=read sector=1");
         assert_eq!(words(&qemu), expected);
+    }
+
+    #[test]
+    fn a_pc_has_its_devices_on_pci() {
+        let machine = Machine::of(Arch::X86_64, Transport::Pci)
+            .options(["-device", "virtio-rng-device,rng=r"].map(str::to_owned));
+        let expected = "-machine q35 -m 3072M -cpu max -display none -serial mon:stdio -vga none -nic none \
+                        -device isa-debug-exit,iobase=0xf4,iosize=0x04 -no-reboot -device virtio-rng-pci,rng=r";
+        assert_eq!(machine.arguments().join(" "), expected);
     }
 
     #[test]

@@ -1,29 +1,42 @@
-//! The version of the virtio-mmio transport. QEMU has one for the whole machine.
+//! The way to a machine's devices: virtio-mmio, in the version that QEMU has for the whole machine, or PCI.
 
 use std::fmt;
 
-/// A version of the transport.
+/// A way to devices.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Transport {
-    /// Version 1, QEMU's default.
+    /// Virtio-mmio of version 1, QEMU's default.
     Legacy,
-    /// Version 2, as of VirtIO 1.0.
+    /// Virtio-mmio of version 2, as of VirtIO 1.0.
     Modern,
+    /// PCI.
+    Pci,
 }
 
 impl Transport {
-    /// The version register's value.
-    pub fn version(self) -> u32 {
+    /// The value of virtio-mmio's version register.
+    pub fn version(self) -> Option<u32> {
         match self {
-            Self::Legacy => 1,
-            Self::Modern => 2,
+            Self::Legacy => Some(1),
+            Self::Modern => Some(2),
+            Self::Pci => None,
+        }
+    }
+
+    /// QEMU's name of a device, given the one on virtio-mmio: `virtio-rng-device`, or `virtio-rng-pci`. What
+    /// follows the name stays.
+    pub fn device(self, on_mmio: &str) -> String {
+        let (name, properties) = on_mmio.split_at(on_mmio.find(',').unwrap_or(on_mmio.len()));
+        match name.strip_suffix("-device") {
+            Some(kind) if self == Self::Pci => format!("{kind}-pci{properties}"),
+            _ => on_mmio.to_owned(),
         }
     }
 
     /// QEMU's arguments for it.
     pub fn arguments(self) -> &'static [&'static str] {
         match self {
-            Self::Legacy => &[],
+            Self::Legacy | Self::Pci => &[],
             Self::Modern => &["-global", "virtio-mmio.force-legacy=false"],
         }
     }
@@ -34,6 +47,21 @@ impl fmt::Display for Transport {
         f.write_str(match self {
             Self::Legacy => "legacy",
             Self::Modern => "modern",
+            Self::Pci => "pci",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_have_another_name_on_pci() {
+        let device = "virtio-blk-device,drive=a-device,serial=b";
+        assert_eq!(Transport::Modern.device(device), device);
+        assert_eq!(Transport::Pci.device(device), "virtio-blk-pci,drive=a-device,serial=b");
+        assert_eq!(Transport::Pci.device("virtio-rng-device"), "virtio-rng-pci");
+        assert_eq!(Transport::Pci.device("virtconsole,chardev=c"), "virtconsole,chardev=c");
     }
 }

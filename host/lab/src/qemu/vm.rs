@@ -10,6 +10,7 @@ use super::{
     monitor::{Monitor, MonitorError},
 };
 use crate::{
+    arch::Arch,
     outcome::Outcome,
     process::{Process, ProcessError},
 };
@@ -17,6 +18,7 @@ use crate::{
 /// A running virtual machine. Dropping it kills QEMU.
 #[derive(Debug)]
 pub struct Vm {
+    arch: Arch,
     process: Process,
     command_line: String,
     socket: PathBuf,
@@ -50,7 +52,7 @@ impl Vm {
         let mut qemu = machine.command(guest);
         qemu.arg("-qmp").arg(format!("unix:{},server=on,wait=off", socket.display()));
         let process = Process::start_to_type(qemu, limit, log)?;
-        Ok(Self { process, command_line: guest.command_line.clone(), socket })
+        Ok(Self { arch: machine.arch, process, command_line: guest.command_line.clone(), socket })
     }
 
     /// Waits until the complete lines printed so far satisfy `enough`; `what` says in a message what
@@ -126,6 +128,6 @@ impl Vm {
     ///
     /// The operating system does not tell how QEMU is.
     pub fn finish(self) -> Result<Outcome, ProcessError> {
-        Ok(Outcome::new(&self.command_line, &self.process.finish()?))
+        Ok(Outcome::of(self.arch, &self.command_line, &self.process.finish()?))
     }
 }

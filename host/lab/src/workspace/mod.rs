@@ -14,10 +14,13 @@ use std::{
 use serde_json::Value;
 
 pub use self::members::Member;
-use crate::process::{self, ProcessError};
+use crate::{
+    arch::Arch,
+    process::{self, ProcessError},
+};
 
-/// The target that OSDK builds for.
-pub const KERNEL_TARGET: &str = "riscv64imac-unknown-none-elf";
+/// The target of the lab's own machine.
+pub const KERNEL_TARGET: &str = Arch::Riscv64.target();
 
 /// A way to compile a kernel.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -48,8 +51,8 @@ pub struct Workspace {
     pub members: Vec<Member>,
     /// Every time limit is multiplied by this.
     pub patience: u32,
-    /// The kernels that this program has built, by package and profile.
-    built: Mutex<BTreeMap<(String, Profile), PathBuf>>,
+    /// The kernels that this program has built, by package, architecture and profile.
+    built: Mutex<BTreeMap<(String, Arch, Profile), PathBuf>>,
 }
 
 /// The workspace is not there, or has no kernel.
@@ -158,7 +161,7 @@ impl Workspace {
         chosen.flat_map(|member| ["--package".to_owned(), member.name.clone()]).collect()
     }
 
-    /// Builds the kernel of a package, and copies it to the folder of `suite`, where no later build changes
+    /// Builds the kernel of a package for the lab's own machine, and copies it to the folder of `suite`, where no later build changes
     /// it. Whatever this program has built before is not built again; all suites share it.
     ///
     /// # Errors
@@ -171,25 +174,43 @@ impl Workspace {
         suite: &str,
         log: &Path,
     ) -> Result<PathBuf, WorkspaceError> {
+        self.build_for(Arch::Riscv64, package, profile, suite, log)
+    }
+
+    /// The same for the machine of an architecture.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::build`].
+    pub fn build_for(
+        &self,
+        arch: Arch,
+        package: &Member,
+        profile: Profile,
+        suite: &str,
+        log: &Path,
+    ) -> Result<PathBuf, WorkspaceError> {
         let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (package.name.clone(), profile);
+        let key = (package.name.clone(), arch, profile);
         if let Some(kernel) = built.get(&key) {
             return Ok(kernel.clone());
         }
-        let kernel = self.build_now(package, profile, suite, log)?;
+        let kernel = self.build_now(arch, package, profile, suite, log)?;
         built.insert(key, kernel.clone());
         Ok(kernel)
     }
 
     fn build_now(
         &self,
+        arch: Arch,
         package: &Member,
         profile: Profile,
         suite: &str,
         log: &Path,
     ) -> Result<PathBuf, WorkspaceError> {
         let mut cargo = self.cargo();
-        cargo.current_dir(&package.folder).args(["osdk", "build", "--target-arch=riscv64"]);
+        cargo.current_dir(&package.folder).args(["osdk", "build"]);
+        cargo.arg(arch.osdk_argument());
         match profile {
             Profile::Dev => {}
             Profile::Release => _ = cargo.arg("--release"),
@@ -201,7 +222,7 @@ impl Workspace {
             .map_err(WorkspaceError::Build)?;
         let name = &package.name;
         let built = self.target.join(format!("osdk/{name}/{name}-osdk-bin.qemu_elf"));
-        let kernel = self.target.join(suite).join(format!("{name}.elf"));
+        let kernel = self.target.join(suite).join(format!("{name}-{arch}.elf"));
         let copied = fs::copy(&built, &kernel).and_then(|_| fs::read(&kernel));
         let contents = copied.map_err(|source| WorkspaceError::Copy { path: built, source })?;
         let mark = b"[ktest runner]";

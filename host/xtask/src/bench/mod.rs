@@ -23,7 +23,7 @@ mod targets;
 use std::{fs, path::PathBuf, process::Command, time::Instant};
 
 use anyhow::{Context, Result, ensure};
-use lab::{process, qemu::QEMU, workspace::Workspace};
+use lab::{arch::Arch, process, workspace::Workspace};
 
 pub use self::job::{figures, issued};
 use self::{
@@ -85,7 +85,7 @@ struct Bench {
 /// Measures, prints the report and leaves it in `target/bench`. Says whether every run succeeded.
 pub fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     let host_load = fs::read_to_string("/proc/loadavg").unwrap_or_default().trim().to_owned();
-    let qemu = version(QEMU)?;
+    let qemu = version(Arch::Riscv64.qemu())?;
     let scheduler = if options.no_scheduler { Scheduler::None } else { Scheduler::Default };
     let systems = Systems::prepare(workspace, (!options.no_linux).then_some(scheduler))?;
     let mut bench = Bench {

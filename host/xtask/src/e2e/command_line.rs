@@ -6,7 +6,7 @@ use lab::{image::noise, qemu::Disk};
 use super::{Case, lab::Lab};
 
 pub const CASES: &[Case] = &[
-    Case::once("refused-unknown-job", unknown_job),
+    Case::once_anywhere("refused-unknown-job", unknown_job),
     Case::once("refused-unknown-parameter", unknown_parameter),
     Case::once("refused-missing-parameter", missing_parameter),
     Case::once("refused-number", number),
@@ -14,7 +14,7 @@ pub const CASES: &[Case] = &[
     Case::once("refused-option-value", option_value),
     Case::once("refused-repeated-key", repeated_key),
     Case::once("refused-unterminated-quote", unterminated_quote),
-    Case::once("ignored-by-the-kernel", ignored),
+    Case::once_anywhere("ignored-by-the-kernel", ignored),
 ];
 
 /// Each of these command lines must be refused with all of its words in the reason, and nothing be

@@ -32,7 +32,7 @@ fn every_kind(lab: &Lab) -> Result<()> {
     outcome.expect_words(&["device tree: structure block at 0x8"])?;
     let version = match lab.transport {
         Transport::Legacy => "1 (legacy)",
-        Transport::Modern => "2 (modern)",
+        Transport::Modern | Transport::Pci => "2 (modern)",
     };
     let bound = "driver bound, with its interrupt";
     let contents = |slot| match slot {

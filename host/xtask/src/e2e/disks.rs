@@ -32,7 +32,7 @@ fn info(lab: &Lab) -> Result<()> {
     outcome.expect_ok("info")?;
     outcome.expect_words(&[
         "Virtio MMIO device found at 0x10008000 with size 0x1000, device id 2,",
-        &format!("version: {}", lab.transport.version()),
+        &format!("version: {}", lab.transport.version().context("no virtio-mmio")?),
     ])?;
     outcome.expect_words(&[
         "virtio-mmio 0x10008000: block device, ",

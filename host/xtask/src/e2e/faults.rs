@@ -11,14 +11,14 @@ use plan::Kind;
 use super::{Case, check_verify, expect_dump, lab::Lab};
 
 pub const CASES: &[Case] = &[
-    Case::both("fault-read-once", read_once),
+    Case::anywhere("fault-read-once", read_once),
     Case::both("fault-read-always", read_always),
     Case::both("fault-write-once", write_once),
-    Case::both("fault-write-always", write_always),
+    Case::anywhere("fault-write-always", write_always),
     Case::both("fault-write-everywhere", write_everywhere),
-    Case::both("fault-flush-once", flush_once),
+    Case::anywhere("fault-flush-once", flush_once),
     Case::both("fault-flush-always", flush_always),
-    Case::both("fault-and-recovery", recovery),
+    Case::anywhere("fault-and-recovery", recovery),
     Case::both("fault-in-the-demo", demo),
 ];
 

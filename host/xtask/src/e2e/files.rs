@@ -8,10 +8,10 @@ use lab::{image::noise, outcome::Outcome, qemu::Disk};
 use super::{Case, lab::Lab};
 
 pub const CASES: &[Case] = &[
-    Case::both("files-story-twice", story_twice),
-    Case::once("files-read", read),
+    Case::anywhere("files-story-twice", story_twice),
+    Case::once_anywhere("files-read", read),
     Case::once("files-missing", missing),
-    Case::once("files-disk-of-serial-sfs", by_serial),
+    Case::once_anywhere("files-disk-of-serial-sfs", by_serial),
     Case::once("files-none-on-the-disk", no_file_system),
 ];
 

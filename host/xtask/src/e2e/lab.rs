@@ -1,12 +1,14 @@
 //! The surroundings of a case: a place of its own, disk images in it, and machines to boot.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::{Context, Result};
 use lab::{
+    arch::Arch,
     image::{Image, ImageError},
     outcome::Outcome,
     place::Place,
@@ -21,14 +23,16 @@ const DEFAULT_LIMIT_SECONDS: u64 = 60;
 
 /// The kernels that are booted here.
 pub struct Kernels {
-    /// The kernel of the lab.
-    pub lab: PathBuf,
+    /// The kernel of the lab, for each architecture for which it is needed and builds.
+    pub lab: BTreeMap<Arch, PathBuf>,
     /// The kernel of another author, which uses the crates; `None` if it does not build.
     pub own: Option<PathBuf>,
 }
 
 /// The surroundings of one case.
 pub struct Lab<'a> {
+    /// The architecture of the case's machines.
+    pub arch: Arch,
     /// The transport of the case's machines.
     pub transport: Transport,
     /// The repository.
@@ -43,10 +47,13 @@ impl<'a> Lab<'a> {
         workspace: &'a Workspace,
         kernels: &'a Kernels,
         log: &Path,
-        transport: Transport,
+        (arch, transport): (Arch, Transport),
     ) -> Result<Self> {
-        let place = Place::new(workspace, &kernels.lab, log)?;
-        Ok(Self { transport, root: &workspace.root, kernels, place })
+        let kernel = kernels.lab.get(&arch).with_context(|| {
+            format!("the kernel does not build for {arch}")
+        })?;
+        let place = Place::new(workspace, kernel, log)?;
+        Ok(Self { arch, transport, root: &workspace.root, kernels, place })
     }
 
     /// The kernel of another author.
@@ -68,7 +75,7 @@ impl<'a> Lab<'a> {
     pub fn machine(&self) -> Machine<'_> {
         Machine {
             place: &self.place,
-            machine: qemu::Machine::new(self.transport),
+            machine: qemu::Machine::of(self.arch, self.transport),
             disks: 0,
             limit: self.place.limit(DEFAULT_LIMIT_SECONDS),
         }

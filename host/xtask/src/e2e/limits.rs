@@ -83,6 +83,7 @@ fn refused_by_qemu(lab: &Lab) -> Result<()> {
             .machine()
             .disk(Disk::new(&image).property(format!("queue-size={size}")))
             .boot("")?;
+        // QEMU's own status on every machine.
         ensure!(outcome.end() == End::Exited(1), "QEMU: {}", outcome.end());
         outcome.expect_words(&["queue-size"])?;
     }

@@ -2,7 +2,7 @@
 //!
 //! A case is a function that gets a [`Lab`] and boots as many machines in it as it likes. The
 //! tables `CASES` of the modules below name them; most run twice, against a legacy and against a
-//! modern device.
+//! modern device on virtio-mmio. Those of [`Case::anywhere`] run over PCI too, on RISC-V and on x86-64.
 
 mod bounce;
 mod churn;
@@ -19,6 +19,7 @@ mod lab;
 mod limits;
 mod listings;
 mod own_kernel;
+mod pci;
 mod read_write;
 mod shell;
 mod slices;
@@ -26,9 +27,10 @@ mod smp;
 mod verify;
 mod waiting;
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use ::lab::{
+    arch::Arch,
     image::{Image, SECTOR},
     outcome::Outcome,
     qemu::Transport,
@@ -43,19 +45,39 @@ use crate::report::Suite;
 /// One row of a table of cases.
 struct Case {
     name: &'static str,
-    transports: &'static [Transport],
+    machines: &'static [(Arch, Transport)],
     run: fn(&Lab) -> Result<()>,
 }
+
+const LEGACY: (Arch, Transport) = (Arch::Riscv64, Transport::Legacy);
+const MODERN: (Arch, Transport) = (Arch::Riscv64, Transport::Modern);
+const PCI: (Arch, Transport) = (Arch::Riscv64, Transport::Pci);
+const PC: (Arch, Transport) = (Arch::X86_64, Transport::Pci);
 
 impl Case {
     /// Runs against a legacy and against a modern device.
     const fn both(name: &'static str, run: fn(&Lab) -> Result<()>) -> Self {
-        Self { name, transports: &[Transport::Legacy, Transport::Modern], run }
+        Self { name, machines: &[LEGACY, MODERN], run }
     }
 
     /// Runs against a modern device only, because the transport makes no difference.
     const fn once(name: &'static str, run: fn(&Lab) -> Result<()>) -> Self {
-        Self { name, transports: &[Transport::Modern], run }
+        Self { name, machines: &[MODERN], run }
+    }
+
+    /// Runs against a legacy and a modern device, over PCI, and on a PC.
+    const fn anywhere(name: &'static str, run: fn(&Lab) -> Result<()>) -> Self {
+        Self { name, machines: &[LEGACY, MODERN, PCI, PC], run }
+    }
+
+    /// Runs over PCI and on a PC.
+    const fn on_pci(name: &'static str, run: fn(&Lab) -> Result<()>) -> Self {
+        Self { name, machines: &[PCI, PC], run }
+    }
+
+    /// Runs against a modern device, over PCI, and on a PC.
+    const fn once_anywhere(name: &'static str, run: fn(&Lab) -> Result<()>) -> Self {
+        Self { name, machines: &[MODERN, PCI, PC], run }
     }
 }
 
@@ -72,6 +94,7 @@ const TABLES: &[&[Case]] = &[
     faults::CASES,
     entropy::CASES,
     devices::CASES,
+    pci::CASES,
     bounce::CASES,
     slices::CASES,
     waiting::CASES,
@@ -83,10 +106,10 @@ const TABLES: &[&[Case]] = &[
     command_line::CASES,
 ];
 
-/// A case against one transport.
+/// A case on one machine.
 struct Job {
     name: String,
-    transport: Transport,
+    machine: (Arch, Transport),
     run: fn(&Lab) -> Result<()>,
 }
 
@@ -96,10 +119,13 @@ fn jobs(filter: Option<&str>) -> Vec<Job> {
         .copied()
         .flatten()
         .flat_map(|case| {
-            case.transports.iter().map(|&transport| Job {
-                name: format!("{}.{transport}", case.name),
-                transport,
-                run: case.run,
+            case.machines.iter().map(|&machine| {
+                let (arch, transport) = machine;
+                let name = match arch {
+                    Arch::Riscv64 => format!("{}.{transport}", case.name),
+                    Arch::X86_64 => format!("{}.{arch}", case.name),
+                };
+                Job { name, machine, run: case.run }
             })
         })
         .filter(|job| filter.is_none_or(|filter| job.name.contains(filter)))
@@ -126,13 +152,15 @@ pub fn run(
 ) -> Result<()> {
     let jobs = jobs(filter);
     ensure!(!jobs.is_empty(), "no case has {:?} in its name", filter.unwrap_or_default());
-    let Some(lab) = suite.build_kernel(workspace, Profile::Dev)? else {
-        return Ok(());
-    };
+    let mut lab = BTreeMap::new();
+    for arch in Arch::ALL.into_iter().filter(|arch| jobs.iter().any(|job| job.machine.0 == *arch)) {
+        let kernel = suite.build(workspace, arch, workspace.kernel()?, Profile::Dev, &format!("build-{arch}"))?;
+        lab.extend(kernel.map(|kernel| (arch, kernel)));
+    }
     let own = match jobs.iter().any(|job| job.name.starts_with(own_kernel::PACKAGE)) {
         true => {
             let package = workspace.member(own_kernel::PACKAGE)?;
-            suite.build(workspace, package, Profile::Dev, "build-own-kernel")?
+            suite.build(workspace, Arch::Riscv64, package, Profile::Dev, "build-own-kernel")?
         }
         false => None,
     };
@@ -149,7 +177,7 @@ pub fn run(
 }
 
 fn run_one(workspace: &Workspace, kernels: &Kernels, job: &Job, log: &Path) -> Result<()> {
-    let lab = Lab::new(workspace, kernels, log, job.transport)?;
+    let lab = Lab::new(workspace, kernels, log, job.machine)?;
     (job.run)(&lab)
 }
 

@@ -9,16 +9,16 @@ use lab::{
 use super::{Case, expect_dump, lab::Lab};
 
 pub const CASES: &[Case] = &[
-    Case::both("read-shows-the-image", read),
+    Case::anywhere("read-shows-the-image", read),
     Case::both("read-at-the-ends", read_at_the_ends),
     Case::both("read-past-the-end", read_past_the_end),
-    Case::both("write-text", write_text),
+    Case::anywhere("write-text", write_text),
     Case::both("write-hex", write_hex),
     Case::both("write-a-full-sector", write_full),
     Case::both("write-too-much", write_too_much),
     Case::both("write-past-the-end", write_past_the_end),
-    Case::both("read-only", read_only),
-    Case::both("flush", flush),
+    Case::anywhere("read-only", read_only),
+    Case::anywhere("flush", flush),
 ];
 
 const SECTORS: usize = 128;

@@ -11,13 +11,13 @@ use lab::{
 use super::{Case, files::disk_with_files, lab::Lab};
 
 pub const CASES: &[Case] = &[
-    Case::both("shell-keeps-what-was-written", keeps),
-    Case::once("shell-takes-a-paste-of-10-kib", paste),
-    Case::once("shell-ctrl-c-stops-a-long-cat", ctrl_c),
+    Case::anywhere("shell-keeps-what-was-written", keeps),
+    Case::once_anywhere("shell-takes-a-paste-of-10-kib", paste),
+    Case::once_anywhere("shell-ctrl-c-stops-a-long-cat", ctrl_c),
     Case::once("shell-edits-lines", edits),
     Case::once("shell-explains-mistakes", mistakes),
     Case::once("shell-tells-about-the-machine", machine),
-    Case::once("story-ends-with-a-key", key_ends_story),
+    Case::once_anywhere("story-ends-with-a-key", key_ends_story),
 ];
 
 const CTRL_C: &[u8] = b"\x03";

@@ -14,10 +14,10 @@ use super::{Case, lab::Lab};
 pub const CASES: &[Case] = &[
     Case::both("smp-2-cpus-1-queue", verify::<2, 1>),
     Case::both("smp-2-cpus-2-queues", verify::<2, 2>),
-    Case::once("smp-4-cpus-4-queues", verify::<4, 4>),
+    Case::once_anywhere("smp-4-cpus-4-queues", verify::<4, 4>),
     Case::once("smp-1-cpu-2-queues", verify::<1, 2>),
     Case::once("smp-more-tasks-than-room", crowded),
-    Case::both("smp-no-wake-up-is-lost", sleepers),
+    Case::anywhere("smp-no-wake-up-is-lost", sleepers),
     Case::once("smp-60-boots", boots),
 ];
 

@@ -10,15 +10,15 @@ const SECTORS: usize = 16384;
 
 pub const CASES: &[Case] = &[
     Case::both("verify-100000-operations", many),
-    Case::both("verify-depth-1", depth::<1>),
-    Case::both("verify-depth-32", depth::<32>),
+    Case::anywhere("verify-depth-1", depth::<1>),
+    Case::anywhere("verify-depth-32", depth::<32>),
     Case::both("verify-crowded", crowded),
     Case::both("verify-more-in-flight-than-the-queue-holds", queue_too_full),
-    Case::both("verify-polling", polling),
-    Case::both("verify-large-operations", large),
+    Case::anywhere("verify-polling", polling),
+    Case::anywhere("verify-large-operations", large),
     Case::both("verify-large-operations-in-few-segments", few_segments),
     Case::both("verify-large-operations-without-indirect", no_indirect),
-    Case::once("verify-notices-lost-writes", lost_writes),
+    Case::once_anywhere("verify-notices-lost-writes", lost_writes),
 ];
 
 /// Runs the workload on a fresh disk and checks everything there is to check. `options` go to the

@@ -6,7 +6,7 @@ pub mod output;
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result, anyhow};
-use lab::{process, text, workspace::Workspace};
+use lab::{arch::Arch, process, text, workspace::Workspace};
 use serde_json::json;
 
 use self::output::{Boot, Verdict};
@@ -15,13 +15,35 @@ use crate::report::Suite;
 /// Seconds; read by tools/qemu-test.sh.
 const TIME_LIMIT: &str = "KTEST_TIMEOUT";
 
+/// Runs the unit tests on the machines of these architectures, and writes `target/ktest/report.json`: the tests, and
+/// what the fuzzer says of itself on the first machine.
+pub fn run(workspace: &Workspace, suite: &mut Suite, archs: &[Arch]) -> Result<()> {
+    let mut tests = Vec::new();
+    let mut fuzz = None;
+    for &arch in archs {
+        let (boots, output) = run_on(arch, workspace, suite)?;
+        let of_machine = boots.iter().flat_map(|boot| &boot.tests);
+        tests.extend(of_machine.map(|test| {
+            let (arch, verdict) = (arch.name(), test.verdict.to_string());
+            json!({ "name": test.name, "arch": arch, "verdict": verdict })
+        }));
+        let said = output.lines().rev().find_map(|line| line.strip_prefix("fuzz: "));
+        fuzz = fuzz.or_else(|| said.map(str::to_owned));
+    }
+    let path = workspace.target.join("ktest/report.json");
+    let report = json!({ "tests": tests, "fuzz": fuzz });
+    fs::write(&path, format!("{report:#}\n"))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
 /// Runs `cargo osdk test` once, which boots once for each default member of the workspace, and enters
-/// every test that it started. A member of which no test ran has failed.
-pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
-    let log = workspace.log("ktest", "cargo-osdk-test");
+/// every test that it started. A member of which no test ran has failed. Returns the boots, and all that was printed.
+fn run_on(arch: Arch, workspace: &Workspace, suite: &mut Suite) -> Result<(Vec<Boot>, String)> {
+    let whole = format!("cargo-osdk-test-{arch}");
+    let log = workspace.log("ktest", &whole);
     process::new_log(&log)?;
     let mut cargo = workspace.cargo();
-    cargo.args(["osdk", "test", "--target-arch=riscv64"]);
+    cargo.args(["osdk", "test"]).arg(arch.osdk_argument());
     if std::env::var_os(TIME_LIMIT).is_none() {
         cargo.env(TIME_LIMIT, workspace.limit(300).as_secs().to_string());
     }
@@ -32,55 +54,47 @@ pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
     let output = text::plain(&finished.output);
     let boots = output::boots(&output);
     for member in workspace.members.iter().filter(|member| member.is_default) {
-        println!("{}:", member.name);
+        println!("{} on {arch}:", member.name);
         match boots.iter().find(|boot| boot.package == member.name) {
-            Some(boot) => enter(boot, suite, &log),
+            Some(boot) => enter(arch, boot, suite, &log),
             // OSDK stops at the first crate that does not compile.
             None => {
                 let result = Err(anyhow!("its tests were not started"));
-                suite.record(&member.name, Some(&log), result);
+                suite.record(&on(arch, &member.name), Some(&log), result);
             }
         }
     }
-    keep(workspace, &boots, &output)?;
     // Every boot may be good and the run bad. Where a boot is bad, that is the reason.
     match finished.expect_success() {
         Ok(()) => drop(fs::remove_file(&log)),
         Err(error) if boots.iter().all(Boot::is_good) => {
-            suite.record("cargo-osdk-test", Some(&log), Err(error.into()));
+            suite.record(&whole, Some(&log), Err(error.into()));
         }
         Err(_) => {}
     }
-    Ok(())
+    Ok((boots, output))
+}
+
+/// The name of something on a machine, which goes without saying for the lab's own.
+fn on(arch: Arch, name: &str) -> String {
+    match arch {
+        Arch::Riscv64 => name.to_owned(),
+        Arch::X86_64 => format!("{name} on {arch}"),
+    }
 }
 
 /// Enters the tests of a boot, and the boot itself if it is bad although they all passed: it ended too
 /// early, or no test ran.
-fn enter(boot: &Boot, suite: &mut Suite, log: &Path) {
+fn enter(arch: Arch, boot: &Boot, suite: &mut Suite, log: &Path) {
     for test in &boot.tests {
         println!("{} ... {}", test.name, test.verdict);
         let result = test.verdict.result();
         // The log is one for all tests, so it is none of those that passed.
-        suite.record(&test.name, result.is_err().then_some(log), result);
+        suite.record(&on(arch, &test.name), result.is_err().then_some(log), result);
     }
     match boot.check() {
         Ok(passed) => println!("{}: {passed} passed", boot.package),
         Err(_) if boot.tests.iter().any(|test| test.verdict != Verdict::Ok) => {}
-        Err(reason) => suite.record(&boot.package, Some(log), Err(anyhow!("{reason}"))),
+        Err(reason) => suite.record(&on(arch, &boot.package), Some(log), Err(anyhow!("{reason}"))),
     }
-}
-
-/// Writes `target/ktest/report.json`: the tests, and what the fuzzer says of itself.
-fn keep(workspace: &Workspace, boots: &[Boot], output: &str) -> Result<()> {
-    let fuzz = output.lines().rev().find_map(|line| line.strip_prefix("fuzz: "));
-    let tests: Vec<_> = boots
-        .iter()
-        .flat_map(|boot| &boot.tests)
-        .map(|test| json!({ "name": test.name, "verdict": test.verdict.to_string() }))
-        .collect();
-    let report = json!({ "tests": tests, "fuzz": fuzz });
-    let path = workspace.target.join("ktest/report.json");
-    fs::create_dir_all(workspace.target.join("ktest"))?;
-    fs::write(&path, format!("{report:#}\n"))
-        .with_context(|| format!("cannot write {}", path.display()))
 }

@@ -3,7 +3,7 @@
 use std::{fmt, fs, process::Command, time::Instant};
 
 use anyhow::{Context, Result};
-use lab::{process, qemu::QEMU, workspace::Workspace};
+use lab::{arch::Arch, process, workspace::Workspace};
 use serde_json::{Value, json};
 
 use super::{cuts::Totals, failing::Figures, file_cuts};
@@ -32,7 +32,7 @@ pub fn write(workspace: &Workspace, soak: &Soak) -> Result<()> {
         "seed": seed,
         "seconds": begin.elapsed().as_secs(),
         "commit": first_line(workspace, "git", &["describe", "--always", "--dirty", "--abbrev=40", "--match="]),
-        "qemu": first_line(workspace, QEMU, &["--version"]),
+        "qemu": first_line(workspace, Arch::Riscv64.qemu(), &["--version"]),
         "power_cuts": {
             "cuts": cuts.cuts,
             "lost": cuts.lost,

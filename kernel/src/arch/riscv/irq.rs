@@ -1,13 +1,13 @@
 //! Interrupts of devices, by way of a platform-level interrupt controller (PLIC).
 
-use core::fmt;
-
 use device_tree::Interrupt;
 pub use ostd::arch::irq::MappedIrqLine;
 use ostd::{
     arch::irq::{IRQ_CHIP, InterruptSourceInFdt},
     irq::IrqLine,
 };
+
+use crate::arch::MapError;
 
 /// Leads a device's interrupt to `line`, whose callbacks run from now on until what is returned is
 /// dropped.
@@ -26,32 +26,10 @@ pub fn map(interrupt: &Interrupt, line: IrqLine) -> Result<MappedIrqLine, MapErr
         .map_err(|error| MapError::Refused { number: interrupt.number, error })
 }
 
-/// The reason for which a device's interrupt cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MapError {
-    /// The machine has no interrupt controller.
-    NoController,
-    /// OSTD does not map the interrupt, as a rule because another device has it.
-    Refused {
-        /// The interrupt's number.
-        number: u32,
-        /// OSTD's reason.
-        error: ostd::Error,
-    },
+/// The message by which a device interrupts as `line`: none, as a PLIC has pins only.
+pub fn message(_line: &IrqLine) -> Option<pci::Message> {
+    None
 }
-
-impl fmt::Display for MapError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoController => f.write_str("there is no interrupt controller"),
-            Self::Refused { number, error } => {
-                write!(f, "the interrupt {number} cannot be mapped ({error:?})")
-            }
-        }
-    }
-}
-
-impl core::error::Error for MapError {}
 
 #[cfg(ktest)]
 mod tests {

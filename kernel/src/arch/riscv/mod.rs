@@ -2,11 +2,28 @@
 
 pub mod io_memory;
 pub mod irq;
+pub mod pci;
 pub mod power;
+pub mod serial;
 
 use core::fmt;
 
 use fdt::Fdt;
+
+/// Keeps what the device tree says of power-off and of the serial port. Logs what it lacks.
+pub fn init() {
+    if let Some(fdt) = device_tree() {
+        if let Err(error) = power::init(fdt) {
+            log::warn!("{error}");
+        }
+        serial::find(fdt);
+    }
+}
+
+/// The kernel's command line, to be read as early as the device tree.
+pub fn command_line() -> &'static [u8] {
+    device_tree().and_then(device_tree::boot_arguments).unwrap_or_default()
+}
 
 /// The device tree that the machine was booted with, if it has one. The memory that it lies in is not
 /// reserved: it can be read only until the kernel starts to use memory.

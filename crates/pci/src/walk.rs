@@ -1,0 +1,469 @@
+//! The walk over the buses: every function once, bridges before what is behind them.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use ostd::sync::SpinLock;
+
+use super::{
+    Address, Bar, BarFault, ConfigAccess, Function, HostBridge, Identity, Pin, Resources, Width,
+    config::register,
+    function::{BARS, Command},
+    place::{Pool, Pools, Sized, Taken, sizes},
+};
+
+/// The most functions that are kept. Real machines have some dozens.
+pub const MAX_FUNCTIONS: usize = 1024;
+
+/// Everything that a walk has found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The functions that are no bridges, in the order of the walk.
+    pub functions: Vec<Function>,
+    /// The bridges, by address and identity.
+    pub bridges: Vec<(Address, Identity)>,
+    /// What was refused. The rest is sound.
+    pub faults: Vec<Fault>,
+}
+
+/// Something on the bus that cannot be used.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// A bus could not be opened.
+    Bus {
+        /// The bus.
+        bus: u8,
+        /// OSTD's reason.
+        error: ostd::Error,
+    },
+    /// A function's registers are laid out in a way that is not known here.
+    Header {
+        /// The function.
+        at: Address,
+        /// The type of its header: 0 is a function, 1 a bridge.
+        kind: u8,
+    },
+    /// What is behind a bridge is left out.
+    Bridge {
+        /// The bridge.
+        at: Address,
+        /// The reason.
+        fault: BridgeFault,
+    },
+    /// A BAR that is there cannot be used. The function is kept.
+    Bar {
+        /// The function.
+        at: Address,
+        /// The BAR's number.
+        index: u8,
+        /// The reason.
+        fault: BarFault,
+    },
+    /// There are more functions than [`MAX_FUNCTIONS`]; the walk has ended.
+    TooMany {
+        /// The first that was left out.
+        at: Address,
+    },
+}
+
+/// The reason for which nothing behind a bridge is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BridgeFault {
+    /// The firmware has given it no bus.
+    NotNumbered,
+    /// Its bus is one that has been walked, or one that the bridges above do not lead to.
+    BadBus {
+        /// The bus behind it.
+        secondary: u8,
+        /// The last bus that it says it leads to.
+        subordinate: u8,
+    },
+    /// All buses of the host bridge have been given away.
+    NoBusLeft,
+    /// It did not keep the bus that it was given.
+    NotKept {
+        /// The bus.
+        written: u8,
+        /// The one that it has.
+        found: u8,
+    },
+}
+
+/// Bits of the header type register.
+mod header {
+    pub const KIND: u32 = 0x7f;
+    pub const MULTIFUNCTION: u32 = 0x80;
+    pub const FUNCTION: u8 = 0;
+    pub const BRIDGE: u8 = 1;
+}
+
+/// The class of a host bridge, and of an old one without a class. Their BARs are the machine's memory.
+const HOST_BRIDGE: u32 = 0x0600;
+
+/// A bridge has so many BARs.
+const BRIDGE_BARS: usize = 2;
+
+/// The units in which bridges let addresses through (bridge specification 3.2.5).
+const IO_UNIT: u64 = 0x1000;
+const MEMORY_UNIT: u64 = 0x10_0000;
+
+/// A bus that is being walked.
+struct Level {
+    bus: u8,
+    /// Device and function to look at next; 256 at the end.
+    next: u16,
+    /// The last bus that may be behind it.
+    last: u8,
+    /// What leads to it; the host bridge if `None`.
+    bridge: Option<Open>,
+    /// Prefetchable memory above 4 GiB reaches it.
+    high: bool,
+}
+
+/// A bridge whose other side is being walked.
+struct Open {
+    at: Address,
+    /// Where the pools were when it was opened; `None` if the firmware has set its windows.
+    starts: Option<[Start; 3]>,
+}
+
+/// The state of a pool before a bridge and at its window's start.
+#[derive(Clone, Copy)]
+struct Start {
+    before: u64,
+    base: u64,
+}
+
+struct Walk<'a> {
+    access: &'a dyn ConfigAccess,
+    host: &'a HostBridge,
+    place: Place,
+    seen: [bool; 256],
+    /// The next bus to give away; beyond the host bridge's last one there is none.
+    next_bus: u16,
+    levels: Vec<Level>,
+    found: Found,
+}
+
+/// The source of addresses.
+enum Place {
+    Keep(Taken),
+    Assign(Pools),
+}
+
+pub(crate) fn find(host: &HostBridge) -> Found {
+    let mut walk = Walk {
+        access: &*host.access,
+        host,
+        place: match &host.resources {
+            Resources::AsFound => Place::Keep(Taken::default()),
+            Resources::Assign(windows) => Place::Assign(Pools::new(windows)),
+        },
+        seen: [false; 256],
+        next_bus: u16::from(*host.buses.start()) + 1,
+        levels: Vec::new(),
+        found: Found::default(),
+    };
+    walk.enter(*host.buses.start(), *host.buses.end(), None, true);
+    // Each turn looks at a function, or leaves a bus; each bus is entered once.
+    while let Some(level) = walk.levels.last_mut() {
+        if level.next > 0xff {
+            walk.leave();
+            continue;
+        }
+        let at = Address::of_slot(level.bus, level.next as u8);
+        level.next += 1;
+        walk.look(at);
+    }
+    walk.found
+}
+
+impl Walk<'_> {
+    fn enter(&mut self, bus: u8, last: u8, bridge: Option<Open>, high: bool) {
+        self.seen[usize::from(bus)] = true;
+        let mut next = 0;
+        if let Err(error) = self.access.open_bus(bus) {
+            self.found.faults.push(Fault::Bus { bus, error });
+            next = 0x100;
+        }
+        self.levels.push(Level { bus, next, last, bridge, high });
+    }
+
+    /// Leaves the present bus, and tells its bridge what is behind it.
+    fn leave(&mut self) {
+        let Some(Level { bridge: Some(bridge), .. }) = self.levels.pop() else { return };
+        let (Place::Assign(pools), Some(starts)) = (&mut self.place, bridge.starts) else { return };
+        // Cannot truncate: the bus given away last.
+        let last = (self.next_bus - 1) as u8;
+        self.access.write(bridge.at, register::BUSES + 2, Width::U8, last.into());
+        close_windows(self.access, bridge.at, pools, starts);
+    }
+
+    fn look(&mut self, at: Address) {
+        let id = self.access.read(at, register::VENDOR_ID, Width::U32);
+        // Old machines answer so where there is nothing, with one half or both.
+        let is_absent = [0xffff, 0x0000].contains(&(id & 0xffff));
+        let header = match is_absent {
+            true => 0,
+            false => self.access.read(at, register::HEADER_TYPE, Width::U8),
+        };
+        if at.function() == 0 && header & header::MULTIFUNCTION == 0 {
+            // No other function of the device is there, or is to be looked at.
+            if let Some(level) = self.levels.last_mut() {
+                level.next += 7;
+            }
+        }
+        if is_absent {
+            return;
+        }
+        if self.found.functions.len() + self.found.bridges.len() >= MAX_FUNCTIONS {
+            self.found.faults.push(Fault::TooMany { at });
+            self.levels.iter_mut().for_each(|level| level.next = 0x100);
+            return;
+        }
+        match (header & header::KIND) as u8 {
+            header::FUNCTION => self.function(at),
+            header::BRIDGE => self.bridge(at),
+            kind => self.found.faults.push(Fault::Header { at, kind }),
+        }
+    }
+
+    fn function(&mut self, at: Address) {
+        let identity = self.identity(at);
+        let is_host_bridge = identity.class >> 8 == HOST_BRIDGE;
+        let (command, bars) = match is_host_bridge {
+            true => (self.command(at), [const { Err(BarFault::Absent) }; BARS]),
+            false => (self.quiet(at), self.bars(at, BARS)),
+        };
+        self.found.functions.push(Function {
+            access: self.host.access.clone(),
+            address: at,
+            identity,
+            bars,
+            pin: self.pin(at),
+            command: SpinLock::new(command),
+        });
+    }
+
+    fn identity(&self, at: Address) -> Identity {
+        let read = |offset| self.access.read(at, offset, Width::U16) as u16;
+        let class = self.access.read(at, register::REVISION, Width::U32);
+        Identity {
+            vendor: read(register::VENDOR_ID),
+            device: read(register::DEVICE_ID),
+            class: class >> 8,
+            revision: class as u8,
+            subsystem_vendor: read(register::SUBSYSTEM_VENDOR_ID),
+            subsystem: read(register::SUBSYSTEM_ID),
+        }
+    }
+
+    fn command(&self, at: Address) -> Command {
+        let command = self.access.read(at, register::COMMAND, Width::U16);
+        Command::from_bits_retain(command as u16)
+    }
+
+    /// Takes from a function what only its driver should give it; gives its command register.
+    fn quiet(&self, at: Address) -> Command {
+        let mut command = self.command(at);
+        command.remove(Command::BUS_MASTER);
+        command.insert(Command::NO_PIN);
+        if matches!(self.place, Place::Assign(_)) {
+            command.remove(Command::IO | Command::MEMORY);
+        }
+        self.access.write(at, register::COMMAND, Width::U16, command.bits().into());
+        command
+    }
+
+    fn bars(&mut self, at: Address, count: usize) -> [Result<Bar, BarFault>; BARS] {
+        let sizes = sizes(self.access, at, count);
+        let mut bars = [const { Err(BarFault::Absent) }; BARS];
+        for ((index, sized), bar) in (0u8..).zip(&sizes).zip(&mut bars) {
+            *bar = sized.and_then(|sized| self.place(at, index, &sized));
+            match bar {
+                Ok(_) | Err(BarFault::Absent | BarFault::UpperHalf) => {}
+                Err(fault) => self.found.faults.push(Fault::Bar { at, index, fault: *fault }),
+            }
+        }
+        bars
+    }
+
+    fn place(&mut self, at: Address, index: u8, sized: &Sized) -> Result<Bar, BarFault> {
+        match &mut self.place {
+            Place::Keep(taken) => taken.keep(sized),
+            Place::Assign(pools) => {
+                let high = self.levels.last().is_some_and(|level| level.high);
+                pools.assign(self.access, at, index, sized, high)
+            }
+        }
+    }
+
+    /// Follows the pin of a function to the first bus.
+    fn pin(&self, at: Address) -> Option<Pin> {
+        let mut number = self.access.read(at, register::INTERRUPT_PIN, Width::U8) as u8;
+        if !(1..=4).contains(&number) {
+            return None;
+        }
+        let mut root = at;
+        for bridge in self.levels.iter().rev().filter_map(|level| level.bridge.as_ref()) {
+            number = (number - 1 + root.device()) % 4 + 1;
+            root = bridge.at;
+        }
+        Some(Pin { root, number })
+    }
+
+    fn bridge(&mut self, at: Address) {
+        let identity = self.identity(at);
+        self.found.bridges.push((at, identity));
+        let entered = match self.place {
+            Place::Keep(_) => self.numbered(at),
+            Place::Assign(_) => self.number(at),
+        };
+        match entered {
+            Ok((bus, last, starts, high)) => {
+                self.enter(bus, last, Some(Open { at, starts }), high);
+            }
+            Err(fault) => self.found.faults.push(Fault::Bridge { at, fault }),
+        }
+    }
+
+    /// Takes the bus that the firmware has given to a bridge.
+    fn numbered(&mut self, at: Address) -> Result<Entered, BridgeFault> {
+        let buses = self.access.read(at, register::BUSES, Width::U32).to_le_bytes();
+        let [_, secondary, subordinate, _] = buses;
+        if secondary == 0 {
+            return Err(BridgeFault::NotNumbered);
+        }
+        let last = self.levels.last().map_or(0, |level| level.last);
+        let above = secondary <= at.bus() || secondary > subordinate || subordinate > last;
+        if above || self.seen[usize::from(secondary)] {
+            return Err(BridgeFault::BadBus { secondary, subordinate });
+        }
+        // Nobody drives a bridge: its BARs only have to be out of the way of others.
+        let _ = self.bars(at, BRIDGE_BARS);
+        Ok((secondary, subordinate, None, false))
+    }
+
+    /// Gives the next bus to a bridge, and opens its windows.
+    fn number(&mut self, at: Address) -> Result<Entered, BridgeFault> {
+        self.quiet(at);
+        // Nobody drives a bridge: its BARs only have to be out of the way of others.
+        let _ = self.bars(at, BRIDGE_BARS);
+        let last = *self.host.buses.end();
+        let bus = u8::try_from(self.next_bus).ok().filter(|bus| *bus <= last);
+        let bus = bus.ok_or(BridgeFault::NoBusLeft)?;
+        let timer = self.access.read(at, register::BUSES, Width::U32) & 0xff00_0000;
+        // Until it is known what is behind it, it leads to every bus that is left.
+        let buses = u32::from_le_bytes([at.bus(), bus, last, 0]) | timer;
+        self.access.write(at, register::BUSES, Width::U32, buses);
+        let found = self.access.read(at, register::BUSES + 1, Width::U8) as u8;
+        if found != bus {
+            self.access.write(at, register::BUSES, Width::U32, timer);
+            return Err(BridgeFault::NotKept { written: bus, found });
+        }
+        self.next_bus += 1;
+        let Place::Assign(pools) = &mut self.place else { return Err(BridgeFault::NotNumbered) };
+        let start = |pool: &mut Pool, unit| {
+            let before = pool.next();
+            pool.align(unit);
+            Start { before, base: pool.next() }
+        };
+        let starts = [
+            start(&mut pools.io, IO_UNIT),
+            start(&mut pools.memory, MEMORY_UNIT),
+            start(&mut pools.high, MEMORY_UNIT),
+        ];
+        let window = self.access.read(at, register::PREFETCHABLE_WINDOW, Width::U16);
+        let high = self.levels.last().is_some_and(|level| level.high) && window & 0xf == 1;
+        Ok((bus, last, Some(starts), high))
+    }
+}
+
+/// The bus behind a bridge, the last one that may be there, the pools' state, and if prefetchable memory above
+/// 4 GiB is reached.
+type Entered = (u8, u8, Option<[Start; 3]>, bool);
+
+/// Sets the windows of a bridge to what was given out since it was opened, and lets it pass on addresses
+/// and what comes from behind it.
+fn close_windows(access: &dyn ConfigAccess, at: Address, pools: &mut Pools, starts: [Start; 3]) {
+    let [io, memory, high] = starts;
+    let write = |offset, width, value| access.write(at, offset, width, value);
+
+    // Base and limit hold the upper bits of an address; a limit below the base is a window with nothing in it.
+    let window = close(&mut pools.io, io, IO_UNIT);
+    let (base, limit) = window.unwrap_or((0xf000, 0));
+    let value = (base >> 8 & 0xf0) as u32 | (limit & 0xf000) as u32;
+    write(register::IO_WINDOW, Width::U16, value);
+    let (base, limit) = window.unwrap_or((0, 0));
+    let value = (base >> 16 & 0xffff) as u32 | (limit & 0xffff_0000) as u32;
+    write(register::IO_WINDOW_HIGH, Width::U32, value);
+
+    let pair =
+        |(base, limit): (u64, u64)| (base >> 16 & 0xfff0) as u32 | ((limit & 0xfff0_0000) as u32);
+    const NOTHING: (u64, u64) = (0xfff0_0000, 0);
+    let window = close(&mut pools.memory, memory, MEMORY_UNIT);
+    write(register::MEMORY_WINDOW, Width::U32, pair(window.unwrap_or(NOTHING)));
+
+    let (base, limit) = close(&mut pools.high, high, MEMORY_UNIT).unwrap_or(NOTHING);
+    write(register::PREFETCHABLE_WINDOW, Width::U32, pair((base, limit)));
+    write(register::PREFETCHABLE_BASE_HIGH, Width::U32, (base >> 32) as u32);
+    write(register::PREFETCHABLE_LIMIT_HIGH, Width::U32, (limit >> 32) as u32);
+
+    let pass = Command::IO | Command::MEMORY | Command::BUS_MASTER;
+    let command = access.read(at, register::COMMAND, Width::U16) as u16;
+    let command = Command::from_bits_retain(command) | pass;
+    write(register::COMMAND, Width::U16, command.bits().into());
+}
+
+/// The first and the last address of a bridge's window. A pool of which nothing was given goes back to
+/// where it was.
+fn close(pool: &mut Pool, start: Start, unit: u64) -> Option<(u64, u64)> {
+    if pool.next() == start.base {
+        pool.go_back(start.before);
+        return None;
+    }
+    pool.align(unit);
+    Some((start.base, pool.next() - 1))
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bus { bus, error } => {
+                write!(f, "PCI bus {bus:02x}: it cannot be reached ({error:?})")
+            }
+            Self::Header { at, kind } => {
+                write!(f, "PCI {at}: its header is of type {kind} and neither 0 nor 1")
+            }
+            Self::Bridge { at, fault } => write!(f, "PCI bridge {at}: {fault}"),
+            Self::Bar { at, index, fault } => write!(f, "PCI {at}, BAR {index}: {fault}"),
+            Self::TooMany { at } => write!(
+                f,
+                "PCI {at}: there are more than {MAX_FUNCTIONS} functions, and this one and those after \
+                 it are left out"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for Fault {}
+
+impl fmt::Display for BridgeFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotNumbered => f.write_str("the firmware has given it no bus"),
+            Self::BadBus { secondary, subordinate } => write!(
+                f,
+                "the buses {secondary:02x} to {subordinate:02x} are not all its own to lead to"
+            ),
+            Self::NoBusLeft => f.write_str("there is no bus left for it"),
+            Self::NotKept { written, found } => {
+                write!(f, "it was given the bus {written:02x} and has {found:02x}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for BridgeFault {}
