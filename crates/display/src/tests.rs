@@ -1,0 +1,1 @@
+//! Tests with a screen that keeps what it is shown.
