@@ -34,9 +34,8 @@ impl View {
     }
 
     /// The columns and rows that there is room for in so many pixels.
-    pub fn grid_for(pixels: Size) -> (usize, usize) {
-        let count = |pixels: u32, cell: u32| (pixels / cell) as usize;
-        (count(pixels.width, CELL.width), count(pixels.height, CELL.height))
+    pub fn grid_for(width: u32, height: u32) -> (usize, usize) {
+        ((width / CELL.width) as usize, (height / CELL.height) as usize)
     }
 
     /// Draws what has changed since the last time. Returns the number of cells that were drawn; it is 0 if the picture

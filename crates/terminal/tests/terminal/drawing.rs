@@ -1,9 +1,6 @@
 //! Pictures of terminals.
 
-use embedded_graphics_core::{
-    geometry::Size,
-    pixelcolor::{Rgb888, RgbColor},
-};
+use embedded_graphics_core::pixelcolor::{Rgb888, RgbColor};
 use terminal::{Terminal, View};
 
 use crate::canvas::{Canvas, Full};
@@ -104,9 +101,9 @@ fn nothing_is_drawn_outside_of_the_grid() {
     let canvas = drawn(&mut terminal, 23, 19);
     assert!((0..19).all(|y| (16..23).all(|x| canvas.pixel(x, y) == Rgb888::BLACK)));
     assert!((16..19).all(|y| (0..23).all(|x| canvas.pixel(x, y) == Rgb888::BLACK)));
-    assert_eq!(View::grid_for(Size::new(23, 19)), (2, 1));
-    assert_eq!(View::grid_for(Size::new(1024, 768)), (128, 48));
-    assert_eq!(View::grid_for(Size::new(7, 0)), (0, 0));
+    assert_eq!(View::grid_for(23, 19), (2, 1));
+    assert_eq!(View::grid_for(1024, 768), (128, 48));
+    assert_eq!(View::grid_for(7, 0), (0, 0));
 }
 
 #[test]

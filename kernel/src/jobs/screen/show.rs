@@ -4,7 +4,6 @@ use alloc::sync::Arc;
 use core::{fmt, time::Duration};
 
 use display::{Error, Framebuffer, Screen};
-use embedded_graphics_core::geometry::OriginDimensions;
 use terminal::{Terminal, View};
 
 use crate::{
@@ -29,7 +28,7 @@ impl Shown {
     /// An empty terminal that fills the screen.
     pub(super) fn new(screen: Arc<dyn Screen>) -> Result<Self, Error> {
         let framebuffer = Framebuffer::new(screen)?;
-        let (columns, rows) = View::grid_for(framebuffer.size());
+        let (columns, rows) = grid(&framebuffer);
         Ok(Self { framebuffer, terminal: Terminal::new(columns, rows), view: View::new() })
     }
 
@@ -61,7 +60,7 @@ impl Shown {
     /// The screen's. The next frame shows what this one has not.
     fn frame(&mut self, mut take: impl FnMut(&mut [u8]) -> Taken) -> Result<(), Error> {
         if self.framebuffer.follow_resize()?.is_some() {
-            let (columns, rows) = View::grid_for(self.framebuffer.size());
+            let (columns, rows) = grid(&self.framebuffer);
             self.terminal.resize(columns, rows);
             self.view = View::new();
         }
@@ -80,6 +79,11 @@ impl Shown {
         let Ok(_) = self.view.draw(&mut self.terminal, &mut self.framebuffer);
         self.framebuffer.flush()
     }
+}
+
+/// The columns and rows of the terminal that fills the screen.
+fn grid(framebuffer: &Framebuffer) -> (usize, usize) {
+    View::grid_for(framebuffer.mode().width(), framebuffer.mode().height())
 }
 
 impl fmt::Display for Shown {
