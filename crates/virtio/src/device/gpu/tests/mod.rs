@@ -1,0 +1,1 @@
+//! The GPU against the fake device.
