@@ -35,7 +35,8 @@ impl Edid {
         let descriptors = block.get(DESCRIPTORS..)?.chunks_exact(DESCRIPTOR_BYTES).take(4);
         let mut edid = Self::default();
         for descriptor in descriptors {
-            let [clock_low, clock_high, width, _, width_high, height, _, height_high, ..] = descriptor
+            let [clock_low, clock_high, width, _, width_high, height, _, height_high, ..] =
+                descriptor
             else {
                 continue;
             };

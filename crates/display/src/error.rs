@@ -111,10 +111,9 @@ impl fmt::Display for Error {
                 f,
                 "the device answered {command} with {found:#06x}, and not with {expected:#06x}"
             ),
-            Self::WrongFence { command, found: Some(found), expected } => write!(
-                f,
-                "the device answered {command} for fence {found}, and not for {expected}"
-            ),
+            Self::WrongFence { command, found: Some(found), expected } => {
+                write!(f, "the device answered {command} for fence {found}, and not for {expected}")
+            }
             Self::WrongFence { command, found: None, expected } => {
                 write!(f, "the device answered {command} without its fence {expected}")
             }

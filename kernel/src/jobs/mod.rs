@@ -14,6 +14,7 @@ mod demo;
 mod devices;
 mod failure;
 mod flush;
+mod frames;
 mod fs;
 mod fsbench;
 mod info;
@@ -106,6 +107,7 @@ const KINDS: &[Kind] = &[
     Kind::of::<fsbench::FsBench>(),
     Kind::of::<random::Random>(),
     Kind::of::<picture::Picture>(),
+    Kind::of::<frames::Frames>(),
     Kind::of::<fs::Fs>(),
     Kind::of::<ls::Ls>(),
     Kind::of::<cat::Cat>(),

@@ -40,6 +40,7 @@ fn every_job_is_found_by_its_name() {
         ("job=tree path=/rust", "tree"),
         ("job=shell disk=sfs", "shell"),
         ("job=picture", "picture"),
+        ("job=frames mode=rect count=1000 icount=on", "frames"),
         ("job=picture shape=square output=1 hold=on", "picture"),
         ("job=fsbench mode=randread path=/large threads=8 bs=512 count=9 rounds=2", "fsbench"),
         ("job=fsbench mode=readdir path=/names icount=on disk=sfs", "fsbench"),
@@ -65,6 +66,8 @@ fn mistakes_say_what_is_possible() {
     assert!(mistake("job=fsbench mode=create").contains("path=PATH"));
     assert!(mistake("job=fsbench mode=create path=/ threads=0").contains("threads"));
     assert!(mistake("job=shell path=/").contains("path"));
+    assert!(mistake("job=frames count=1").contains("mode=full"));
+    assert!(mistake("job=frames mode=rect count=0").contains("count"));
     assert!(mistake("job=picture shape=round").contains("square"));
     assert!(mistake("job=picture hold=maybe").contains("on"));
     // Nothing is seen of a disk.

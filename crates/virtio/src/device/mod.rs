@@ -88,8 +88,7 @@ impl<D: Driver> Device<D> {
         for queue in &mut queues {
             queue.posted = driver.posted(queue.index);
         }
-        let commands =
-            (0..).zip(&queues).filter(|(_, queue)| driver.takes_commands(queue.index));
+        let commands = (0..).zip(&queues).filter(|(_, queue)| driver.takes_commands(queue.index));
         Self {
             transport,
             negotiated,

@@ -43,9 +43,7 @@ impl Violation {
             Self::UsedIndexJumped { .. } => "its used index jumped",
             Self::UnknownId { .. } => "it returned a descriptor that does not exist",
             Self::NotOutstanding { .. } => "it returned what it did not have",
-            Self::LengthTooLong { .. } => {
-                "it claims to have written more than there was room for"
-            }
+            Self::LengthTooLong { .. } => "it claims to have written more than there was room for",
         }
     }
 }

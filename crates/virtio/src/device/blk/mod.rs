@@ -35,12 +35,7 @@ use wait::Waiting;
 pub use self::config::{BlkConfig, BlkFeatures};
 use self::request::RequestType;
 use super::{
-    super::{
-        driver::DeviceError,
-        handshake::InitError,
-        queue::ChainError,
-        transport::Transport,
-    },
+    super::{driver::DeviceError, handshake::InitError, queue::ChainError, transport::Transport},
     Device, VirtioDevice,
 };
 

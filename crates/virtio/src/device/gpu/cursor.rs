@@ -6,8 +6,12 @@ use core::sync::atomic::Ordering;
 use display::{BYTES_PER_PIXEL, CursorImage, Error, Mode};
 
 use super::{
+    super::super::{
+        batch,
+        queue::{Chain, ChainError},
+    },
     CURSORQ, Device, Gpu, Note,
-    command::{Command, Format},
+    command::{Command, Format, Memory},
     output::Output,
     resource::Resource,
 };
@@ -103,25 +107,21 @@ impl Output {
     }
 }
 
-/// Gives the device a command about a cursor, which it does not answer. Nobody waits until it is done.
-fn post(device: &Device<Gpu>, command: Command) -> Result<(), Error> {
-    let Some(queue) = device.queues.get(usize::from(CURSORQ)) else { return Err(Error::Dead) };
-    loop {
-        let mut result = Ok(());
-        let sent = device.post(CURSORQ, |chain, room| {
-            if room == 0 {
-                return None;
-            }
-            chain.memory_mut().prepare(command, 0, 0);
-            result = chain.link(|memory, segments| memory.describe_request(segments));
-            result.is_ok().then_some(Note::Cursor)
-        })?;
-        match result {
-            Err(error) => return Err(Error::Driver(error.as_str())),
-            Ok(()) if sent > 0 => return Ok(()),
-            Ok(()) => {}
-        }
-        // Nobody looks after those that are done before there is no room left.
-        device.wait_for_room(queue, |inner| inner.has_free_segments(1) && !inner.spare.is_empty())?;
+/// A command about a cursor, which devices do not answer.
+struct CursorStep(Command);
+
+impl batch::Step<Gpu> for CursorStep {
+    fn segments(&self) -> usize {
+        1
     }
+
+    fn link(self, chain: &mut Chain<Memory>, _: &Gpu) -> Result<(), ChainError> {
+        chain.memory_mut().prepare(self.0, 0, 0);
+        chain.link(|memory, segments| memory.describe_request(segments))
+    }
+}
+
+/// Gives the device such a command. Nobody waits until it is done, nor looks after it before there is no room.
+fn post(device: &Device<Gpu>, command: Command) -> Result<(), Error> {
+    Ok(device.send_all(CURSORQ, [CursorStep(command)], || Note::Cursor)?)
 }

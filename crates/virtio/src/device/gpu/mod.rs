@@ -184,7 +184,10 @@ impl Device<Gpu> {
         Ok(answer.check(|memory, written| {
             memory.check(written)?;
             let mut info = [0; N];
-            memory.info.read(0, &mut info).map_err(|_| Error::Driver("an answer has its length"))?;
+            memory
+                .info
+                .read(0, &mut info)
+                .map_err(|_| Error::Driver("an answer has its length"))?;
             Ok(info)
         }))
     }

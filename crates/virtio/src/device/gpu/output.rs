@@ -8,19 +8,19 @@
 
 use alloc::{sync::Arc, vec::Vec};
 use core::{
-    mem,
+    iter, mem,
     sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
 use display::{
     CursorImage, Edid, Error, Frame, MAX_AREAS, Mode, PixelFormat, Rect, Screen, ScreenInfo,
 };
-use ostd::sync::{LocalIrqDisabled, Mutex, SpinLock, Waker};
+use ostd::sync::{LocalIrqDisabled, Mutex, SpinLock};
 use spin::Once;
-use wait::{Awaited, CompletionQueue, Patience, wait};
+use wait::CompletionQueue;
 
 use super::{
-    super::super::request_queue::{Afterwards, RequestQueue},
+    super::super::batch::Step as _,
     CONTROLQ, Device, Gpu, Note,
     command::{Command, Format},
     cursor::Cursor,
@@ -106,8 +106,10 @@ impl Screen for GpuScreen {
         let resets = || self.device.driver.resets.load(Ordering::Relaxed);
         let before = resets();
         let mut result = output.flush(&self.device, frame, areas);
-        // Right after a restart, the device may have been asked before it was told again what it is asked for.
-        if matches!(result, Err(Error::Refused { .. })) && resets() != before {
+        // Right after a restart, the device may have been asked before it was told again what it is asked for; and that it
+        // could not be told shows only now.
+        let is_forgotten = || resets() != before || output.is_stale.load(Ordering::Relaxed);
+        if matches!(result, Err(Error::Refused { .. })) && is_forgotten() {
             result = output.flush(&self.device, frame, areas);
         }
         result.and_then(|()| output.find_cursor(&self.device))
@@ -171,11 +173,14 @@ impl Output {
         let Some(shown) = shown.filter(|shown| shown.mode == frame.mode()) else {
             return self.show(device, frame);
         };
-        for area in areas {
-            shown.write(frame.pixels(), *area)?;
+        for areas in areas.chunks(MAX_AREAS) {
+            for area in areas {
+                shown.write(frame.pixels(), *area)?;
+            }
+            let steps = areas.iter().flat_map(|area| [shown.transfer(*area), shown.flush(*area)]);
+            self.run(device, steps)?;
         }
-        let steps = areas.iter().flat_map(|area| [shown.transfer(*area), shown.flush(*area)]);
-        self.run(device, steps)
+        Ok(())
     }
 
     /// Shows a frame in a resource of its own. Nothing of it is seen until it is complete.
@@ -199,8 +204,12 @@ impl Output {
     /// Makes a resource known to the device, with its pixels. It is prepared then.
     pub fn introduce(&self, device: &Device<Gpu>, resource: &Arc<Resource>) -> Result<(), Error> {
         let [create, attach, transfer] = resource.introduction();
-        if attach.segments() > device.queue()?.limits().1 {
-            return Err(Error::TooLarge { mode: resource.mode });
+        match device.queue()?.limits() {
+            (0, _) => return Err(Error::Dead),
+            (_, most) if attach.segments() > most => {
+                return Err(Error::TooLarge { mode: resource.mode });
+            }
+            _ => {}
         }
         {
             let mut state = self.state.lock();
@@ -232,8 +241,7 @@ impl Output {
         }
     }
 
-    /// Sends commands in their order, with one notification for as many as there is room for, and waits until the
-    /// device has answered all of them.
+    /// Sends commands in their order, at once if there is room, and waits until the device has answered all of them.
     ///
     /// # Errors
     ///
@@ -244,75 +252,13 @@ impl Output {
         device: &Device<Gpu>,
         steps: impl IntoIterator<Item = Step>,
     ) -> Result<(), Error> {
-        let queue = device.queue()?;
-        let (mut steps, mut result) = (steps.into_iter(), Ok(()));
-        let mut next = steps.next();
-        while let (Some(step), Ok(())) = (&next, result) {
-            let segments = step.segments();
-            let sent = device.post(CONTROLQ, |chain, room| {
-                let step = next.as_ref().filter(|step| step.segments() <= room)?;
-                self.done.reserve().ok()?;
-                if let Err(error) = step.link(chain, &device.driver) {
-                    self.done.cancel();
-                    result = Err(error.into());
-                    return None;
-                }
-                next = steps.next();
-                Some(Note::Waits(self.done.clone()))
-            });
-            result = match sent {
-                Err(error) => Err(error.into()),
-                Ok(0) if result.is_err() => result,
-                Ok(0) if !self.done.has_room() => self.wait(device, queue),
-                Ok(0) => {
-                    let room = device.wait_for_room(queue, |inner| {
-                        inner.has_free_segments(segments) && !inner.spare.is_empty()
-                    });
-                    room.map_err(Error::from)
-                }
-                Ok(_) => result,
-            };
-        }
-        while self.done.open() > 0 {
-            let answer = self.wait(device, queue);
-            result = result.and(answer);
-        }
-        result
-    }
-
-    /// Waits for the answer to one command.
-    #[inline]
-    fn wait(&self, device: &Device<Gpu>, queue: &RequestQueue<Gpu>) -> Result<(), Error> {
-        let answer = Answer { device, queue, done: &self.done };
-        let wait = || wait(&answer, device.waiting(), None, Patience::default());
-        answer.take().unwrap_or_else(wait)
-    }
-}
-
-/// The answer to one of the commands in flight.
-struct Answer<'a> {
-    device: &'a Device<Gpu>,
-    queue: &'a RequestQueue<Gpu>,
-    done: &'a CompletionQueue<Result<(), Error>>,
-}
-
-impl Awaited for Answer<'_> {
-    type Output = Result<(), Error>;
-
-    #[inline]
-    fn take(&self) -> Option<Self::Output> {
-        self.done.try_next()
-    }
-
-    fn look(&self) {
-        self.queue.look(self.device);
-    }
-
-    fn arm(&self, waker: Arc<Waker>) -> bool {
-        let sleeps = self.done.fall_asleep(waker, self.device.waiting());
-        if sleeps {
-            self.queue.process(self.device, Afterwards::Arm);
-        }
-        sleeps
+        let sent = device.send_all(CONTROLQ, steps, || {
+            // There is room: no call sends more than MAX_COMMANDS.
+            let _ = self.done.reserve();
+            Note::Waits(self.done.clone())
+        });
+        let answers = iter::from_fn(|| device.next_completion(CONTROLQ, &self.done));
+        let first_error = answers.fold(Ok(()), Result::and);
+        first_error.and(sent.map_err(Error::from))
     }
 }

@@ -9,8 +9,8 @@ use zerocopy::IntoBytes;
 
 use super::{
     super::super::{
-        driver::DeviceError,
-        queue::{Chain, Segments},
+        batch,
+        queue::{Chain, ChainError, Segments},
     },
     Gpu,
     command::{self, Command, Format, Memory},
@@ -39,8 +39,7 @@ impl Resource {
     /// [`Error::NoMemory`].
     pub fn new(gpu: &Gpu, format: Format, pixels: &[u8], mode: Mode) -> Result<Arc<Self>, Error> {
         let no_memory = |_| Error::NoMemory;
-        let backing =
-            Pieces::alloc(pixels.as_ptr() as usize, pixels.len()).map_err(no_memory)?;
+        let backing = Pieces::alloc(pixels.as_ptr().addr(), pixels.len()).map_err(no_memory)?;
         let words: Vec<u64> = backing
             .extents()
             .flat_map(|extent| -> [u64; ENTRY_WORDS] { [extent.address as u64, extent.len as u64] })
@@ -127,19 +126,17 @@ impl From<Command> for Step {
     }
 }
 
-impl Step {
-    /// The segments of its chain.
+impl batch::Step<Gpu> for Step {
     #[inline]
-    pub fn segments(&self) -> usize {
+    fn segments(&self) -> usize {
         command::MIN_SEGMENTS + self.attached.as_ref().map_or(0, |resource| resource.entries.len())
     }
 
-    /// Puts the command into a chain.
     #[inline]
-    pub fn link(&self, chain: &mut Chain<Memory>, gpu: &Gpu) -> Result<(), DeviceError> {
+    fn link(self, chain: &mut Chain<Memory>, gpu: &Gpu) -> Result<(), ChainError> {
         let memory = chain.memory_mut();
         memory.prepare(self.command, 0, gpu.next_fence());
-        memory.attached = self.attached.clone();
-        Ok(chain.link(|memory, segments| memory.describe(segments))?)
+        memory.attached = self.attached;
+        chain.link(|memory, segments| memory.describe(segments))
     }
 }

@@ -27,16 +27,11 @@ impl Output {
         self.is_stale.store(false, Ordering::Relaxed);
         let introduction = shown.introduction().into_iter();
         let mut steps = introduction.chain(shown.showing(self.number)).peekable();
-        let _ = device.post(CONTROLQ, |chain, room| {
-            let step = steps.next_if(|step| step.segments() <= room)?;
-            if step.link(chain, &device.driver).is_err() {
-                self.is_stale.store(true, Ordering::Relaxed);
-                return None;
-            }
+        let sent = device.send_some(CONTROLQ, &mut steps, || {
             self.restoring.fetch_add(1, Ordering::Relaxed);
-            Some(Note::Restores(self.number as usize))
+            Note::Restores(self.number as usize)
         });
-        if steps.next().is_some() {
+        if sent.is_err() || steps.next().is_some() {
             self.is_stale.store(true, Ordering::Relaxed);
         }
     }
