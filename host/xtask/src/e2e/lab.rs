@@ -11,7 +11,7 @@ use lab::{
     outcome::Outcome,
     place::Place,
     process::{Finished, ProcessError},
-    qemu::{self, Disk, Guest, Transport, Vm},
+    qemu::{self, Disk, Gpu, Guest, Transport, Vm},
     workspace::Workspace,
 };
 
@@ -59,6 +59,11 @@ impl<'a> Lab<'a> {
         self.place.file(name)
     }
 
+    /// The case's log. What is to be kept after a failure has its name, with another ending.
+    pub fn log(&self) -> &Path {
+        &self.place.log
+    }
+
     /// Runs another program than QEMU in the case's folder.
     pub fn run(&self, program: &str, arguments: &[&str]) -> Result<Finished, ProcessError> {
         self.place.run(program, arguments)
@@ -93,6 +98,17 @@ impl Machine<'_> {
     pub fn disk(mut self, disk: Disk) -> Self {
         self.machine = self.machine.options(disk.options(self.disks));
         self.disks += 1;
+        self
+    }
+
+    /// With a GPU.
+    pub fn gpu(self, gpu: &Gpu) -> Self {
+        self.options(gpu.options())
+    }
+
+    /// With these words behind all others.
+    pub fn options(mut self, words: impl IntoIterator<Item = String>) -> Self {
+        self.machine = self.machine.options(words);
         self
     }
 

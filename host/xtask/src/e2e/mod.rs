@@ -18,6 +18,7 @@ mod graded;
 mod lab;
 mod limits;
 mod own_kernel;
+mod pictures;
 mod read_write;
 mod shell;
 mod slices;
@@ -70,6 +71,7 @@ const TABLES: &[&[Case]] = &[
     limits::CASES,
     faults::CASES,
     entropy::CASES,
+    pictures::CASES,
     devices::CASES,
     bounce::CASES,
     slices::CASES,
