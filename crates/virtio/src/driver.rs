@@ -60,6 +60,10 @@ pub trait Driver: Sized + Send + Sync + 'static {
         let _ = device;
     }
 
+    /// The device is out of use for good, after restarts that did not help. Called in any context, with
+    /// no queue locked: it must not wait.
+    fn died(&self) {}
+
     /// The device says that its configuration has changed. Called in interrupt context.
     fn configuration_changed(&self, device: &Device<Self>) {
         let _ = device;

@@ -1,7 +1,7 @@
 //! VirtIO drivers in safe Rust on OSTD (VIRTIO 1.3; "section" in this crate means that specification's).
 //!
 //! ```text
-//!   device/blk, device/rng     a kind of device: configuration, commands, what an answer must look like
+//!   device/blk, input, rng     a kind of device: configuration, commands, what an answer must look like
 //!   device                     a device that is driven: its queues, its interrupts
 //!   command, request_queue     one command's way; the lock around a queue, and who is owed its answers
 //!   recovery                   deadlines, and the restart after a lie or a hang

@@ -4,10 +4,12 @@ use alloc::sync::Arc;
 use core::fmt::Display;
 
 use block::BlockDevice;
+use input::InputDevice;
 use virtio::{
     device::{
         VirtioDevice,
         blk::{self, VirtioBlk},
+        input::{self as virtio_input, VirtioInput},
         rng::{self, VirtioRng},
     },
     handshake::InitError,
@@ -27,6 +29,7 @@ pub(super) fn driver(device_id: u32) -> Option<Driver> {
     match device_id {
         blk::DEVICE_ID => Some(bind_block_device),
         rng::DEVICE_ID => Some(bind_entropy_device),
+        virtio_input::DEVICE_ID => Some(bind_input_device),
         _ => None,
     }
 }
@@ -52,6 +55,18 @@ fn bind_entropy_device(
     let source = Arc::new(VirtioRng::new(transport, options)?);
     let device = source.device();
     entropy::register(source);
+    Ok(device)
+}
+
+fn bind_input_device(
+    _place: &dyn Display,
+    transport: Arc<dyn Transport>,
+    options: &Options,
+) -> Result<Arc<dyn VirtioDevice>, InitError> {
+    let input = Arc::new(VirtioInput::new(transport, options)?);
+    let device = input.device();
+    let index = input::register(input.clone());
+    println!("input {index}: {}", input.info());
     Ok(device)
 }
 
@@ -88,7 +103,9 @@ mod tests {
         for id in [1, 3, 16, 0x7fff, u32::MAX] {
             assert!(driver(id).is_none(), "{id}");
         }
-        assert!(driver(blk::DEVICE_ID).is_some() && driver(rng::DEVICE_ID).is_some());
+        for id in [blk::DEVICE_ID, rng::DEVICE_ID, virtio_input::DEVICE_ID] {
+            assert!(driver(id).is_some(), "{id}");
+        }
         assert_eq!((device_name(2), device_name(0x7fff)), ("block", "unknown"));
     }
 }

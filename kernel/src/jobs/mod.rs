@@ -12,6 +12,7 @@ mod commits;
 mod copy;
 mod demo;
 mod devices;
+mod events;
 mod failure;
 mod flush;
 mod fs;
@@ -47,7 +48,7 @@ use ostd::power::ExitCode;
 
 use self::{
     failure::{Failure, step},
-    needs::{Disk, Files, FilesDisk, Needs},
+    needs::{Disk, Files, FilesDisk, InputDevices, Needs},
     output::Output,
 };
 use crate::{
@@ -104,6 +105,7 @@ const KINDS: &[Kind] = &[
     Kind::of::<bench::Bench>(),
     Kind::of::<fsbench::FsBench>(),
     Kind::of::<random::Random>(),
+    Kind::of::<events::Events>(),
     Kind::of::<fs::Fs>(),
     Kind::of::<ls::Ls>(),
     Kind::of::<cat::Cat>(),

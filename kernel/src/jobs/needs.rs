@@ -1,8 +1,9 @@
 //! The devices that jobs need, and the parameters that choose among several.
 
-use alloc::{string::ToString, sync::Arc};
+use alloc::{string::ToString, sync::Arc, vec::Vec};
 
 use block::{self, BlockDevice};
+use input::InputDevice;
 
 use super::Failure;
 use crate::{
@@ -119,6 +120,21 @@ impl Needs for Pair {
             from: disk(line.get("from").or(Some("0")))?,
             to: disk(line.get("to").or(Some("1")))?,
         })
+    }
+}
+
+/// All input devices, in the order in which they were found: at least one.
+pub(super) type InputDevices = Vec<Arc<dyn InputDevice>>;
+
+impl Needs for InputDevices {
+    const PARAMETERS: &'static [&'static str] = &[];
+
+    fn find(_line: &CommandLine) -> Result<Self, Failure> {
+        let devices = input::all();
+        match devices.is_empty() {
+            false => Ok(devices),
+            true => Err(Failure::NoInputDevice { unusable: unusable::all("input") }),
+        }
     }
 }
 

@@ -140,6 +140,12 @@ impl Machine<'_> {
         self.option("-object", object)
     }
 
+    /// Has QEMU write these of its trace events to a file, one line each.
+    pub fn trace(self, events: &[&str], file: &Path) -> Self {
+        let machine = self.option("-D", &file.to_string_lossy());
+        events.iter().fold(machine, |machine, event| machine.option("-trace", event))
+    }
+
     fn option(mut self, name: &str, value: &str) -> Self {
         self.machine = self.machine.option(name, value);
         self

@@ -15,6 +15,7 @@ mod faults;
 mod features;
 mod files;
 mod graded;
+mod input;
 mod lab;
 mod limits;
 mod own_kernel;
@@ -70,6 +71,7 @@ const TABLES: &[&[Case]] = &[
     limits::CASES,
     faults::CASES,
     entropy::CASES,
+    input::CASES,
     devices::CASES,
     bounce::CASES,
     slices::CASES,
