@@ -68,6 +68,15 @@ pub struct Ids {
     pub version: u16,
 }
 
+impl Ids {
+    /// The numbers in their order, two bytes each, the lower one first.
+    pub fn from_le_bytes(bytes: [u8; 8]) -> Self {
+        let all = u64::from_le_bytes(bytes);
+        let [bus, vendor, product, version] = [0, 16, 32, 48].map(|bit| (all >> bit) as u16);
+        Self { bus, vendor, product, version }
+    }
+}
+
 /// A set of codes, one bit each, from the lowest bit of the first byte on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Codes(Vec<u8>);
@@ -90,7 +99,7 @@ impl Codes {
     }
 }
 
-/// The range of an absolute axis. `max` is not below `min`.
+/// The range of an absolute axis. Of a device that a driver has checked, `max` is not below `min`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Axis {
     /// The lowest position.
@@ -106,6 +115,14 @@ pub struct Axis {
 }
 
 impl Axis {
+    /// The numbers in their order, four bytes each, the lowest one first.
+    pub fn from_le_bytes(bytes: [u8; 20]) -> Self {
+        let mut numbers = bytes.as_chunks().0.iter().map(|number| u32::from_le_bytes(*number));
+        let mut next = || numbers.next().unwrap_or(0);
+        let (min, max) = (next().cast_signed(), next().cast_signed());
+        Self { min, max, fuzz: next(), flat: next(), resolution: next() }
+    }
+
     /// The place of a position on a line of `length` points: the nearest one, from 0 to `length` - 1.
     ///
     /// A host that shows a screen of so many points divides the range into as many parts, and this finds the

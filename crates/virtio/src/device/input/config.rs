@@ -122,20 +122,15 @@ fn read_ids(transport: &dyn Transport) -> Result<Option<Ids>, InitError> {
     if item.size == 0 {
         return Ok(None);
     }
-    let numbers = u64::from_le_bytes(item.first("devids.size")?);
-    let [bus, vendor, product, version] = [0, 16, 32, 48].map(|bit| (numbers >> bit) as u16);
-    Ok(Some(Ids { bus, vendor, product, version }))
+    Ok(Some(Ids::from_le_bytes(item.first("devids.size")?)))
 }
 
 /// `struct virtio_input_absinfo`.
 fn read_axis(transport: &dyn Transport, code: u8) -> Result<Axis, InitError> {
     let item = Item::read(transport, select::ABS_INFO, code)?;
-    let bytes: [u8; 20] = item.first("absinfo.size")?;
-    let mut numbers = bytes.as_chunks().0.iter().map(|number| u32::from_le_bytes(*number));
-    let mut next = || numbers.next().unwrap_or(0);
-    match (next().cast_signed(), next().cast_signed()) {
-        (min, max) if max < min => bad("absinfo.max", max.cast_unsigned().into()),
-        (min, max) => Ok(Axis { min, max, fuzz: next(), flat: next(), resolution: next() }),
+    match Axis::from_le_bytes(item.first("absinfo.size")?) {
+        axis if axis.max < axis.min => bad("absinfo.max", axis.max.cast_unsigned().into()),
+        axis => Ok(axis),
     }
 }
 

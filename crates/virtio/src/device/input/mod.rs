@@ -35,13 +35,10 @@ const EVENTQ: u16 = 0;
 /// events away that finds too few.
 const BUFFERS: u16 = 64;
 
-/// The bytes of an event (`struct virtio_input_event`).
-const EVENT_BYTES: u32 = 8;
-
 /// Stands in a buffer until an event does: there is no such type.
 const NO_EVENT: u64 = u64::MAX;
 
-/// The memory of an event: its bits as [`Event::to_bits`] has them, the lowest byte first.
+/// The memory of an event (`struct virtio_input_event`): as [`Event::to_bits`] has it, the lowest byte first.
 type Buffer = DmaSlice<u64, DmaCoherent>;
 
 /// A virtio input device.
@@ -137,7 +134,7 @@ impl Driver for Source {
 
     fn answered(&self, chain: &mut Chain<Buffer>, (): (), written: u32, _: usize) -> Next<()> {
         match u64::from_le(chain.memory().load()) {
-            bits if written == EVENT_BYTES && bits != NO_EVENT => {
+            bits if written == size_of::<u64>() as u32 && bits != NO_EVENT => {
                 self.deliver(Event::from_bits(bits));
             }
             _ => {

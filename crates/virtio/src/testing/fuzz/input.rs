@@ -13,7 +13,6 @@ use super::{
     Outcome, STEP, run,
 };
 use crate::{
-    device::VirtioDevice as _,
     features::Features,
     options::Options,
     transport::{DeviceStatus, InterruptStatus, Version},
