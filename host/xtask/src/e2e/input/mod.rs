@@ -115,18 +115,16 @@ fn keys_by_polling(lab: &Lab) -> Result<()> {
 fn run_keys(lab: &Lab, options: &str) -> Result<()> {
     let each = KEYS.iter().flat_map(|key| [vec![(*key, true)], vec![(*key, false)]]);
     let several = [true, false].map(|down| KEYS.iter().take(20).map(|key| (*key, down)).collect());
-    let groups: Vec<Vec<_>> = each.chain(several).collect();
-    let mut expected = Vec::new();
-    for group in &groups {
-        for ((_, evdev), down) in group {
+    let (mut groups, mut expected) = (Vec::new(), Vec::new());
+    for group in each.chain(several) {
+        for ((_, evdev), down) in &group {
             expected.push(format!("0: EV_KEY KEY_{evdev} {}", u8::from(*down)));
         }
         expected.push(format!("0: {REPORT}"));
+        groups.push(group.iter().map(|((qemu, _), down)| key(qemu, *down)).collect::<Vec<_>>());
     }
     let parameters = format!("count={} {options}", expected.len());
     let mut listener = Listener::start(lab, &[KEYBOARD], &parameters)?;
-    let sent = |group: &Vec<_>| group.iter().map(|((qemu, _), down)| key(qemu, *down)).collect();
-    let groups: Vec<_> = groups.iter().map(sent).collect();
     listener.send_all(&groups, BUFFERS)?;
     listener.finish(&expected, 0)
 }
