@@ -11,10 +11,10 @@
 //!   Source::deliver ----> bounded queue ----> Reader::next ----> Keyboard, Pointer
 //! ```
 //!
-//! Each [`Reader`] has a queue of its own and gets all events from its opening on, of one device or of many, in
-//! the order of their arrival. When its queue is full, what follows is missing, and the reader is told so by
-//! `EV_SYN SYN_DROPPED`: it forgets which keys are pressed, and ignores the rest of the group that is
-//! incomplete. [`Keyboard`] and [`Pointer`] do that.
+//! Each [`Reader`] has a queue of its own and gets all events from its opening on, of one device or of many.
+//! When its queue is full, what follows is missing, and the reader is told so by `EV_SYN SYN_DROPPED`: it forgets
+//! which keys are pressed, and ignores the rest of the group that is incomplete. [`Keyboard`] and [`Pointer`]
+//! do that.
 
 #![no_std]
 #![forbid(unsafe_code)]

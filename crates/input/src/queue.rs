@@ -114,7 +114,8 @@ impl EventQueue {
     }
 }
 
-/// The events of some devices, from the opening on.
+/// The events of some devices, from the opening on: those of one device as it sent them, and those of several as
+/// their drivers took them.
 ///
 /// Several tasks may share it; each event goes to one of them.
 pub struct Reader {

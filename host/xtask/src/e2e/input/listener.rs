@@ -78,23 +78,16 @@ impl Listener {
         Ok(text.lines().filter(|line| line.contains(words)).count())
     }
 
-    /// Waits for the end of a job that prints so many events. Checks them and how many groups QEMU has thrown away.
-    pub fn finish(mut self, expected: &[String], dropped: usize) -> Result<()> {
+    /// Waits for the end of a job that prints these events. Checks them, and how many groups QEMU has thrown away.
+    pub fn finish(mut self, expected: &[String], dropped: usize) -> Result<Outcome> {
         self.wait_for(expected.len())?;
         let traced = self.traced(QUEUE_FULL)?;
-        let outcome = self.outcome()?;
+        let outcome = self.vm.finish()?;
         let details = outcome.expect_ok("events")?;
         let account = format!("{} events, missing=0 malformed=0", expected.len());
         ensure!(details == account, "the details are {details:?} instead of {account:?}");
         compare(&outcome, expected)?;
         ensure!(traced == dropped, "QEMU has thrown {traced} groups away instead of {dropped}");
-        Ok(())
-    }
-
-    /// Waits for the end of a job that has enough, and returns what was printed.
-    pub fn outcome(self) -> Result<Outcome> {
-        let outcome = self.vm.finish()?;
-        outcome.expect_ok("events")?;
         Ok(outcome)
     }
 

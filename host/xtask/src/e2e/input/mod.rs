@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 use self::listener::{Listener, QUEUE_FULL, REPORT, compare, printed};
@@ -126,46 +126,44 @@ fn run_keys(lab: &Lab, options: &str) -> Result<()> {
     let parameters = format!("count={} {options}", expected.len());
     let mut listener = Listener::start(lab, &[KEYBOARD], &parameters)?;
     listener.send_all(&groups, BUFFERS)?;
-    listener.finish(&expected, 0)
+    listener.finish(&expected, 0)?;
+    Ok(())
 }
 
-/// A tablet tells places, and a mouse movements. With both, a button is the mouse's.
+/// A tablet tells places, and a mouse movements. With both, QEMU gives a button to the one whose driver came last.
 fn pointers(lab: &Lab) -> Result<()> {
     for devices in [[TABLET, MOUSE], [MOUSE, TABLET]] {
-        let mut listener = Listener::start(lab, &devices, "count=14")?;
-        for group in [
-            vec![absolute("x", 16384), absolute("y", 32767)],
-            vec![absolute("x", 0)],
-            vec![relative("x", 5), relative("y", -7)],
-            vec![button("left", true)],
-            vec![button("left", false)],
-            vec![button("wheel-down", true)],
-        ] {
-            listener.send(&group)?;
-        }
-        let outcome = listener.outcome()?;
-        let number = |name: &str| -> Result<char> {
-            let line = outcome.expect_words(&["input ", ": \"", name])?;
-            line.chars().nth("input ".len()).context("the kernel has not given it a number")
-        };
-        let (tablet, mouse) = (number("QEMU Virtio Tablet")?, number("QEMU Virtio Mouse")?);
-        let expected = [
-            (tablet, "EV_ABS ABS_X 16384"),
-            (tablet, "EV_ABS ABS_Y 32767"),
-            (tablet, REPORT),
-            (tablet, "EV_ABS ABS_X 0"),
-            (tablet, REPORT),
-            (mouse, "EV_REL REL_X 5"),
-            (mouse, "EV_REL REL_Y -7"),
-            (mouse, REPORT),
-            (mouse, "EV_KEY BTN_LEFT 1"),
-            (mouse, REPORT),
-            (mouse, "EV_KEY BTN_LEFT 0"),
-            (mouse, REPORT),
-            (mouse, "EV_REL REL_WHEEL -1"),
-            (mouse, REPORT),
+        let number = |name| devices.iter().position(|device| *device == name).unwrap_or_default();
+        let (tablet, mouse, last) = (number(TABLET), number(MOUSE), 1);
+        let groups = [
+            (
+                vec![absolute("x", 16384), absolute("y", 32767)],
+                tablet,
+                vec!["EV_ABS ABS_X 16384", "EV_ABS ABS_Y 32767"],
+            ),
+            (vec![absolute("x", 0)], tablet, vec!["EV_ABS ABS_X 0"]),
+            (
+                vec![relative("x", 5), relative("y", -7)],
+                mouse,
+                vec!["EV_REL REL_X 5", "EV_REL REL_Y -7"],
+            ),
+            (vec![button("left", true)], last, vec!["EV_KEY BTN_LEFT 1"]),
+            (vec![button("left", false)], last, vec!["EV_KEY BTN_LEFT 0"]),
+            (vec![button("wheel-down", true)], last, vec!["EV_REL REL_WHEEL -1"]),
         ];
-        compare(&outcome, &expected.map(|(device, event)| format!("{device}: {event}")))?;
+        let mut listener = Listener::start(lab, &devices, "count=14")?;
+        let mut expected = Vec::new();
+        for (sent, device, events) in groups {
+            listener.send(&sent)?;
+            let lines = events.iter().chain([&REPORT]);
+            expected.extend(lines.map(|event| format!("{device}: {event}")));
+            // Of two devices that have something to say at once, either may be heard first.
+            listener.wait_for(expected.len())?;
+        }
+        let outcome = listener.finish(&expected, 0)?;
+        for (number, name) in [(tablet, "Tablet"), (mouse, "Mouse")] {
+            outcome.expect_words(&[&format!("input {number}: \"QEMU Virtio {name}\", ")])?;
+        }
     }
     Ok(())
 }
@@ -179,7 +177,7 @@ fn information(lab: &Lab) -> Result<()> {
         "EV_LED 3",
     ])?;
     outcome.expect_words(&[
-        "\"QEMU Virtio Tablet\", serial \"\", bus 6, vendor 0x627, product 0x3, version 1",
+        "\"QEMU Virtio Tablet\", serial \"\", bus 6, vendor 0x627, product 0x3, ",
         "EV_ABS 2",
         "ABS_X 0 to 32767, ABS_Y 0 to 32767",
     ])?;
@@ -200,7 +198,8 @@ fn all_buffers(lab: &Lab) -> Result<()> {
     let (groups, expected) = moves(1000);
     let mut listener = Listener::start(lab, &[TABLET], &format!("count={}", expected.len()))?;
     listener.send_all(&groups, BUFFERS)?;
-    listener.finish(&expected, 0)
+    listener.finish(&expected, 0)?;
+    Ok(())
 }
 
 fn few_buffers(lab: &Lab) -> Result<()> {
@@ -208,7 +207,8 @@ fn few_buffers(lab: &Lab) -> Result<()> {
     let parameters = format!("count={} virtio.queue_size=2", expected.len());
     let mut listener = Listener::start(lab, &[TABLET], &parameters)?;
     listener.send_all(&groups, 2)?;
-    listener.finish(&expected, 0)
+    listener.finish(&expected, 0)?;
+    Ok(())
 }
 
 /// QEMU throws a group away as a whole that finds too few buffers; those beside it come.
@@ -222,7 +222,8 @@ fn too_large(lab: &Lab) -> Result<()> {
         listener.send(&large)?;
         listener.send(group)?;
     }
-    listener.finish(&expected, groups.len())
+    listener.finish(&expected, groups.len())?;
+    Ok(())
 }
 
 fn paced(lab: &Lab) -> Result<()> {
@@ -271,9 +272,9 @@ fn account(lab: &Lab, options: &str, count: usize, pace: Option<Duration>) -> Re
 /// The kernel tells the keyboard to switch its light, once for each stroke of Caps Lock.
 fn light(lab: &Lab) -> Result<()> {
     let mut listener = Listener::start(lab, &[KEYBOARD], "count=12")?;
-    let status = " n 1 ";
-    let told = |listener: &Listener| listener.traced(status);
-    ensure!(told(&listener)? == 0, "the keyboard was told of its lights before there was a key");
+    // QEMU itself looks at each queue once when the driver is ready.
+    let told = |listener: &Listener| listener.traced(" n 1 ");
+    let before = told(&listener)?;
     let mut expected = Vec::new();
     for strokes in 1..=3 {
         for down in [true, false] {
@@ -282,10 +283,11 @@ fn light(lab: &Lab) -> Result<()> {
             expected.extend([format!("0: EV_KEY KEY_CAPSLOCK {value}"), format!("0: {REPORT}")]);
             listener.wait_for(expected.len())?;
         }
-        let found = told(&listener)?;
+        let found = told(&listener)? - before;
         ensure!(found == strokes, "the keyboard was told {found} times in {strokes} strokes");
     }
-    listener.finish(&expected, 0)
+    listener.finish(&expected, 0)?;
+    Ok(())
 }
 
 fn ends(lab: &Lab) -> Result<()> {
