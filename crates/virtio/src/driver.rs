@@ -29,6 +29,13 @@ pub trait Driver: Sized + Send + Sync + 'static {
         false
     }
 
+    /// Returns `true` if the device writes nothing into the chains of queue `index`, so that what it says to have
+    /// written there means nothing. Asked once, when the device is put together.
+    fn ignores_length(&self, index: u16) -> bool {
+        let _ = index;
+        false
+    }
+
     /// Deals with a submitted chain that the device has returned, having written `written` bytes.
     /// `room` is the most segments that a chain can have now.
     ///

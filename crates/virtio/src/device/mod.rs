@@ -93,6 +93,11 @@ impl<D: Driver> Device<D> {
     ) -> Self {
         for queue in &mut queues {
             queue.posted = driver.posted(queue.index);
+            if driver.ignores_length(queue.index)
+                && let Some(ring) = &mut queue.inner.lock().queue
+            {
+                ring.ignore_length();
+            }
         }
         let commands = (0..).zip(&queues).filter(|(_, queue)| !queue.posted);
         Self {

@@ -140,10 +140,9 @@ impl Machine<'_> {
         self.option("-object", object)
     }
 
-    /// Has QEMU write these of its trace events to a file, one line each.
-    pub fn trace(self, events: &[&str], file: &Path) -> Self {
-        let machine = self.option("-D", &file.to_string_lossy());
-        events.iter().fold(machine, |machine, event| machine.option("-trace", event))
+    /// Has QEMU write a line to a file for each of its trace events of this name.
+    pub fn trace(self, event: &str, file: &Path) -> Self {
+        self.option("-D", &file.to_string_lossy()).option("-trace", event)
     }
 
     fn option(mut self, name: &str, value: &str) -> Self {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::super::lab::Lab;
 
 /// The trace event by which QEMU says that it throws a group of events away.
-pub const QUEUE_FULL: &str = "virtio_input_queue_full";
+const QUEUE_FULL: &str = "virtio_input_queue_full";
 
 /// The end of a group.
 pub const REPORT: &str = "EV_SYN SYN_REPORT 0";
@@ -30,7 +30,7 @@ impl Listener {
     /// Boots with these devices.
     pub fn start(lab: &Lab, devices: &[&str], parameters: &str) -> Result<Self> {
         let trace = lab.file("trace");
-        let machine = lab.machine().trace(&[QUEUE_FULL, "virtio_queue_notify"], &trace);
+        let machine = lab.machine().trace(QUEUE_FULL, &trace);
         let machine = devices.iter().fold(machine, |machine, device| machine.device(device));
         let mut vm = machine.start(&format!("job=events {parameters}"))?;
         vm.wait_until("it listens", |text| text.lines().any(is_ready))?;
@@ -69,25 +69,33 @@ impl Listener {
         Ok(())
     }
 
-    /// The lines of QEMU's trace so far that have these words in them.
-    pub fn traced(&self, words: &str) -> Result<usize> {
+    /// The chains that the first device has taken from this queue so far, by QEMU's account.
+    pub fn chains_taken(&mut self, queue: u16) -> Result<u64> {
+        let devices = self.monitor.execute("x-query-virtio", json!({}))?;
+        let arguments = json!({ "path": devices[0]["path"], "queue": queue });
+        let status = self.monitor.execute("x-query-virtio-queue-status", arguments)?;
+        status["last-avail-idx"].as_u64().context("QEMU does not tell what a queue is like")
+    }
+
+    /// The groups of events that QEMU has thrown away so far, by its own word.
+    pub fn dropped(&self) -> Result<usize> {
         let text = match fs::read_to_string(&self.trace) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             text => text.context("cannot read QEMU's trace")?,
         };
-        Ok(text.lines().filter(|line| line.contains(words)).count())
+        Ok(text.lines().filter(|line| line.contains(QUEUE_FULL)).count())
     }
 
     /// Waits for the end of a job that prints these events. Checks them, and how many groups QEMU has thrown away.
     pub fn finish(mut self, expected: &[String], dropped: usize) -> Result<Outcome> {
         self.wait_for(expected.len())?;
-        let traced = self.traced(QUEUE_FULL)?;
+        let found = self.dropped()?;
         let outcome = self.vm.finish()?;
         let details = outcome.expect_ok("events")?;
         let account = format!("{} events, missing=0 malformed=0", expected.len());
         ensure!(details == account, "the details are {details:?} instead of {account:?}");
         compare(&outcome, expected)?;
-        ensure!(traced == dropped, "QEMU has thrown {traced} groups away instead of {dropped}");
+        ensure!(found == dropped, "QEMU has thrown {found} groups away instead of {dropped}");
         Ok(outcome)
     }
 
