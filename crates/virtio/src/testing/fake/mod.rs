@@ -3,17 +3,15 @@
 //!
 //! [`FakeTransport`] is what the driver holds. [`DeviceQueue`] plays the device: it takes available
 //! chains, reads and writes their memory, and returns them, in any order and with any lie. Both know
-//! no kind of device; [`FakeDisk`] and [`FakeInput`] are some on top of them.
+//! no kind of device; [`FakeDisk`] is one on top of them.
 
 mod chain;
 mod disk;
-mod input;
 mod memory;
 mod queue;
 mod words;
 
 use alloc::{
-    collections::BTreeMap,
     sync::{Arc, Weak},
     vec,
     vec::Vec,
@@ -28,7 +26,6 @@ use ostd::sync::{LocalIrqDisabled, SpinLock};
 pub use self::{
     chain::{DeviceBuffer, DeviceChain},
     disk::{FakeDisk, Fault, Received, all_disk_features, pattern},
-    input::{Driven, FakeInput, REPORT, STATUSQ, select},
     memory::DeviceMemory,
     queue::DeviceQueue,
     words::{Words, WordsPool},
@@ -48,13 +45,11 @@ pub struct FakeTransport {
     pub state: SpinLock<State, LocalIrqDisabled>,
     pub notifications: AtomicUsize,
     on_notify: SpinLock<Option<OnNotify>, LocalIrqDisabled>,
-    on_write: SpinLock<Vec<OnWrite>, LocalIrqDisabled>,
     /// The driver to interrupt.
     driver: SpinLock<Option<Weak<dyn VirtioDevice>>, LocalIrqDisabled>,
 }
 
 type OnNotify = Arc<dyn Fn() + Send + Sync>;
-type OnWrite = Arc<dyn Fn(&mut State) + Send + Sync>;
 
 /// The notifications that were wrong, by the device's own account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,12 +74,7 @@ pub struct State {
     pub unsteady: usize,
     pub queue_size_max: u32,
     pub ready: bool,
-    /// The first queue.
     pub queue: Option<DeviceQueue>,
-    /// The number of queues that the device has.
-    pub queue_count: u16,
-    /// The queues behind the first one, by their numbers.
-    pub more_queues: BTreeMap<u16, DeviceQueue>,
     /// Of the queues that are no more.
     notifications: Notifications,
     pub interrupt: InterruptStatus,
@@ -113,8 +103,6 @@ impl FakeTransport {
                 queue_size_max: 256,
                 ready: false,
                 queue: None,
-                queue_count: 1,
-                more_queues: BTreeMap::new(),
                 notifications: Notifications::default(),
                 interrupt: InterruptStatus::empty(),
                 refuses_features: false,
@@ -122,7 +110,6 @@ impl FakeTransport {
             }),
             notifications: AtomicUsize::new(0),
             on_notify: SpinLock::new(None),
-            on_write: SpinLock::new(Vec::new()),
             driver: SpinLock::new(None),
         })
     }
@@ -145,17 +132,6 @@ impl FakeTransport {
     /// Runs `action` within each notification, as a device that is always quicker than the driver.
     pub fn on_notify(&self, action: impl Fn() + Send + Sync + 'static) {
         *self.on_notify.lock() = Some(Arc::new(action));
-    }
-
-    /// Runs `action` after each write to the configuration space and to the status, behind those that were given
-    /// before.
-    pub fn on_write(&self, action: impl Fn(&mut State) + Send + Sync + 'static) {
-        self.on_write.lock().push(Arc::new(action));
-    }
-
-    fn written(&self, state: &mut State) {
-        let actions = self.on_write.lock().clone();
-        actions.iter().for_each(|action| action(state));
     }
 
     /// The number of notifications that the driver has sent.
@@ -205,17 +181,9 @@ impl FakeTransport {
 }
 
 impl State {
-    /// A queue by its number.
-    pub fn queue_mut(&mut self, index: u16) -> Option<&mut DeviceQueue> {
-        match index {
-            0 => self.queue.as_mut(),
-            _ => self.more_queues.get_mut(&index),
-        }
-    }
-
-    /// Adds the account of the queues to that of those before them.
+    /// Adds the account of the queue to that of those before it.
     fn close_account(&mut self) {
-        for queue in self.queue.iter_mut().chain(self.more_queues.values_mut()) {
+        if let Some(queue) = &mut self.queue {
             queue.account();
             let Notifications { missed, not_owed } = mem::take(&mut queue.notifications);
             self.notifications.missed += missed;
@@ -259,13 +227,11 @@ impl Transport for FakeTransport {
             state.close_account();
             state.ready = false;
             state.queue = None;
-            state.more_queues.clear();
         }
         state.status = status;
         if state.refuses_features {
             state.status.remove(DeviceStatus::FEATURES_OK);
         }
-        self.written(&mut state);
     }
 
     fn device_features(&self) -> u64 {
@@ -292,7 +258,6 @@ impl Transport for FakeTransport {
         let mut state = self.state.lock();
         let field = state.config.get_mut(offset);
         *field.ok_or(TransportError::ConfigOutOfRange { offset })? = value;
-        self.written(&mut state);
         Ok(())
     }
 
@@ -306,33 +271,26 @@ impl Transport for FakeTransport {
     }
 
     fn queue_size_max(&self, index: u16) -> u32 {
-        let state = self.state.lock();
-        if index < state.queue_count { state.queue_size_max } else { 0 }
+        if index == 0 { self.state.lock().queue_size_max } else { 0 }
     }
 
-    fn queue_ready(&self, index: u16) -> bool {
-        let state = self.state.lock();
-        if index == 0 { state.ready } else { state.more_queues.contains_key(&index) }
+    fn queue_ready(&self, _index: u16) -> bool {
+        self.state.lock().ready
     }
 
-    fn enable_queue(&self, index: u16, addresses: &QueueAddresses) -> Result<(), TransportError> {
+    fn enable_queue(&self, _index: u16, addresses: &QueueAddresses) -> Result<(), TransportError> {
         let mut state = self.state.lock();
         let event_idx = state.driver_features & Features::RING_EVENT_IDX.bits() != 0;
-        let queue = DeviceQueue::new(addresses, event_idx);
-        if index == 0 {
-            state.ready = true;
-            state.queue = Some(queue);
-        } else {
-            state.more_queues.insert(index, queue);
-        }
+        state.ready = true;
+        state.queue = Some(DeviceQueue::new(addresses, event_idx));
         Ok(())
     }
 
-    fn notify(&self, index: u16) {
+    fn notify(&self, _index: u16) {
         self.notifications.fetch_add(1, Ordering::Relaxed);
         {
             let mut state = self.state.lock();
-            match state.queue_mut(index) {
+            match &mut state.queue {
                 Some(queue) => queue.notified(),
                 None => state.notifications.not_owed += 1,
             }
