@@ -200,8 +200,7 @@ impl Slot {
         let mut state = self.disk.transport.state.lock();
         let event_idx = state.driver_features & Features::RING_EVENT_IDX.bits() != 0;
         let place = [descriptors, driver_area, device_area];
-        state.queue = Some(DeviceQueue::at(size, place, event_idx));
-        state.ready = true;
+        state.queues[0] = Some(DeviceQueue::at(size, place, event_idx));
     }
 }
 

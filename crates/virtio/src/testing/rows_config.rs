@@ -36,7 +36,7 @@ fn assert_refused(disk: &FakeDisk, error: InitError) {
     assert_eq!(start(disk).err(), Some(error));
     let state = disk.transport.state.lock();
     assert!(state.status.contains(DeviceStatus::FAILED));
-    assert!(state.queue.is_none());
+    assert!(state.queues[0].is_none());
 }
 
 #[ktest]

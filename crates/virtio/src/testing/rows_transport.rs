@@ -62,7 +62,7 @@ fn row_21_queue_that_is_ready_already() {
         slot.lie(ready, 1);
         let error = InitError::Queue(SetupError::InUse { index: 0 });
         assert_eq!(slot.driver().err(), Some(error));
-        assert!(slot.disk.transport.state.lock().queue.is_none());
+        assert!(slot.disk.transport.state.lock().queues[0].is_none());
     }
 }
 

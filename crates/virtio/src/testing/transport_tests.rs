@@ -182,10 +182,15 @@ fn configuration_is_read_with_the_field_s_own_width() {
         (transport.set_config_u8(0x21, 0x77), script.writes()),
         (Ok(()), vec![(0x121, 0x77)])
     );
+    assert_eq!(
+        (transport.set_config_u32(0x24, 0x4433_2211), script.writes()),
+        (Ok(()), vec![(0x124, 0x4433_2211)])
+    );
     for offset in [0x100, usize::MAX] {
         let error = TransportError::ConfigOutOfRange { offset };
         assert_eq!(transport.config_u32(offset), Err(error));
         assert_eq!((transport.set_config_u8(offset, 0), script.writes()), (Err(error), vec![]));
+        assert_eq!((transport.set_config_u32(offset, 0), script.writes()), (Err(error), vec![]));
     }
 }
 

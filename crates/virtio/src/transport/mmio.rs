@@ -144,6 +144,13 @@ impl<R: Registers> MmioTransport<R> {
             .and_then(|at| self.registers.read_once(at).ok())
             .ok_or(TransportError::ConfigOutOfRange { offset })
     }
+
+    fn set_config<T: PodOnce>(&self, offset: usize, value: T) -> Result<(), TransportError> {
+        register::CONFIG
+            .checked_add(offset)
+            .and_then(|at| self.registers.write_once(at, &value).ok())
+            .ok_or(TransportError::ConfigOutOfRange { offset })
+    }
 }
 
 impl<R: Registers> Transport for MmioTransport<R> {
@@ -204,10 +211,11 @@ impl<R: Registers> Transport for MmioTransport<R> {
     }
 
     fn set_config_u8(&self, offset: usize, value: u8) -> Result<(), TransportError> {
-        register::CONFIG
-            .checked_add(offset)
-            .and_then(|at| self.registers.write_once(at, &value).ok())
-            .ok_or(TransportError::ConfigOutOfRange { offset })
+        self.set_config(offset, value)
+    }
+
+    fn set_config_u32(&self, offset: usize, value: u32) -> Result<(), TransportError> {
+        self.set_config(offset, value)
     }
 
     fn config_generation(&self) -> Option<u32> {

@@ -72,6 +72,13 @@ pub trait Transport: Debug + Send + Sync + sealed::Sealed {
     /// As [`Self::config_u8`].
     fn set_config_u8(&self, offset: usize, value: u8) -> Result<(), TransportError>;
 
+    /// Writes four bytes of the device configuration space with one access; `offset` is a multiple of four.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::config_u8`].
+    fn set_config_u32(&self, offset: usize, value: u32) -> Result<(), TransportError>;
+
     /// A number that changes whenever the configuration space does (section 2.5.1), or `None`
     /// where the transport has none (legacy).
     fn config_generation(&self) -> Option<u32>;

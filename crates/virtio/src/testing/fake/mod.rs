@@ -45,11 +45,13 @@ pub struct FakeTransport {
     pub state: SpinLock<State, LocalIrqDisabled>,
     pub notifications: AtomicUsize,
     on_notify: SpinLock<Option<OnNotify>, LocalIrqDisabled>,
+    on_config: SpinLock<Option<OnConfig>, LocalIrqDisabled>,
     /// The driver to interrupt.
     driver: SpinLock<Option<Weak<dyn VirtioDevice>>, LocalIrqDisabled>,
 }
 
 type OnNotify = Arc<dyn Fn() + Send + Sync>;
+type OnConfig = Arc<dyn Fn(&mut [u8], usize) + Send + Sync>;
 
 /// The notifications that were wrong, by the device's own account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,8 +75,10 @@ pub struct State {
     /// The number of reads of the generation that will still change it.
     pub unsteady: usize,
     pub queue_size_max: u32,
+    /// Says that a queue is in use that has not been enabled since the last reset.
     pub ready: bool,
-    pub queue: Option<DeviceQueue>,
+    /// The queues that there are, by their numbers.
+    pub queues: Vec<Option<DeviceQueue>>,
     /// Of the queues that are no more.
     notifications: Notifications,
     pub interrupt: InterruptStatus,
@@ -85,6 +89,11 @@ pub struct State {
 impl FakeTransport {
     /// A device of no kind with one queue, which offers `features`, and VERSION_1 if it is modern.
     pub fn new(version: Version, features: u64) -> Arc<Self> {
+        Self::with_queues(version, features, 1)
+    }
+
+    /// As [`Self::new`], with so many queues.
+    pub fn with_queues(version: Version, features: u64, queues: usize) -> Arc<Self> {
         let version_1 = match version {
             Version::Legacy => 0,
             Version::Modern => Features::VERSION_1.bits(),
@@ -102,7 +111,7 @@ impl FakeTransport {
                 unsteady: 0,
                 queue_size_max: 256,
                 ready: false,
-                queue: None,
+                queues: (0..queues).map(|_| None).collect(),
                 notifications: Notifications::default(),
                 interrupt: InterruptStatus::empty(),
                 refuses_features: false,
@@ -110,6 +119,7 @@ impl FakeTransport {
             }),
             notifications: AtomicUsize::new(0),
             on_notify: SpinLock::new(None),
+            on_config: SpinLock::new(None),
             driver: SpinLock::new(None),
         })
     }
@@ -132,6 +142,12 @@ impl FakeTransport {
     /// Runs `action` within each notification, as a device that is always quicker than the driver.
     pub fn on_notify(&self, action: impl Fn() + Send + Sync + 'static) {
         *self.on_notify.lock() = Some(Arc::new(action));
+    }
+
+    /// Runs `action` when the driver has written to the configuration space, with the space and the offset of
+    /// what was written.
+    pub fn on_config(&self, action: impl Fn(&mut [u8], usize) + Send + Sync + 'static) {
+        *self.on_config.lock() = Some(Arc::new(action));
     }
 
     /// The number of notifications that the driver has sent.
@@ -165,12 +181,32 @@ impl FakeTransport {
 
     /// Does something as the device with its queue.
     pub fn with_queue<R>(&self, action: impl FnOnce(&mut DeviceQueue) -> R) -> R {
-        action(self.state.lock().queue.as_mut().expect("the queue has been enabled"))
+        self.try_with_queue(action).expect("the queue has been enabled")
     }
 
     /// Does something as the device with its queue, if it has one: after a reset it has none.
     pub fn try_with_queue<R>(&self, action: impl FnOnce(&mut DeviceQueue) -> R) -> Option<R> {
-        self.state.lock().queue.as_mut().map(action)
+        self.try_with_queue_of(0, action)
+    }
+
+    /// As [`Self::try_with_queue`], with the queue of this number.
+    pub fn try_with_queue_of<R>(
+        &self,
+        index: usize,
+        action: impl FnOnce(&mut DeviceQueue) -> R,
+    ) -> Option<R> {
+        self.state.lock().queues.get_mut(index)?.as_mut().map(action)
+    }
+
+    fn write_config(&self, offset: usize, bytes: &[u8]) -> Result<(), TransportError> {
+        let action = self.on_config.lock().clone();
+        let mut state = self.state.lock();
+        let field = state.config.get_mut(offset..).and_then(|rest| rest.get_mut(..bytes.len()));
+        field.ok_or(TransportError::ConfigOutOfRange { offset })?.copy_from_slice(bytes);
+        if let Some(action) = action {
+            action(&mut state.config, offset);
+        }
+        Ok(())
     }
 
     fn config<const N: usize>(&self, offset: usize) -> Result<[u8; N], TransportError> {
@@ -181,9 +217,9 @@ impl FakeTransport {
 }
 
 impl State {
-    /// Adds the account of the queue to that of those before it.
+    /// Adds the accounts of the queues to those of the queues before them.
     fn close_account(&mut self) {
-        if let Some(queue) = &mut self.queue {
+        for queue in self.queues.iter_mut().flatten() {
             queue.account();
             let Notifications { missed, not_owed } = mem::take(&mut queue.notifications);
             self.notifications.missed += missed;
@@ -226,7 +262,7 @@ impl Transport for FakeTransport {
             }
             state.close_account();
             state.ready = false;
-            state.queue = None;
+            state.queues.fill_with(|| None);
         }
         state.status = status;
         if state.refuses_features {
@@ -255,10 +291,11 @@ impl Transport for FakeTransport {
     }
 
     fn set_config_u8(&self, offset: usize, value: u8) -> Result<(), TransportError> {
-        let mut state = self.state.lock();
-        let field = state.config.get_mut(offset);
-        *field.ok_or(TransportError::ConfigOutOfRange { offset })? = value;
-        Ok(())
+        self.write_config(offset, &[value])
+    }
+
+    fn set_config_u32(&self, offset: usize, value: u32) -> Result<(), TransportError> {
+        self.write_config(offset, &value.to_le_bytes())
     }
 
     fn config_generation(&self) -> Option<u32> {
@@ -271,28 +308,31 @@ impl Transport for FakeTransport {
     }
 
     fn queue_size_max(&self, index: u16) -> u32 {
-        if index == 0 { self.state.lock().queue_size_max } else { 0 }
+        let state = self.state.lock();
+        if usize::from(index) < state.queues.len() { state.queue_size_max } else { 0 }
     }
 
-    fn queue_ready(&self, _index: u16) -> bool {
-        self.state.lock().ready
+    fn queue_ready(&self, index: u16) -> bool {
+        let state = self.state.lock();
+        state.ready || state.queues.get(usize::from(index)).is_some_and(Option::is_some)
     }
 
-    fn enable_queue(&self, _index: u16, addresses: &QueueAddresses) -> Result<(), TransportError> {
+    fn enable_queue(&self, index: u16, addresses: &QueueAddresses) -> Result<(), TransportError> {
         let mut state = self.state.lock();
         let event_idx = state.driver_features & Features::RING_EVENT_IDX.bits() != 0;
-        state.ready = true;
-        state.queue = Some(DeviceQueue::new(addresses, event_idx));
+        if let Some(queue) = state.queues.get_mut(usize::from(index)) {
+            *queue = Some(DeviceQueue::new(addresses, event_idx));
+        }
         Ok(())
     }
 
-    fn notify(&self, _index: u16) {
+    fn notify(&self, index: u16) {
         self.notifications.fetch_add(1, Ordering::Relaxed);
         {
             let mut state = self.state.lock();
-            match &mut state.queue {
-                Some(queue) => queue.notified(),
-                None => state.notifications.not_owed += 1,
+            match state.queues.get_mut(usize::from(index)) {
+                Some(Some(queue)) => queue.notified(),
+                _ => state.notifications.not_owed += 1,
             }
         }
         let action = self.on_notify.lock().clone();

@@ -79,11 +79,11 @@ impl Transport for Device {
     }
 
     fn set_config_u8(&self, offset: usize, value: u8) -> Result<(), TransportError> {
-        self.access(|inner| {
-            let field = inner.registers.config.get_mut(offset);
-            *field.ok_or(TransportError::ConfigOutOfRange { offset })? = value;
-            Ok(())
-        })
+        self.set_config(offset, [value])
+    }
+
+    fn set_config_u32(&self, offset: usize, value: u32) -> Result<(), TransportError> {
+        self.set_config(offset, value.to_le_bytes())
     }
 
     fn config_generation(&self) -> Option<u32> {
@@ -131,6 +131,19 @@ impl Device {
         self.access(|inner| {
             let field = inner.registers.config.get(offset..).and_then(|rest| rest.first_chunk());
             field.copied().ok_or(TransportError::ConfigOutOfRange { offset })
+        })
+    }
+
+    fn set_config<const N: usize>(
+        &self,
+        offset: usize,
+        bytes: [u8; N],
+    ) -> Result<(), TransportError> {
+        self.access(|inner| {
+            let rest = inner.registers.config.get_mut(offset..);
+            let field = rest.and_then(|rest| rest.first_chunk_mut());
+            *field.ok_or(TransportError::ConfigOutOfRange { offset })? = bytes;
+            Ok(())
         })
     }
 }
