@@ -128,9 +128,9 @@ fn row_i12_buffer_that_was_not_written() {
 fn row_i13_events_before_there_are_buffers() {
     let fake = FakeInput::new(Modern, Features::empty());
     let once = AtomicBool::new(true);
-    fake.transport.on_write(move |state| {
+    fake.transport.on_status(move |state| {
         if state.status.contains(DeviceStatus::DRIVER_OK) && once.swap(false, Ordering::Relaxed) {
-            let queue = state.queue.as_mut().unwrap();
+            let queue = state.queues[0].as_mut().unwrap();
             (0..3).for_each(|id| queue.give_back(id, 8));
             state.interrupt = InterruptStatus::all();
         }
@@ -330,15 +330,15 @@ fn answer_status(
     let (device, count) = (Arc::downgrade(&rig.fake.transport), told.clone());
     rig.fake.transport.on_notify(move || {
         let Some(device) = device.upgrade() else { return };
-        let mut state = device.state.lock();
-        let Some(queue) = state.queue_mut(STATUSQ) else { return };
-        while let Some(chain) = queue.take() {
-            assert_eq!((chain.readable_length(), chain.writable_length()), (8, 0));
-            let bits = Event::new(EV_LED, LED_CAPSL, 1).to_bits();
-            assert_eq!(chain.readable(), bits.to_le_bytes());
-            count.fetch_add(1, Ordering::Relaxed);
-            answer(queue, chain.head);
-        }
+        device.try_with_queue_of(STATUSQ, |queue| {
+            while let Some(chain) = queue.take() {
+                assert_eq!((chain.readable_length(), chain.writable_length()), (8, 0));
+                let bits = Event::new(EV_LED, LED_CAPSL, 1).to_bits();
+                assert_eq!(chain.readable(), bits.to_le_bytes());
+                count.fetch_add(1, Ordering::Relaxed);
+                answer(queue, chain.head);
+            }
+        });
     });
     told
 }

@@ -25,7 +25,9 @@ fn fake() -> FakeInput {
 fn refused(fake: &FakeInput, reason: InitError) {
     assert_eq!(fake.drive(&Options::default()).err(), Some(reason));
     let state = fake.transport.state.lock();
-    assert!(state.status.contains(DeviceStatus::FAILED) && state.queue.is_none());
+    assert!(
+        state.status.contains(DeviceStatus::FAILED) && state.queues.iter().all(Option::is_none)
+    );
 }
 
 fn bad(field: &'static str, value: u64) -> InitError {
@@ -60,7 +62,7 @@ fn a_device_may_say_nothing_about_itself() {
     fake.items.lock().clear();
     let input = fake.drive(&Options::default()).unwrap();
     assert_eq!(*input.info(), DeviceInfo::default());
-    assert!(fake.transport.state.lock().more_queues.is_empty(), "it has no lights to switch");
+    assert!(fake.transport.state.lock().queues[1].is_none(), "it has no lights to switch");
 }
 
 #[ktest]
@@ -83,14 +85,14 @@ fn row_i2_answer_about_another_item() {
     for (place, value) in [(0, 0x7f), (1, 0x05)] {
         let fake = fake();
         let window = fake.items.clone();
-        fake.transport.on_write(move |state| {
+        fake.transport.on_config(move |config, _| {
             // The other half of what was chosen may be a lie of before.
-            let select = if state.config[0] == 0x7f { select::ID_SERIAL } else { state.config[0] };
+            let select = if config[0] == 0x7f { select::ID_SERIAL } else { config[0] };
             let item = window.lock().get(&(select, 0)).cloned().unwrap_or_default();
-            state.config[2] = item.len() as u8;
-            state.config[8..][..item.len()].copy_from_slice(&item);
+            config[2] = item.len() as u8;
+            config[8..][..item.len()].copy_from_slice(&item);
             if select == select::ID_SERIAL {
-                state.config[place] = value;
+                config[place] = value;
             }
         });
         let found = if place == 0 { [value, 0] } else { [select::ID_SERIAL, value] };
@@ -183,10 +185,10 @@ fn row_i9_queues_that_there_are_not() {
     let fake = fake();
     let missing = |index| InitError::Queue(SetupError::NoSuchQueue { index });
     // It has lights, and no queue to be told in.
-    fake.transport.state.lock().queue_count = 1;
+    fake.transport.state.lock().queues.truncate(1);
     refused(&fake, missing(1));
     fake.items.lock().remove(&(select::EV_BITS, EV_LED as u8));
     assert!(fake.drive(&Options::default()).is_ok());
-    fake.transport.state.lock().queue_count = 0;
+    fake.transport.state.lock().queues.clear();
     refused(&fake, missing(0));
 }

@@ -25,7 +25,7 @@ pub mod select {
 }
 
 /// The number of the queue for what the device is told.
-pub const STATUSQ: u16 = 1;
+pub const STATUSQ: usize = 1;
 
 /// The end of a group of events.
 pub const REPORT: Event = Event::new(EV_SYN, SYN_REPORT, 0);
@@ -42,10 +42,10 @@ pub struct FakeInput {
 impl FakeInput {
     /// A device with these features of queues.
     pub fn new(version: Version, ring: Features) -> Self {
-        let transport = FakeTransport::new(version, ring.bits());
+        let transport = FakeTransport::with_queues(version, ring.bits(), 2);
         {
             let mut state = transport.state.lock();
-            (state.device_id, state.queue_count) = (18, 2);
+            state.device_id = 18;
             state.config = vec![0; 8 + 128];
         }
         let range = [0, 0x7fff, 0, 0, 0].map(u32::to_le_bytes).concat();
@@ -61,8 +61,8 @@ impl FakeInput {
         ]);
         let items = Arc::new(SpinLock::new(items));
         let window = items.clone();
-        transport.on_write(move |state| {
-            let [select, subsel, rest @ ..] = &mut state.config[..] else { return };
+        transport.on_config(move |config, _| {
+            let [select, subsel, rest @ ..] = config else { return };
             rest.fill(0);
             if let (Some(item), [size, _, _, _, _, _, room @ ..]) =
                 (window.lock().get(&(*select, *subsel)), rest)

@@ -50,11 +50,11 @@ impl Case {
         let device = Arc::downgrade(&rig.fake.transport);
         rig.fake.transport.on_notify(move || {
             let Some(device) = device.upgrade() else { return };
-            let mut state = device.state.lock();
-            let Some(queue) = state.queue_mut(STATUSQ) else { return };
-            while let Some(chain) = queue.take() {
-                queue.give_back(chain.head, 0);
-            }
+            device.try_with_queue_of(STATUSQ, |queue| {
+                while let Some(chain) = queue.take() {
+                    queue.give_back(chain.head, 0);
+                }
+            });
         });
         Self {
             malice: [0, 3, 10, 30, 100, 300][rng.usize(0..6)],
