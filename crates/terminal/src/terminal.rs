@@ -48,7 +48,10 @@ impl Terminal {
     /// VPA, CUP, HVP), erase (ED, EL, ECH), choose colours (SGR), and hide the cursor (`?25`). Characters without a
     /// width of their own, such as combining ones, are left out.
     pub fn feed(&mut self, bytes: &[u8]) {
-        self.parser.advance(&mut self.screen, bytes);
+        for byte in bytes {
+            // One by one: of bytes that come behind half a character, `vte` 0.15 may lose some.
+            self.parser.advance(&mut self.screen, &[*byte]);
+        }
     }
 
     /// Changes the size, within the limits of [`Self::new`]. The text stays where it is and is not wrapped anew:

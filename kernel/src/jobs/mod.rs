@@ -12,6 +12,7 @@ mod commits;
 mod copy;
 mod demo;
 mod devices;
+mod events;
 mod failure;
 mod flush;
 mod frames;
@@ -26,6 +27,7 @@ mod output;
 mod picture;
 mod random;
 mod read;
+mod screen;
 mod shell;
 mod slices;
 mod stat;
@@ -49,7 +51,7 @@ use ostd::power::ExitCode;
 
 use self::{
     failure::{Failure, step},
-    needs::{Disk, Files, FilesDisk, Needs, Screen},
+    needs::{Disk, Files, FilesAndScreen, FilesDisk, InputDevices, Needs, Screen},
     output::Output,
 };
 use crate::{
@@ -108,6 +110,7 @@ const KINDS: &[Kind] = &[
     Kind::of::<random::Random>(),
     Kind::of::<picture::Picture>(),
     Kind::of::<frames::Frames>(),
+    Kind::of::<events::Events>(),
     Kind::of::<fs::Fs>(),
     Kind::of::<ls::Ls>(),
     Kind::of::<cat::Cat>(),
@@ -115,6 +118,7 @@ const KINDS: &[Kind] = &[
     Kind::of::<tree::Tree>(),
     Kind::of::<churn::Churn>(),
     Kind::of::<shell::Shell>(),
+    Kind::of::<screen::Console>(),
 ];
 
 /// A type that implements `Run`, in a table with others.

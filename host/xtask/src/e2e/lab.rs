@@ -156,6 +156,11 @@ impl Machine<'_> {
         self.option("-object", object)
     }
 
+    /// Has QEMU write a line to a file for each of its trace events of this name.
+    pub fn trace(self, event: &str, file: &Path) -> Self {
+        self.option("-D", &file.to_string_lossy()).option("-trace", event)
+    }
+
     fn option(mut self, name: &str, value: &str) -> Self {
         self.machine = self.machine.option(name, value);
         self

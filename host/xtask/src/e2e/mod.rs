@@ -7,6 +7,7 @@
 mod bounce;
 mod churn;
 mod command_line;
+mod console;
 mod demo;
 mod devices;
 mod disks;
@@ -15,6 +16,7 @@ mod faults;
 mod features;
 mod files;
 mod graded;
+mod input;
 mod lab;
 mod limits;
 mod own_kernel;
@@ -72,6 +74,7 @@ const TABLES: &[&[Case]] = &[
     faults::CASES,
     entropy::CASES,
     pictures::CASES,
+    input::CASES,
     devices::CASES,
     bounce::CASES,
     slices::CASES,
@@ -79,6 +82,7 @@ const TABLES: &[&[Case]] = &[
     own_kernel::CASES,
     files::CASES,
     shell::CASES,
+    console::CASES,
     graded::CASES,
     command_line::CASES,
 ];

@@ -20,9 +20,9 @@ use crate::{
     task::Builder,
 };
 
-pub(super) struct Screen;
+pub(super) struct Console;
 
-impl Run for Screen {
+impl Run for Console {
     const NAME: &'static str = "screen";
     const PARAMETERS: &'static [&'static str] = &[];
     type Needs = FilesAndScreen;
@@ -32,15 +32,15 @@ impl Run for Screen {
     }
 
     fn run(&self, needs: &FilesAndScreen) -> Result<String, Failure> {
-        let shown = show::Shown::new(needs.screen.clone()).map_err(|error| {
-            Failure::Other(format!("the screen cannot be used: {error}"))
-        })?;
+        let shown = show::Shown::new(needs.screen.clone())
+            .map_err(|error| Failure::Screen { doing: "showing the console", error })?;
         // Before anybody types on the keyboard: what comes from there goes the same way.
         input::open().map_err(|error| Failure::Other(error.to_string()))?;
         copy::begin();
+        let keys = typing::listen();
         println!("{shown}");
-        Builder::new("screen").spawn(|| shown.run())?;
-        Builder::new("keyboard").spawn(typing::run)?;
+        Builder::new("console").spawn(|| shown.run())?;
+        Builder::new("keyboard").spawn(move || typing::run(&keys))?;
         shell::run(&needs.files)
     }
 }

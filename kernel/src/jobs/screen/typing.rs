@@ -16,9 +16,13 @@ const CAPACITY: usize = 1024;
 /// The time after which somebody may have read what was typed before.
 const WAIT: Duration = Duration::from_millis(20);
 
-/// Types on the console what is typed on all keyboards together, as long as there are any.
-pub(super) fn run() {
-    let reader = Reader::open(&input::all(), CAPACITY);
+/// Listens to all keyboards together. What is typed from now on waits to be read.
+pub(super) fn listen() -> Reader {
+    Reader::open(&input::all(), CAPACITY)
+}
+
+/// Types on the console what is typed on the keyboards, as long as there are any.
+pub(super) fn run(reader: &Reader) {
     let mut keyboard = Keyboard::new();
     while let Some(arrived) = reader.next() {
         let Some(stroke) = keyboard.event(arrived.event) else {
@@ -59,7 +63,10 @@ fn bytes(stroke: &Stroke) -> Vec<u8> {
 mod tests {
     use input::{
         Event,
-        codes::{EV_KEY, KEY_A, KEY_BACKSPACE, KEY_C, KEY_CAPSLOCK, KEY_ENTER, KEY_LEFTCTRL, KEY_LEFTSHIFT, KEY_TAB},
+        codes::{
+            EV_KEY, KEY_A, KEY_BACKSPACE, KEY_C, KEY_CAPSLOCK, KEY_ENTER, KEY_LEFTCTRL,
+            KEY_LEFTSHIFT, KEY_TAB,
+        },
     };
     use ostd::prelude::ktest;
 

@@ -163,9 +163,7 @@ impl<'a> Machine<'a> {
     /// The pixels of each flush so far.
     pub fn flushed(&self) -> Result<Vec<u64>> {
         let flushed = self.trace()?.into_iter().filter_map(|told| match told {
-            Told::Flush { size: (width, height), .. } => {
-                Some(u64::from(width) * u64::from(height))
-            }
+            Told::Flush { size: (width, height), .. } => Some(u64::from(width) * u64::from(height)),
             _ => None,
         });
         Ok(flushed.collect())
@@ -176,11 +174,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Waits until the terminal is right.
-    pub fn wait_until(
-        &mut self,
-        what: &str,
-        look: impl Fn(&Terminal) -> Result<()>,
-    ) -> Result<()> {
+    pub fn wait_until(&mut self, what: &str, look: impl Fn(&Terminal) -> Result<()>) -> Result<()> {
         self.retry(what, |machine| look(&machine.terminal()?))
     }
 
@@ -191,7 +185,8 @@ impl<'a> Machine<'a> {
             let Err(complaint) = look(self) else { return Ok(()) };
             // One look at QEMU, and at the time.
             let mut looked = false;
-            let waited = self.vm.wait_for(what, || std::mem::replace(&mut looked, true).then_some(()));
+            let waited =
+                self.vm.wait_for(what, || std::mem::replace(&mut looked, true).then_some(()));
             waited.map_err(|error| complaint.context(error))?;
         }
     }
@@ -225,8 +220,8 @@ pub fn line(terminal: &Terminal) -> String {
 /// The keys that type a character, as QEMU calls them.
 fn qcodes(char: char) -> Result<Vec<&'static str>> {
     const LETTERS: [&str; 26] = [
-        "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t", "u", "v",
-        "w", "x", "y", "z",
+        "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r",
+        "s", "t", "u", "v", "w", "x", "y", "z",
     ];
     const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
     let letter = |first: u8| LETTERS.get(usize::from(char as u8 - first)).copied();

@@ -173,7 +173,7 @@ fn little(lab: &Lab) -> Result<()> {
     let wide = "x".repeat(128 - 6);
     let wide = new(&|machine| {
         machine.type_at_port(&format!("{wide}\r"))?;
-        machine.wait_for_answer("there is no command")
+        machine.wait_for_answer("help lists those there are")
     })?;
     ensure!(wide * 4 <= full, "a wide line costs {wide} pixels of {full}");
     // Nothing changes by itself.
