@@ -23,6 +23,17 @@ help: ## Show this list
 run: setup ## Boot the kernel in QEMU; JOB="read sector=3" names the job, the default is the demo; ARCH=x86_64, BUS=pci
 	@cargo osdk run --release --target-arch=$(or $(ARCH),riscv64)
 
+.PHONY: run-gui
+run-gui: export GUI := $(or $(GUI),auto)
+run-gui: setup ## The same with a screen, a keyboard and a tablet, in a window or by VNC; GUI=gtk, sdl or vnc chooses
+	@cargo osdk run --release --target-arch=riscv64
+
+.PHONY: screenshot
+screenshot: setup ## Write what JOB="..." leaves on the screen to target/screenshot.png, without a window; OUT=x.png
+	@tools/mkimage.sh
+	@tools/mkfiles.sh
+	@$(XTASK) screenshot $(if $(JOB),"$$JOB") $(if $(OUT),--out "$(OUT)")
+
 .PHONY: test
 test: setup ## Run every test: lint, in the kernel, from outside, costs, lying and failing disks, the grader
 	@tools/setup.sh bwrap

@@ -14,12 +14,12 @@ pub mod cmdline;
 pub mod console;
 pub mod drivers;
 pub mod fs;
-pub mod input;
 pub mod jobs;
 pub mod logger;
 pub mod power;
 pub mod progress;
 pub mod task;
+pub mod typing;
 pub mod unusable;
 
 use alloc::format;

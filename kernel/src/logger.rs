@@ -7,10 +7,9 @@
 
 use core::fmt;
 
-use ostd::{
-    early_println,
-    log::{Level, LevelFilter, Log, Record, inject_logger, max_level, set_max_level},
-};
+use ostd::log::{Level, LevelFilter, Log, Record, inject_logger, max_level, set_max_level};
+
+use crate::console::println;
 
 /// Installs the logger, and the level `warn` when the command line asks for none. OSTD itself has put in
 /// force a level that it asks for, and leaves everything off otherwise.
@@ -42,7 +41,7 @@ struct ConsoleLogger;
 impl Log for ConsoleLogger {
     fn log(&self, record: &Record<'_>) {
         let line = Line { milliseconds: uptime(), record };
-        early_println!("{}", line);
+        println!("{line}");
     }
 }
 

@@ -25,8 +25,8 @@ architecture_of() {
     esac
 }
 
-# choose_machine ARCH: sets QEMU (the program), MACHINE (processor, memory, and what no kernel can do without), DISK
-# (the name of a disk among QEMU's devices) and SUCCESS (the exit status when all went well).
+# choose_machine ARCH: sets QEMU (the program), MACHINE (processor, memory, and what no kernel can do without), DEVICE
+# (how the names of its virtio devices end) and SUCCESS (the exit status when all went well).
 #
 # BUS=pci puts the devices of the RISC-V machine on PCI; the others have no other bus.
 choose_machine() {
@@ -55,5 +55,5 @@ choose_machine() {
         echo "BUS=$bus: the machine $1 has its devices on ${buses/ / or }." >&2
         return 1
     }
-    DISK=virtio-blk-${bus/mmio/device}
+    DEVICE=${bus/mmio/device}
 }

@@ -35,6 +35,13 @@ pub trait Driver: Sized + Send + Sync + 'static {
         !self.posted(index)
     }
 
+    /// Returns `true` if the device writes nothing into the chains of queue `index`, so that what it says to have
+    /// written there means nothing. Asked once, when the device is put together.
+    fn ignores_length(&self, index: u16) -> bool {
+        let _ = index;
+        false
+    }
+
     /// Deals with a submitted chain that the device has returned, having written `written` bytes.
     /// `room` is the most segments that a chain can have now.
     ///
@@ -72,6 +79,10 @@ pub trait Driver: Sized + Send + Sync + 'static {
     fn restarted(&self, device: &Device<Self>) {
         let _ = device;
     }
+
+    /// The device is out of use for good, after restarts that did not help. Called in any context, with
+    /// no queue locked: it must not wait.
+    fn died(&self) {}
 
     /// The device says that its configuration has changed. Called in interrupt context.
     fn configuration_changed(&self, device: &Device<Self>) {

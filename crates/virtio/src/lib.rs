@@ -1,7 +1,7 @@
 //! VirtIO drivers in safe Rust on OSTD (VIRTIO 1.3; "section" in this crate means that specification's).
 //!
 //! ```text
-//!   device/{blk,gpu,rng}       a kind of device: configuration, commands, what an answer must look like
+//!   device/{blk,gpu,input,rng} a kind of device: configuration, commands, what an answer must look like
 //!   device                     a device that is driven: its queues, its interrupts
 //!   command, batch             the way of one command, and of several at once
 //!   request_queue              the lock around a queue, and who is owed its answers

@@ -131,6 +131,7 @@ impl<D: Driver> Device<D> {
             log::error!("{name} is dead: {why}");
             self.transport.set_status(DeviceStatus::FAILED);
             self.queues.iter().for_each(|queue| queue.inner.lock().retire());
+            self.driver.died();
             return ended;
         }
         if log {

@@ -10,6 +10,8 @@
 //!   console    the forms of the lines that the kernel prints
 //!   outcome    how a machine ended, and what can be asked about it
 //!   image      disk images before and after
+//!   picture    pictures of screens, compared
+//!   vnc        a client of QEMU's VNC server
 //!   language   English or Chinese
 //!   replay     what job=verify must have done and left on the disk
 //! ```
@@ -23,9 +25,11 @@ pub mod console;
 pub mod image;
 pub mod language;
 pub mod outcome;
+pub mod picture;
 pub mod place;
 pub mod process;
 pub mod qemu;
 pub mod replay;
 pub mod text;
+pub mod vnc;
 pub mod workspace;

@@ -21,6 +21,7 @@ mod lint;
 mod mutants;
 mod report;
 mod road;
+mod screenshot;
 mod selftest;
 mod soak;
 mod symbols;
@@ -81,6 +82,8 @@ enum Task {
         #[arg(default_value = "bench mode=randread bs=4096 qd=8 count=2000")]
         job: String,
     },
+    /// Write what a job leaves on the screen to a PNG file, without a window.
+    Screenshot(screenshot::Options),
     /// Draw the way of one request, in target/trace: trace.svg, trace.txt, trace.html.
     Trace {
         /// The job and its parameters; its last blocking read or write is drawn.
@@ -195,6 +198,9 @@ fn run(cli: &Cli) -> Result<bool> {
         }
         Task::Flamegraph { job } => {
             Report::of(&[("flamegraph", &|suite| flamegraph::run(&workspace, suite, job))])
+        }
+        Task::Screenshot(options) => {
+            Report::of(&[("screenshot", &|suite| screenshot::run(&workspace, suite, options))])
         }
         Task::Trace { check: true, .. } => Report::of(&[("trace", trace)]),
         Task::Trace { job, lang, .. } => {

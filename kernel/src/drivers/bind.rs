@@ -5,11 +5,13 @@ use core::fmt::Display;
 
 use block::BlockDevice;
 use display::Screen;
+use input::InputDevice;
 use virtio::{
     device::{
         VirtioDevice,
         blk::{self, VirtioBlk},
         gpu::{self, VirtioGpu},
+        input::{self as virtio_input, VirtioInput},
         rng::{self, VirtioRng},
     },
     handshake::InitError,
@@ -30,6 +32,7 @@ pub(super) fn driver(device_id: u32) -> Option<Driver> {
         blk::DEVICE_ID => Some(bind_block_device),
         rng::DEVICE_ID => Some(bind_entropy_device),
         gpu::DEVICE_ID => Some(bind_gpu),
+        virtio_input::DEVICE_ID => Some(bind_input_device),
         _ => None,
     }
 }
@@ -72,6 +75,18 @@ fn bind_gpu(
     Ok(gpu.device())
 }
 
+fn bind_input_device(
+    _place: &dyn Display,
+    transport: Arc<dyn Transport>,
+    options: &Options,
+) -> Result<Arc<dyn VirtioDevice>, InitError> {
+    let input = Arc::new(VirtioInput::new(transport, options)?);
+    let device = input.device();
+    let index = input::register(input.clone());
+    println!("input {index}: {}", input.info());
+    Ok(device)
+}
+
 /// The name of a kind of device in the specification (VIRTIO 1.3, section 5).
 pub(super) fn device_name(device_id: u32) -> &'static str {
     match device_id {
@@ -105,7 +120,7 @@ mod tests {
         for id in [1, 3, 0x7fff, u32::MAX] {
             assert!(driver(id).is_none(), "{id}");
         }
-        for id in [blk::DEVICE_ID, rng::DEVICE_ID, gpu::DEVICE_ID] {
+        for id in [blk::DEVICE_ID, rng::DEVICE_ID, gpu::DEVICE_ID, virtio_input::DEVICE_ID] {
             assert!(driver(id).is_some(), "{id}");
         }
         assert_eq!((device_name(2), device_name(0x7fff)), ("block", "unknown"));

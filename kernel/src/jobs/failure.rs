@@ -40,6 +40,11 @@ pub(super) enum Failure {
     },
     /// Something could not be shown.
     Screen { doing: &'static str, error: display::Error },
+    /// There is no input device to do it with.
+    NoInputDevice {
+        /// Those that were found and cannot be used.
+        unusable: Vec<Unusable>,
+    },
     /// There are disks, and none has the name that was asked for.
     NoSuchDisk {
         /// The name.
@@ -120,6 +125,11 @@ impl fmt::Display for Failure {
                 count.saturating_sub(1)
             ),
             Self::Screen { doing, error } => write!(f, "{doing}: {error}"),
+            Self::NoInputDevice { unusable } if unusable.is_empty() => f.write_str(
+                "no input device found; give QEMU one with -device virtio-keyboard-device, \
+                 virtio-tablet-device or virtio-mouse-device",
+            ),
+            Self::NoInputDevice { unusable } => list(f, "input device", unusable),
             Self::NoSuchDisk { wanted, serials } => {
                 write!(f, "there is no disk \"{wanted}\"; disk= takes one of:")?;
                 for (index, serial) in serials.iter().enumerate() {

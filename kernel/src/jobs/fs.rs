@@ -11,8 +11,8 @@ use crate::{
     cmdline::{CmdlineError, CommandLine},
     console::println,
     fs::{Error, Inode},
-    input,
     task::{self, Builder, Work, checkpoint},
+    typing,
 };
 
 /// The directory that the thread makes.
@@ -42,11 +42,11 @@ impl Run for Fs {
         println!("mod fs initialized");
 
         // Without a keyboard the ticks alone say when it is over.
-        if let Err(error) = input::open() {
+        if let Err(error) = typing::open() {
             log::warn!("{error}");
         }
         let work = Work::default();
-        let _foreground = input::foreground(&work);
+        let _foreground = typing::foreground(&work);
         // The number is the thread's own: it finds it as its data.
         let thread = Builder::new("hello").part_of(&work).data(0_usize);
         let ticks = self.ticks;
@@ -79,7 +79,7 @@ fn hello(root: &Inode, ticks: u64) -> Result<u64, Failure> {
 fn count(ticks: u64) -> Result<u64, Failure> {
     let start = task::ticks();
     let mut counted = 0;
-    while counted < ticks && input::take(&mut [0]) == 0 {
+    while counted < ticks && typing::take(&mut [0]) == 0 {
         checkpoint()?;
         task::sleep(Duration::from_millis(1));
         // More than one may have passed: each line is printed all the same.

@@ -9,6 +9,7 @@ mod cat;
 mod copy;
 mod demo;
 mod devices;
+mod events;
 mod failure;
 mod flush;
 mod frames;
@@ -19,10 +20,11 @@ mod ls;
 mod needs;
 mod output;
 mod path;
-mod proof;
 mod picture;
+mod proof;
 mod random;
 mod read;
+mod screen;
 mod shell;
 mod stat;
 mod text;
@@ -45,7 +47,7 @@ use ostd::power::ExitCode;
 
 use self::{
     failure::{Failure, step},
-    needs::{Disk, Files, FilesDisk, Needs, Screen},
+    needs::{Disk, Files, FilesAndScreen, FilesDisk, InputDevices, Needs, Screen},
     output::Output,
 };
 use crate::{
@@ -104,6 +106,7 @@ const KINDS: &[Kind] = &[
     Kind::of::<random::Random>(),
     Kind::of::<picture::Picture>(),
     Kind::of::<frames::Frames>(),
+    Kind::of::<events::Events>(),
     Kind::of::<fs::Fs>(),
     Kind::of::<ls::Ls>(),
     Kind::of::<cat::Cat>(),
@@ -111,6 +114,7 @@ const KINDS: &[Kind] = &[
     Kind::of::<tree::Tree>(),
     Kind::of::<proof::Churn>(),
     Kind::of::<shell::Shell>(),
+    Kind::of::<screen::Console>(),
 ];
 
 /// A type that implements `Run`, in a table with others.

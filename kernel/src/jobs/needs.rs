@@ -1,8 +1,9 @@
 //! The devices that jobs need, and the parameters that choose among several.
 
-use alloc::{string::ToString, sync::Arc};
+use alloc::{string::ToString, sync::Arc, vec::Vec};
 
 use block::{self, BlockDevice};
+use input::InputDevice;
 
 use super::Failure;
 use crate::{
@@ -136,6 +137,36 @@ impl Needs for Screen {
             (Some(screen), _) => Ok(screen.clone()),
             (None, 0) => Err(Failure::NoScreen { unusable: unusable::all("GPU") }),
             (None, count) => Err(Failure::NoSuchScreen { wanted: wanted.unwrap_or(0), count }),
+        }
+    }
+}
+
+/// A file system and a screen.
+pub(super) struct FilesAndScreen {
+    pub files: Files,
+    pub screen: Screen,
+}
+
+impl Needs for FilesAndScreen {
+    const PARAMETERS: &'static [&'static str] = &["disk=SERIAL|INDEX", "output=N", "hold=on|off"];
+
+    fn find(line: &CommandLine) -> Result<Self, Failure> {
+        // The screen first: without one, nothing is mounted.
+        Ok(Self { screen: Screen::find(line)?, files: Files::find(line)? })
+    }
+}
+
+/// All input devices, in the order in which they were found: at least one.
+pub(super) type InputDevices = Vec<Arc<dyn InputDevice>>;
+
+impl Needs for InputDevices {
+    const PARAMETERS: &'static [&'static str] = &[];
+
+    fn find(_line: &CommandLine) -> Result<Self, Failure> {
+        let devices = input::all();
+        match devices.is_empty() {
+            false => Ok(devices),
+            true => Err(Failure::NoInputDevice { unusable: unusable::all("input") }),
         }
     }
 }

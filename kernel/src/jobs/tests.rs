@@ -22,6 +22,8 @@ fn every_job_is_found_by_its_name() {
         ("job=demo --", "demo"),
         ("job=info disk=lab", "info"),
         ("job=devices", "devices"),
+        ("job=events", "events"),
+        ("job=events count=5 seconds=9", "events"),
         ("job=flush ostd.log_level=debug", "flush"),
         ("job=read sector=3", "read"),
         ("job=read sector=0x10 count=2 virtio.polling=on", "read"),
@@ -39,6 +41,7 @@ fn every_job_is_found_by_its_name() {
         ("job=stat path=/", "stat"),
         ("job=tree path=/rust", "tree"),
         ("job=shell disk=sfs", "shell"),
+        ("job=screen disk=sfs output=1 hold=on", "screen"),
         ("job=picture", "picture"),
         ("job=frames mode=rect count=1000 icount=on", "frames"),
         ("job=picture shape=square output=1 hold=on", "picture"),
@@ -60,6 +63,9 @@ fn mistakes_say_what_is_possible() {
     assert!(text.contains("sector=N") && text.contains("count=M") && text.contains("disk="));
     assert!(mistake("job=read").contains("sector"));
     assert!(mistake("job=devices disk=lab").contains("disk"));
+    assert!(mistake("job=events count=0").contains("count"));
+    assert!(mistake("job=events seconds=soon").contains("seconds"));
+    assert!(mistake("job=events disk=lab").contains("count=N"));
     assert!(mistake("job=cat").contains("path=PATH") && mistake("job=stat").contains("path=PATH"));
     assert!(mistake("job=fs ticks=many").contains("ticks"));
     assert!(mistake("job=fsbench path=/").contains("mode=seqread"));

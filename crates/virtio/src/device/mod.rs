@@ -4,16 +4,24 @@
 pub mod blk;
 #[cfg(feature = "display")]
 pub mod gpu;
+#[cfg(feature = "input")]
+pub mod input;
 pub mod rng;
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::{
+    iter,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
+use dma::{DmaSlice, DmaSliceAlloc};
 use ostd::{
     cpu::{CpuId, num_cpus},
     irq::IrqLine,
+    mm::dma::DmaCoherent,
     util::id_set::Id,
 };
+use ostd_pod::Pod;
 use wait::Waiting;
 
 use super::{
@@ -87,6 +95,11 @@ impl<D: Driver> Device<D> {
     ) -> Self {
         for queue in &mut queues {
             queue.posted = driver.posted(queue.index);
+            if driver.ignores_length(queue.index)
+                && let Some(ring) = &mut queue.inner.lock().queue
+            {
+                ring.ignore_length();
+            }
         }
         let commands = (0..).zip(&queues).filter(|(_, queue)| driver.takes_commands(queue.index));
         Self {
@@ -303,9 +316,25 @@ pub fn queues_for_cpus<D: Driver>(
     memory: impl Fn(usize) -> Result<Vec<D::Memory>, InitError>,
 ) -> Result<Vec<RequestQueue<D>>, InitError> {
     let cpus = u16::try_from(num_cpus()).unwrap_or(u16::MAX);
+    set_up_queues(transport, count.min(cpus), features, options.queue_size, segments, memory)
+}
+
+/// Sets up the queues 0 to `count` - 1 with at most `wanted` entries each; see [`RequestQueue::new`].
+///
+/// # Errors
+///
+/// As [`queues_for_cpus`].
+pub fn set_up_queues<D: Driver>(
+    transport: &Arc<dyn Transport>,
+    count: u16,
+    features: Features,
+    wanted: u16,
+    segments: usize,
+    memory: impl Fn(usize) -> Result<Vec<D::Memory>, InitError>,
+) -> Result<Vec<RequestQueue<D>>, InitError> {
     let mut queues = Vec::new();
-    for index in 0..count.min(cpus) {
-        match RequestQueue::new(transport, index, features, options.queue_size, segments, &memory) {
+    for index in 0..count {
+        match RequestQueue::new(transport, index, features, wanted, segments, &memory) {
             Ok(queue) => queues.push(queue),
             Err(error) => {
                 queues.into_iter().for_each(RequestQueue::discard);
@@ -314,4 +343,14 @@ pub fn queues_for_cpus<D: Driver>(
         }
     }
     Ok(queues)
+}
+
+/// Makes the memory of so many chains that consist of one slot each.
+///
+/// # Errors
+///
+/// [`InitError::Memory`].
+pub fn slots<T: Pod>(chains: usize) -> Result<Vec<DmaSlice<T, DmaCoherent>>, InitError> {
+    let slots = DmaSliceAlloc::coherent(chains)?;
+    Ok(iter::from_fn(|| slots.alloc()).take(chains).collect())
 }

@@ -1,9 +1,9 @@
 //! The entropy device, section 5.4: it fills buffers with random bytes.
 
-use alloc::{sync::Arc, vec::Vec};
-use core::{fmt, iter};
+use alloc::sync::Arc;
+use core::fmt;
 
-use dma::{DmaSlice, DmaSliceAlloc};
+use dma::DmaSlice;
 use ostd::mm::dma::DmaCoherent;
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
         request_queue::RequestQueue,
         transport::Transport,
     },
-    Device, VirtioDevice,
+    Device, VirtioDevice, slots,
 };
 
 /// The virtio device id of an entropy device (section 5).
@@ -50,7 +50,7 @@ impl VirtioRng {
         let negotiated = handshake.negotiate(options.ring_features().bits())?;
         let features = Features::from_bits_truncate(negotiated);
         let queue =
-            RequestQueue::new(&transport, REQUESTQ, features, options.queue_size, 1, memory)?;
+            RequestQueue::new(&transport, REQUESTQ, features, options.queue_size, 1, slots)?;
         let device = Device::new(transport, negotiated, alloc::vec![queue], Rng, options);
         handshake.finish();
         Ok(Self { device: Arc::new(device) })
@@ -95,11 +95,6 @@ impl VirtioRng {
         })
         // ANCHOR_END: fill_some
     }
-}
-
-fn memory(chains: usize) -> Result<Vec<Bytes>, InitError> {
-    let slots = DmaSliceAlloc::coherent(chains)?;
-    Ok(iter::from_fn(|| slots.alloc()).take(chains).collect())
 }
 
 impl Driver for Rng {

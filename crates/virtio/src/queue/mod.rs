@@ -76,7 +76,8 @@ pub struct Queue<M, T> {
     event_idx: bool,
     indirect: bool,
     max_segments: usize,
-    /// Legacy devices may count as written what they only read, or nothing (section 2.7.8.1).
+    /// Legacy devices may count as written what they only read, or nothing (section 2.7.8.1). So may others, in queues
+    /// where they have nothing to write.
     ignores_length: bool,
     run: Run,
 }
@@ -154,6 +155,12 @@ impl<M, T> Queue<M, T> {
             transport,
             run: Run::Running,
         })
+    }
+
+    /// Takes the device to have written all that it may write to each chain, whatever it says, as a legacy device is
+    /// taken to. For queues where it has nothing to write.
+    pub fn ignore_length(&mut self) {
+        self.ignores_length = true;
     }
 
     /// The number of the queue among those of the device.

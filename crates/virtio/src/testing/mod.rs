@@ -43,6 +43,38 @@
 //! | 29 | capacity shrinks while running | [`rows_config::row_29_capacity_shrinks_while_running`] |
 //! | 30 | buffers come back changed | [`rows_answer::row_30_buffers_come_back_changed`] |
 //!
+//! Rows of input devices, which fill posted buffers:
+//!
+//! | row | the device... | test |
+//! |---|---|---|
+//! | I1 | an item of the configuration larger than its room | [`rows_input_config::row_i1_item_larger_than_its_room`] |
+//! | I2 | answers about another item than was chosen | [`rows_input_config::row_i2_answer_about_another_item`] |
+//! | I3 | a name that is no text | [`rows_input_config::row_i3_name_that_is_no_text`] |
+//! | I4 | numbers that are too short | [`rows_input_config::row_i4_numbers_that_are_too_short`] |
+//! | I5 | an axis with max below min | [`rows_input_config::row_i5_range_that_ends_before_it_begins`] |
+//! | I6 | every type and axis that there may be | [`rows_input_config::row_i6_every_axis_and_every_type_that_there_may_be`] |
+//! | I7 | config changes during a read | [`rows_input_config::row_i7_configuration_changes_while_it_is_read`] |
+//! | I8 | a config space that is too short | [`rows_input_config::row_i8_configuration_space_that_is_too_short`] |
+//! | I9 | queues that there are not | [`rows_input_config::row_i9_queues_that_there_are_not`] |
+//! | I10 | an event of 0 to 7 bytes | [`rows_input::row_i10_event_of_no_bytes_or_too_few`] |
+//! | I11 | an event longer than its buffer | [`rows_input::row_i11_event_longer_than_its_buffer`] |
+//! | I12 | returns buffers that it has not written | [`rows_input::row_i12_buffer_that_was_not_written`] |
+//! | I13 | events before there are buffers | [`rows_input::row_i13_events_before_there_are_buffers`] |
+//! | I14 | a buffer that was never posted | [`rows_input::row_i14_buffer_that_was_never_posted`] |
+//! | I15 | a buffer returned twice | [`rows_input::row_i15_buffer_returned_twice`] |
+//! | I16 | used.idx jumps ahead and back | [`rows_input::row_i16_used_index_jumps_ahead_and_back`] |
+//! | I17 | overwrites descriptors and available ring | [`rows_input::row_i17_descriptors_and_available_ring_overwritten`] |
+//! | I18 | events that do not exist or were never announced | [`rows_input::row_i18_events_that_do_not_exist_or_were_never_announced`] |
+//! | I19 | a flood that nobody reads | [`rows_input::row_i19_flood_that_nobody_reads`] |
+//! | I20 | buffers full as soon as posted | [`rows_input::row_i20_buffers_that_are_full_as_soon_as_they_are_posted`] |
+//! | I21 | interrupts with nothing to report | [`rows_input::row_i21_interrupts_with_nothing_to_report`] |
+//! | I22 | a reset in the middle | [`rows_input::row_i22_reset_in_the_middle`] |
+//! | I23 | other ranges after a reset | [`rows_input::row_i23_other_ranges_after_a_reset`] |
+//! | I24 | only lies | [`rows_input::row_i24_device_that_only_lies`] |
+//! | I25 | reset never reads back 0 | [`rows_input::row_i25_reset_that_never_ends`] |
+//! | I26 | a lie about a light | [`rows_input::row_i26_answer_about_a_light_that_is_a_lie`] |
+//! | I27 | never answers about a light | [`rows_input::row_i27_light_that_is_never_answered`] |
+//!
 //! Functions on PCI have rows of their own, see [`pci`].
 //!
 //! Two things cannot be played here. These devices act only when the driver touches a register or the test
@@ -59,6 +91,8 @@ mod registers;
 mod rig;
 mod rows_answer;
 mod rows_config;
+mod rows_input;
+mod rows_input_config;
 mod rows_interrupt;
 mod rows_rng;
 mod rows_transport;

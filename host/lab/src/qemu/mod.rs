@@ -1,8 +1,11 @@
-//! QEMU: machines, their disks, and the guest in a running one.
+//! QEMU: machines, their disks and screens, and the guest in a running one.
 
 pub mod count;
 mod disk;
+mod gpu;
+pub mod gpu_trace;
 mod monitor;
+mod probe;
 mod stack;
 mod transport;
 mod vm;
@@ -15,7 +18,9 @@ use std::{
 
 pub use self::{
     disk::{Access, Disk, EIO, ENOSPC, Fault, REPORT_ERRORS},
+    gpu::{Gpu, KEYBOARD, MOUSE, ScreenError, TABLET},
     monitor::{Monitor, MonitorError},
+    probe::{Probe, ProbeError},
     stack::{Stack, escaped},
     transport::Transport,
     vm::{Vm, VmError},

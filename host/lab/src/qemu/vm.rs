@@ -1,6 +1,7 @@
 //! The kernel in a virtual machine that is watched while it runs, and can be killed at any moment.
 
 use std::{
+    cell::Cell,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -11,6 +12,7 @@ use super::{
 };
 use crate::{
     arch::Arch,
+    console::Verdict,
     outcome::Outcome,
     process::{Process, ProcessError},
 };
@@ -91,6 +93,22 @@ impl Vm {
         self.wait_until("the kernel had found its disk", |text| {
             text.lines().any(|line| line.starts_with("disk 0: "))
         })
+    }
+
+    /// Waits until the kernel has said how its job ended; returns true if it succeeded. With `hold=on` the machine
+    /// runs on.
+    ///
+    /// # Errors
+    ///
+    /// QEMU has ended without it, or the time is over.
+    pub fn wait_for_verdict(&mut self) -> Result<bool, ProcessError> {
+        let succeeded = Cell::new(false);
+        self.wait_until("the job had ended", |text| {
+            let verdict = text.lines().find_map(Verdict::parse);
+            succeeded.set(verdict.as_ref().is_some_and(|verdict| verdict.result.is_ok()));
+            verdict.is_some()
+        })?;
+        Ok(succeeded.get())
     }
 
     /// Types on the machine's console. QEMU takes the byte 1 for itself.

@@ -13,7 +13,7 @@ use lab::{
     outcome::Outcome,
     place::Place,
     process::{Finished, ProcessError},
-    qemu::{self, Disk, Guest, Transport, Vm},
+    qemu::{self, Disk, Gpu, Guest, Transport, Vm},
     workspace::Workspace,
 };
 
@@ -49,9 +49,10 @@ impl<'a> Lab<'a> {
         log: &Path,
         (arch, transport): (Arch, Transport),
     ) -> Result<Self> {
-        let kernel = kernels.lab.get(&arch).with_context(|| {
-            format!("the kernel does not build for {arch}")
-        })?;
+        let kernel = kernels
+            .lab
+            .get(&arch)
+            .with_context(|| format!("the kernel does not build for {arch}"))?;
         let place = Place::new(workspace, kernel, log)?;
         Ok(Self { arch, transport, root: &workspace.root, kernels, place })
     }
@@ -64,6 +65,11 @@ impl<'a> Lab<'a> {
     /// A file of this name in the case's folder, which need not exist.
     pub fn file(&self, name: &str) -> PathBuf {
         self.place.file(name)
+    }
+
+    /// The case's log. What is to be kept after a failure has its name, with another ending.
+    pub fn log(&self) -> &Path {
+        &self.place.log
     }
 
     /// Runs another program than QEMU in the case's folder.
@@ -100,6 +106,17 @@ impl Machine<'_> {
     pub fn disk(mut self, disk: Disk) -> Self {
         self.machine = self.machine.options(disk.options(self.disks));
         self.disks += 1;
+        self
+    }
+
+    /// With a GPU.
+    pub fn gpu(self, gpu: &Gpu) -> Self {
+        self.options(gpu.options())
+    }
+
+    /// With these words behind all others.
+    pub fn options(mut self, words: impl IntoIterator<Item = String>) -> Self {
+        self.machine = self.machine.options(words);
         self
     }
 
@@ -145,6 +162,11 @@ impl Machine<'_> {
     /// With another object of QEMU's, for a device to refer to.
     pub fn object(self, object: &str) -> Self {
         self.option("-object", object)
+    }
+
+    /// Has QEMU write a line to a file for each of its trace events of this name.
+    pub fn trace(self, event: &str, file: &Path) -> Self {
+        self.option("-D", &file.to_string_lossy()).option("-trace", event)
     }
 
     fn option(mut self, name: &str, value: &str) -> Self {

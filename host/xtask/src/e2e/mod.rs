@@ -7,6 +7,7 @@
 mod bounce;
 mod churn;
 mod command_line;
+mod console;
 mod demo;
 mod devices;
 mod disks;
@@ -15,11 +16,13 @@ mod faults;
 mod features;
 mod files;
 mod graded;
+mod input;
 mod lab;
 mod limits;
 mod listings;
 mod own_kernel;
 mod pci;
+mod pictures;
 mod read_write;
 mod shell;
 mod slices;
@@ -93,6 +96,8 @@ const TABLES: &[&[Case]] = &[
     limits::CASES,
     faults::CASES,
     entropy::CASES,
+    pictures::CASES,
+    input::CASES,
     devices::CASES,
     pci::CASES,
     bounce::CASES,
@@ -102,6 +107,7 @@ const TABLES: &[&[Case]] = &[
     files::CASES,
     listings::CASES,
     shell::CASES,
+    console::CASES,
     graded::CASES,
     command_line::CASES,
 ];
@@ -154,7 +160,13 @@ pub fn run(
     ensure!(!jobs.is_empty(), "no case has {:?} in its name", filter.unwrap_or_default());
     let mut lab = BTreeMap::new();
     for arch in Arch::ALL.into_iter().filter(|arch| jobs.iter().any(|job| job.machine.0 == *arch)) {
-        let kernel = suite.build(workspace, arch, workspace.kernel()?, Profile::Dev, &format!("build-{arch}"))?;
+        let kernel = suite.build(
+            workspace,
+            arch,
+            workspace.kernel()?,
+            Profile::Dev,
+            &format!("build-{arch}"),
+        )?;
         lab.extend(kernel.map(|kernel| (arch, kernel)));
     }
     let own = match jobs.iter().any(|job| job.name.starts_with(own_kernel::PACKAGE)) {

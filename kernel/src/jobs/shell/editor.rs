@@ -13,7 +13,7 @@ use super::{
     keys::{Decoder, Key},
     line::{Line, Outcome},
 };
-use crate::{console, input};
+use crate::{console, typing};
 
 /// The columns that are used. Terminals have at least as many; of a longer line the part around the cursor is
 /// shown.
@@ -47,7 +47,7 @@ impl Editor {
                 }
             }
             self.show(prompt);
-            let count = input::read(&mut bytes);
+            let count = typing::read(&mut bytes);
             self.decoder.feed(bytes.get(..count).unwrap_or_default());
         }
     }

@@ -7,7 +7,7 @@ use alloc::collections::VecDeque;
 
 use vte::{Params, Parser, Perform};
 
-use crate::input::CTRL_C;
+use crate::typing::CTRL_C;
 
 /// A key that the editor knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -36,8 +36,8 @@ use super::{Failure, Files, Output, Run, failure};
 use crate::{
     cmdline::{CmdlineError, CommandLine},
     console::println,
-    input,
     task::{Builder, Work},
+    typing,
 };
 
 /// The command that ends the shell; Ctrl-D in an empty line does as well.
@@ -55,30 +55,39 @@ impl Run for Shell {
     }
 
     fn run(&self, files: &Files) -> Result<String, Failure> {
-        input::open().map_err(|error| Failure::Other(error.to_string()))?;
-        println!("help lists the commands; {END} ends");
-        let session = Arc::new(Session::new(files.clone()));
-        let mut editor = Editor::default();
-        loop {
-            match editor.read_line(&format!("{}> ", session.path())) {
-                Outcome::EndOfInput => break,
-                Outcome::Cancelled => {}
-                Outcome::TooLong => println!("a line has at most {LONGEST} bytes; nothing is done"),
-                Outcome::Line(line) if line.trim() == END => break,
-                Outcome::Line(line) => {
-                    if let Err(failure) = perform(&session, &line) {
-                        // It may be as long as the line; the console takes it in pieces.
-                        let _ = Output::console().line(&failure);
-                        if failure == Failure::Interrupted {
-                            editor.forget();
-                        }
+        run(files)
+    }
+}
+
+/// Does what is typed on the console until somebody ends it, and returns what to say then.
+///
+/// # Errors
+///
+/// Nothing can be typed, or what was written cannot be put onto the disk.
+pub(super) fn run(files: &Files) -> Result<String, Failure> {
+    typing::open().map_err(|error| Failure::Other(error.to_string()))?;
+    println!("help lists the commands; {END} ends");
+    let session = Arc::new(Session::new(files.clone()));
+    let mut editor = Editor::default();
+    loop {
+        match editor.read_line(&format!("{}> ", session.path())) {
+            Outcome::EndOfInput => break,
+            Outcome::Cancelled => {}
+            Outcome::TooLong => println!("a line has at most {LONGEST} bytes; nothing is done"),
+            Outcome::Line(line) if line.trim() == END => break,
+            Outcome::Line(line) => {
+                if let Err(failure) = perform(&session, &line) {
+                    // It may be as long as the line; the console takes it in pieces.
+                    let _ = Output::console().line(&failure);
+                    if failure == Failure::Interrupted {
+                        editor.forget();
                     }
                 }
             }
         }
-        files.sync().map_err(failure::file("/"))?;
-        Ok("everything is on the disk".into())
     }
+    files.sync().map_err(failure::file("/"))?;
+    Ok("everything is on the disk".into())
 }
 
 /// Does what a line says.
@@ -92,7 +101,7 @@ fn perform(session: &Arc<Session>, line: &str) -> Result<(), Failure> {
     let command = Command::find(name)?;
     let (session, arguments) = (session.clone(), arguments.to_vec());
     let work = Work::default();
-    let _foreground = input::foreground(&work);
+    let _foreground = typing::foreground(&work);
     let thread = Builder::new(name).part_of(&work);
     let run = move || {
         let mut out = open(&session, target)?;

@@ -3,12 +3,13 @@
 //!
 //! [`FakeTransport`] is what the driver holds. [`DeviceQueue`] plays the device: it takes available
 //! chains, reads and writes their memory, and returns them, in any order and with any lie. Both know
-//! no kind of device; [`FakeDisk`] is one on top of them.
+//! no kind of device; [`FakeDisk`] and [`FakeInput`] are some on top of them.
 
 mod chain;
 mod disk;
 #[cfg(feature = "display")]
 mod gpu;
+mod input;
 mod memory;
 mod queue;
 mod words;
@@ -30,6 +31,7 @@ pub use self::gpu::{FakeGpu, GpuFault};
 pub use self::{
     chain::{DeviceBuffer, DeviceChain},
     disk::{FakeDisk, Fault, Received, all_disk_features, pattern},
+    input::{Driven, FakeInput, REPORT, STATUSQ, select},
     memory::DeviceMemory,
     queue::DeviceQueue,
     words::{Words, WordsPool},
@@ -50,12 +52,14 @@ pub struct FakeTransport {
     pub notifications: AtomicUsize,
     on_notify: SpinLock<Option<OnNotify>, LocalIrqDisabled>,
     on_config: SpinLock<Option<OnConfig>, LocalIrqDisabled>,
+    on_status: SpinLock<Option<OnStatus>, LocalIrqDisabled>,
     /// The driver to interrupt.
     driver: SpinLock<Option<Weak<dyn VirtioDevice>>, LocalIrqDisabled>,
 }
 
 type OnNotify = Arc<dyn Fn() + Send + Sync>;
 type OnConfig = Arc<dyn Fn(&mut [u8], usize) + Send + Sync>;
+type OnStatus = Arc<dyn Fn(&mut State) + Send + Sync>;
 
 /// The notifications that were wrong, by the device's own account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -124,6 +128,7 @@ impl FakeTransport {
             notifications: AtomicUsize::new(0),
             on_notify: SpinLock::new(None),
             on_config: SpinLock::new(None),
+            on_status: SpinLock::new(None),
             driver: SpinLock::new(None),
         })
     }
@@ -152,6 +157,11 @@ impl FakeTransport {
     /// what was written.
     pub fn on_config(&self, action: impl Fn(&mut [u8], usize) + Send + Sync + 'static) {
         *self.on_config.lock() = Some(Arc::new(action));
+    }
+
+    /// Runs `action` when the driver has written the status.
+    pub fn on_status(&self, action: impl Fn(&mut State) + Send + Sync + 'static) {
+        *self.on_status.lock() = Some(Arc::new(action));
     }
 
     /// The number of notifications that the driver has sent.
@@ -258,6 +268,7 @@ impl Transport for FakeTransport {
     }
 
     fn set_status(&self, status: DeviceStatus) {
+        let action = self.on_status.lock().clone();
         let mut state = self.state.lock();
         state.status_log.push(status);
         if status.is_empty() {
@@ -271,6 +282,9 @@ impl Transport for FakeTransport {
         state.status = status;
         if state.refuses_features {
             state.status.remove(DeviceStatus::FEATURES_OK);
+        }
+        if let Some(action) = action {
+            action(&mut state);
         }
     }
 

@@ -7,7 +7,7 @@
 //! case fails, its seed and step stand on the console, and [`REPLAY`] runs it alone.
 //!
 //! [`queue`] checks the virtqueue, which all drivers share, against an oracle that predicts every answer;
-//! [`sleepers`] is about tasks that sleep. The others are a random disk: [`device`] and [`lies`]
+//! [`sleepers`] is about tasks that sleep; [`input`] is a keyboard. The others are a random disk: [`device`] and [`lies`]
 //! are what it does, [`user`] uses it, and [`disk`] checks what the block device owes its user:
 //!
 //! - no panic, and no work without end: each call of the driver touches a bounded number of registers;
@@ -25,6 +25,7 @@
 
 mod device;
 mod disk;
+mod input;
 mod leaked;
 mod ledger;
 mod lies;
@@ -45,7 +46,7 @@ use ostd::{mm::PAGE_SIZE, prelude::println};
 const REPLAY: Option<u64> = None;
 
 /// The tests of this module; the last one to end prints the sum.
-const TESTS: usize = 5;
+const TESTS: usize = 6;
 
 /// The least number of device steps in all tests together.
 const GOAL: u64 = 1_000_000;

@@ -6,6 +6,8 @@
 //!
 //! Ctrl-C is seen in the interrupt. While there is work in the foreground it asks that to stop, and what was
 //! typed before it is forgotten; otherwise it is a byte like any other.
+//!
+//! A keyboard that is not at the serial port takes the same way from [`type_in`] on.
 
 use alloc::{boxed::Box, collections::VecDeque};
 
@@ -68,6 +70,14 @@ pub fn take(bytes: &mut [u8]) -> usize {
     INPUT.lock().as_mut().map_or(0, |input| input.take(bytes))
 }
 
+/// Takes in what has been typed in another place than at the serial port. Returns the number of bytes that there was
+/// room for: none before [`open`]. Callable in any context.
+pub fn type_in(bytes: &[u8]) -> usize {
+    let count = INPUT.lock().as_mut().map_or(0, |input| input.type_in(bytes));
+    ARRIVED.wake_all();
+    count
+}
+
 /// Puts work into the foreground, where Ctrl-C stops it, until what is returned is dropped. Work that was
 /// there before is not in the foreground any more.
 pub fn foreground(work: &Work) -> Foreground {
@@ -126,16 +136,28 @@ impl Input {
             let Some(byte) = self.port.receive() else {
                 return;
             };
-            match &self.foreground {
-                Some(work) if byte == CTRL_C => {
-                    work.stop();
-                    self.bytes.clear();
-                }
-                _ => self.bytes.push_back(byte),
+            self.accept(byte);
+        }
+    }
+
+    /// Takes in a byte that there is room for.
+    fn accept(&mut self, byte: u8) {
+        match &self.foreground {
+            Some(work) if byte == CTRL_C => {
+                work.stop();
+                self.bytes.clear();
             }
+            _ => self.bytes.push_back(byte),
         }
     }
     // ANCHOR_END: receive
+
+    fn type_in(&mut self, bytes: &[u8]) -> usize {
+        let room = CAPACITY.saturating_sub(self.bytes.len());
+        let accepted = bytes.get(..room).unwrap_or(bytes);
+        accepted.iter().for_each(|byte| self.accept(*byte));
+        accepted.len()
+    }
 
     fn take(&mut self, bytes: &mut [u8]) -> usize {
         let count = bytes.len().min(self.bytes.len());
@@ -194,6 +216,10 @@ mod tests {
         let count = input.take(&mut bytes);
         bytes.truncate(count);
         bytes
+    }
+
+    fn is_stopped(work: &Work) -> bool {
+        Builder::new("test").part_of(work).spawn(|| checkpoint().is_err()).unwrap().join()
     }
 
     #[ktest]
@@ -301,13 +327,34 @@ mod tests {
         line.lock().sent.extend(b"ls\n\x03echo");
         deliver(&line, &mut input);
         assert_eq!(take(&mut input, 9), b"echo");
-        let is_stopped = |work| {
-            Builder::new("test").part_of(work).spawn(|| checkpoint().is_err()).unwrap().join()
-        };
         assert!(is_stopped(&work) && !is_stopped(&other));
         input.foreground = None;
         line.lock().sent.extend(b"ls\n\x03echo");
         deliver(&line, &mut input);
         assert_eq!(take(&mut input, 9), b"ls\n\x03echo");
+    }
+
+    #[ktest]
+    fn what_is_typed_elsewhere_is_treated_like_the_rest() {
+        let (line, mut input) = open();
+        line.lock().sent.extend(b"one ");
+        deliver(&line, &mut input);
+        assert_eq!(input.type_in(b"two \x03"), 5);
+        assert_eq!(take(&mut input, 99), b"one two \x03");
+        let work = Work::default();
+        input.foreground = Some(work.clone());
+        assert_eq!(input.type_in(b"ls\n\x03echo"), 8);
+        assert_eq!(take(&mut input, 99), b"echo");
+        assert!(is_stopped(&work));
+    }
+
+    #[ktest]
+    fn what_is_typed_elsewhere_and_has_no_room_is_left_to_the_caller() {
+        let (_, mut input) = open();
+        assert_eq!(input.type_in(&vec![7; CAPACITY - 2]), CAPACITY - 2);
+        assert_eq!(input.type_in(b"abcd"), 2);
+        assert_eq!(input.type_in(b"cd"), 0);
+        assert!(take(&mut input, CAPACITY).ends_with(b"ab"));
+        assert_eq!(input.type_in(b"cd"), 2);
     }
 }

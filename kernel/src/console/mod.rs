@@ -1,7 +1,13 @@
 //! The console: what the kernel says to people, as opposed to what it logs.
+//!
+//! [`copy`] is there for jobs that show the console elsewhere.
+
+pub mod copy;
 
 use alloc::{string::String, vec::Vec};
 use core::{fmt::Arguments, str};
+
+use self::copy::Copied;
 
 /// Prints one line, with the arguments of [`core::format_args!`].
 ///
@@ -14,7 +20,7 @@ pub(crate) use println;
 
 /// Prints one line. The console is locked and IRQs are off while it is formatted.
 pub fn print_line(line: Arguments<'_>) {
-    ostd::early_println!("{}", line);
+    ostd::early_print!("{}", Copied(format_args!("{line}\n")));
 }
 
 /// Prints text as it stands, without an end of line.
@@ -22,7 +28,7 @@ pub fn print(text: &str) {
     // The console is locked and IRQs are off while a piece is printed: the timer and the keyboard wait no longer
     // than that.
     for piece in pieces(text) {
-        ostd::early_print!("{}", piece);
+        ostd::early_print!("{}", Copied(format_args!("{piece}")));
     }
 }
 

@@ -1,0 +1,176 @@
+//! A machine with a screen, whose job has ended and holds it there.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use lab::{
+    outcome::Outcome,
+    picture::Picture,
+    qemu::{
+        Gpu, Monitor, Probe, Vm,
+        gpu_trace::{self, Told},
+    },
+    vnc::Vnc,
+};
+use serde_json::{Value, json};
+
+use crate::e2e::lab::Lab;
+
+/// The time that QEMU may take for an answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The registers of the device that is named first: it lands in the highest slot.
+const REGISTERS: u64 = 0x1000_8000;
+
+/// QueueNotify (VIRTIO 1.3, 4.2.2).
+const QUEUE_NOTIFY: u64 = 0x50;
+
+/// A running machine, and the ways to look at its screen.
+pub struct Screen<'a> {
+    lab: &'a Lab<'a>,
+    vm: Vm,
+    monitor: Monitor,
+}
+
+impl<'a> Screen<'a> {
+    /// Boots a machine with this GPU, has it do a job, and holds it. The VNC server shows the first output.
+    pub fn start(lab: &'a Lab<'a>, gpu: &Gpu, job: &str) -> Result<Self> {
+        Self::start_after(lab, gpu, job, 0, |_| Ok(()))
+    }
+
+    /// The same, but `prepare` does something with a VNC server that shows `output` before the machine runs.
+    pub fn start_after(
+        lab: &'a Lab<'a>,
+        gpu: &Gpu,
+        job: &str,
+        output: u32,
+        prepare: impl FnOnce(&mut Vnc) -> Result<()>,
+    ) -> Result<Self> {
+        let mut vm = lab
+            .machine()
+            .gpu(gpu)
+            .options(Gpu::vnc_options(&lab.file("vnc"), output))
+            .options(gpu_trace::options(&lab.file("trace")))
+            .options(Probe::options(&lab.file("probe")))
+            .options(["-S".to_owned()])
+            .start(&format!("job={job} hold=on"))?;
+        let mut monitor = vm.monitor()?;
+        prepare(&mut Vnc::connect(&lab.file("vnc"), PATIENCE)?)?;
+        monitor.execute("cont", json!({}))?;
+        if !vm.wait_for_verdict()? {
+            bail!(vm.finish()?.complaint("the job should have succeeded"));
+        }
+        Ok(Self { lab, vm, monitor })
+    }
+
+    /// A client of the machine's VNC server.
+    pub fn vnc(&self) -> Result<Vnc> {
+        Ok(Vnc::connect(&self.lab.file("vnc"), PATIENCE)?)
+    }
+
+    /// All that the driver has told the device.
+    pub fn trace(&self) -> Result<Vec<Told>> {
+        gpu_trace::read(&self.lab.file("trace")).context("QEMU wrote no trace")
+    }
+
+    /// The picture that the guest shows on an output.
+    pub fn picture(&mut self, output: u32) -> Result<Picture> {
+        let picture = self.monitor.screen(output, &self.lab.file("screen.png"))?;
+        // Otherwise QEMU shows a picture of its own.
+        let shown = gpu_trace::shown(&self.trace()?, output);
+        ensure!(
+            shown == Some(picture.size()),
+            "QEMU shows {:?} pixels on output {output}, and the guest {shown:?}",
+            picture.size()
+        );
+        Ok(picture)
+    }
+
+    /// Checks each pixel of an output.
+    pub fn expect(&mut self, output: u32, expected: &Picture) -> Result<()> {
+        let found = self.picture(output)?;
+        self.compare(&found, expected)
+    }
+
+    /// Waits until each pixel of an output is as expected.
+    pub fn wait_for(&mut self, output: u32, expected: &Picture) -> Result<()> {
+        self.wait_until("the screen was as expected", |screen| {
+            let found = screen.picture(output)?;
+            Ok(found.expect(expected)?)
+        })
+    }
+
+    /// Waits until the VNC client sees each pixel as expected. The server looks at the screen now and then.
+    pub fn wait_for_vnc(&mut self, vnc: &mut Vnc, expected: &Picture) -> Result<()> {
+        self.wait_until("the VNC client saw what was expected", |_| {
+            Ok(vnc.screen()?.expect(expected)?)
+        })
+    }
+
+    /// Waits until `look` finds nothing to complain about. If it always does, the last complaint is the error.
+    pub fn wait_until(
+        &mut self,
+        what: &str,
+        mut look: impl FnMut(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        loop {
+            let Err(complaint) = look(self) else { return Ok(()) };
+            // One look at QEMU, and at the time.
+            let mut looked = false;
+            let waited =
+                self.vm.wait_for(what, || std::mem::replace(&mut looked, true).then_some(()));
+            waited.map_err(|error| complaint.context(error))?;
+        }
+    }
+
+    /// Has the device find nonsense in one of its queues: an available index that is further ahead than the queue is
+    /// long. QEMU's device then asks for a reset.
+    pub fn break_queue(&mut self, queue: u64) -> Result<()> {
+        let status = self.ask("x-query-virtio-queue-status", json!({ "queue": queue }))?;
+        let field = |name: &str| status[name].as_u64().with_context(|| format!("no {name}"));
+        // The index stands behind the flags (VIRTIO 1.3, 2.7.6).
+        let index = field("vring-avail")? + 2;
+        let size = field("vring-num")? as u16;
+        let mut probe = Probe::connect(&self.lab.file("probe"), PATIENCE)?;
+        let available = probe.read_u16(index)?;
+        probe.write_u16(index, available.wrapping_add(size).wrapping_add(1))?;
+        probe.write_u32(REGISTERS + QUEUE_NOTIFY, queue as u32)?;
+        Ok(())
+    }
+
+    /// Checks that the device does what it is told, and has not given up.
+    pub fn expect_working(&mut self) -> Result<()> {
+        let status = self.ask("x-query-virtio-status", json!({}))?;
+        ensure!(status["broken"] == json!(false), "the device has given up: {status}");
+        Ok(())
+    }
+
+    /// A question about the GPU to QEMU.
+    fn ask(&mut self, command: &str, mut arguments: Value) -> Result<Value> {
+        let devices = self.monitor.execute("x-query-virtio", json!({}))?;
+        let mut devices = devices.as_array().context("QEMU tells of no devices")?.iter();
+        let gpu = devices.find(|device| device["name"] == "virtio-gpu");
+        arguments["path"] = gpu.context("QEMU knows of no GPU")?["path"].clone();
+        Ok(self.monitor.execute(command, arguments)?)
+    }
+
+    /// Ends the machine.
+    pub fn end(mut self) -> Result<Outcome> {
+        self.monitor.execute("quit", json!({}))?;
+        let outcome = self.vm.finish()?;
+        outcome.expect_success()?;
+        Ok(outcome)
+    }
+
+    /// Keeps both pictures beside the log if they differ.
+    fn compare(&self, found: &Picture, expected: &Picture) -> Result<()> {
+        let Err(difference) = found.expect(expected) else { return Ok(()) };
+        let mut kept = Vec::new();
+        for (picture, ending) in [(found, "found.png"), (expected, "expected.png")] {
+            let path = self.lab.log().with_extension(ending);
+            picture.write_png(&path)?;
+            kept.push(path.display().to_string());
+        }
+        Err(difference).context(format!("the pictures are {}", kept.join(" and ")))
+    }
+}
