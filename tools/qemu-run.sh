@@ -54,4 +54,10 @@ else
     echo "the machine gets no disk with files: sfs.img could not be made; the lines above say why" >&2
 fi
 
-exec "$QEMU" "${MACHINE[@]}" "${args[@]}"
+[[ $arch == loongarch64 ]] || exec "$QEMU" "${MACHINE[@]}" "${args[@]}"
+
+# QEMU's exit status says nothing there: the kernel's last line does.
+console=$(mktemp)
+trap 'rm -f "$console"' EXIT
+"$QEMU" "${MACHINE[@]}" "${args[@]}" | tee "$console"
+tail -n 1 "$console" | grep -qE '^job [^:]+: ok'
