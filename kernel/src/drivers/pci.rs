@@ -244,7 +244,8 @@ mod tests {
         let mut lines = Lines::new(&bridge.interrupts);
         match &bridge.interrupts {
             Interrupts::Pins(_) => {
-                let pin = |device| Some(Pin { root: Address::of_slot(0, device << 3), number: 1 });
+                let pin =
+                    |device: u8| Some(Pin { root: Address::of_slot(0, device << 3), number: 1 });
                 // QEMU has four pins for all devices.
                 let [first, second, fifth] =
                     [1, 2, 5].map(|device| lines.interrupt(pin(device)).unwrap());
