@@ -21,6 +21,7 @@ help: ## Show this list
 
 .PHONY: run
 run: setup ## Boot the kernel in QEMU; JOB="read sector=3" names the job, the default is the demo; ARCH=x86_64, BUS=pci
+	$(if $(filter loongarch64,$(ARCH)),@tools/setup.sh loongarch)
 	@cargo osdk run --release --target-arch=$(or $(ARCH),riscv64)
 
 .PHONY: run-gui

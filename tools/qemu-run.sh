@@ -101,4 +101,10 @@ if [[ -n ${GUI-} ]]; then
     args+=(-device "virtio-keyboard-$DEVICE" -device "virtio-tablet-$DEVICE")
 fi
 
-exec "$QEMU" "${MACHINE[@]}" "${args[@]}"
+[[ $arch == loongarch64 ]] || exec "$QEMU" "${MACHINE[@]}" "${args[@]}"
+
+# QEMU's exit status says nothing there: the kernel's last line does.
+console=$(mktemp)
+trap 'rm -f "$console"' EXIT
+"$QEMU" "${MACHINE[@]}" "${args[@]}" | tee "$console"
+tail -n 1 "$console" | grep -qE '^job [^:]+: ok'

@@ -24,7 +24,7 @@ by_hand=()
 for name in "${REQUIREMENTS[@]}" "$@"; do
     "check_$name" && continue
     # Where this script cannot install packages the user must: name all of them at once.
-    if ! can_install && [[ $name =~ ^(linker|rustup|qemu|opensbi|qemu_x86|qemu_img|dtc|gdb|bwrap)$ ]]; then
+    if ! can_install && [[ $name =~ ^(linker|rustup|qemu|opensbi|qemu_x86|qemu_img|dtc|gdb|bwrap|loongarch)$ ]]; then
         by_hand+=("${name//_/-}: $FOUND; $("fix_$name")")
         continue
     fi

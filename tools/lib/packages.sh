@@ -19,15 +19,17 @@ install_cargo_osdk() {
 # these three requirements are installed alike.
 install_opensbi() { install_qemu; }
 install_qemu_x86() { install_qemu; }
+install_loongarch() { install_qemu qemu-system-misc; }
 
+# install_qemu [PACKAGE...]: what is needed of QEMU, and these packages.
 install_qemu() {
     apt_update
     if carries_opensbi; then
         say "installing QEMU for RISC-V and x86-64"
-        apt_install "$(qemu_package)" qemu-system-x86 opensbi
+        apt_install "$(qemu_package)" qemu-system-x86 opensbi "$@"
     elif is_debian; then
         private_apt
-        install_qemu_backports
+        install_qemu_backports "$@"
         close_private_apt
     else
         no_qemu
@@ -80,9 +82,11 @@ qemu_package() {
     fi
 }
 
+# What the sources offer counts, not what is installed: that may have come from backports, where the rest is to come
+# from too.
 carries_opensbi() {
     local version
-    version=$(apt_candidate opensbi)
+    version=$(apt-cache "${APT_PRIVATE[@]}" madison opensbi 2>/dev/null | awk -F ' *[|] *' 'NR == 1 { print $2 }')
     [[ -n $version ]] && version_ge "${version%%-*}" "$OPENSBI_MIN"
 }
 
@@ -99,7 +103,7 @@ install_qemu_backports() {
     APT_PRIVATE+=(-o "APT::Default-Release=$suite")
     carries_opensbi || no_qemu
     say "installing QEMU for RISC-V and x86-64 from $suite"
-    apt_install "$(qemu_package)" qemu-system-x86 opensbi
+    apt_install "$(qemu_package)" qemu-system-x86 opensbi "$@"
 }
 
 install_cargo() { die "another cargo comes before rustup's." "$(fix_cargo)"; }

@@ -5,8 +5,8 @@
 # shellcheck shell=bash disable=SC2034
 
 REQUIREMENTS=(linker rustup toolchain rust_src cargo cargo_osdk qemu opensbi qemu_x86 qemu_img)
-# Each is for one target only, `make dts` and `make gdb`, which name it to tools/setup.sh.
-EXTRAS=(dtc gdb bwrap)
+# Each is for few targets only, such as `make dts` and `make gdb`, which name it to tools/setup.sh.
+EXTRAS=(dtc gdb bwrap loongarch)
 
 check_linker() {
     FOUND="no C linker: \`cc\` cannot build a program"
@@ -185,6 +185,14 @@ check_gdb() {
 }
 
 fix_gdb() { echo "install a gdb for RISC-V (package gdb-multiarch, riscv64-elf-gdb or gdb)"; }
+
+check_loongarch() {
+    FOUND="qemu-system-loongarch64 is not in PATH"
+    have qemu-system-loongarch64 || return 1
+    FOUND=$(qemu-system-loongarch64 --version | head -n 1)
+}
+
+fix_loongarch() { echo "install QEMU for LoongArch (package qemu-system-misc, qemu-system-loongarch64 or qemu)"; }
 
 # The walls around submissions that are graded.
 check_bwrap() {

@@ -52,7 +52,7 @@ impl Recovery {
             restarting: SpinLock::new(()),
             restarts: AtomicU32::new(0),
             incidents: AtomicU64::new(0),
-            timeout: timeout_ms.saturating_mul(tsc_freq() / 1000),
+            timeout: timeout_ms.saturating_mul(tsc_freq()) / 1000,
             next_check: AtomicU64::new(0),
         }
     }

@@ -19,8 +19,9 @@ use hostile::{
     words,
 };
 use lab::{
+    arch::Arch,
     process,
-    qemu::{Guest, QEMU, Transport},
+    qemu::{Guest, Transport},
     replay::Workload,
     workspace::{Profile, Workspace},
 };
@@ -76,7 +77,7 @@ struct Run {
     #[arg(long)]
     kernel: Option<PathBuf>,
     /// The QEMU program
-    #[arg(long, default_value = QEMU)]
+    #[arg(long, default_value = Arch::Riscv64.qemu())]
     qemu: PathBuf,
     #[command(flatten)]
     when: When,

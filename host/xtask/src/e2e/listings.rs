@@ -26,7 +26,6 @@ const WIDEST: usize = 200;
 const BLOCKS: u32 = 16 << 10;
 /// The bytes of a directory entry, and of the number at its start.
 const ENTRY: usize = 260;
-const NUMBER: usize = 4;
 /// The byte of an inode in which its kind stands, and the kind of a directory.
 const KIND: usize = 4;
 const DIRECTORY: u8 = 2;

@@ -71,7 +71,9 @@ fn case(seed: u64) -> Outcome {
         Task::yield_now();
     }
     assert_eq!(wrong.load(Ordering::Relaxed), 0);
-    assert!(rig.driver.statistics().sleeps > TASKS * TURNS, "hardly anybody slept");
+    // When one of them sleeps, the device answers all. On a fast machine the others have not yet stopped looking.
+    let sleeps = rig.driver.statistics().sleeps;
+    assert!(sleeps > TASKS * TURNS / 2, "hardly anybody slept: {sleeps}");
     rig.disk.forget_lost();
     rig.disk.transport.assert_notified();
     let restarts = rig.starts() as u64 - 1;
