@@ -24,7 +24,7 @@ const MOST: usize = 1 << 16;
 const WIDEST: usize = 200;
 /// The blocks of the file system: 64 MiB.
 const BLOCKS: u32 = 16 << 10;
-/// The bytes of a directory entry, and of the number at its start.
+/// The bytes of a directory entry.
 const ENTRY: usize = 260;
 /// The byte of an inode in which its kind stands, and the kind of a directory.
 const KIND: usize = 4;
@@ -51,7 +51,8 @@ fn content(image: &Image) -> Vec<u8> {
     (0..).map_while(|number| image.block(number)).flatten().copied().collect()
 }
 
-/// Makes the entries of a directory with so many names for the inode `number`, and of "first" for another one.
+/// Makes the entries of a directory with so many names for the inode `number`, and of "0", the first of them, for another
+/// one.
 fn fill_directory(
     directory: &File,
     parent: u32,
@@ -69,7 +70,7 @@ fn fill_directory(
     add(directory.number(), ".");
     add(parent, "..");
     if let Some(first) = first {
-        add(first, "first");
+        add(first, "0");
     }
     (0..count).for_each(|index| add(number, &format!("{index:x}.n")));
     ensure!(directory.write_at(0, &bytes)? == bytes.len(), "the disk is too small");

@@ -114,6 +114,19 @@ fn prefetch_has_long_requests_in_flight_at_once_and_waits_for_none() {
 }
 
 #[ktest]
+fn reading_ahead_ends_where_the_disk_does() {
+    // The last one of 16 blocks is a short one.
+    let disk = TestDisk::new(15 * 8 + 4, 512);
+    let cache = Cache::new(disk.clone(), SMALL).unwrap();
+    cache.prefetch(14, u64::MAX);
+    cache.prefetch(16, 4);
+    assert_eq!(disk.asked(), [(Operation::Read, 14 * 8, 12)]);
+    // No slot is taken for what is not there.
+    let count = cache.statistics();
+    assert_eq!((count.read_ahead, count.cached), (2, 2));
+}
+
+#[ktest]
 fn a_file_that_is_read_ahead_once_drives_out_nothing_that_is_used_often() {
     let (disk, cache) = rig(500, SMALL);
     for _ in 0..2 {
