@@ -27,7 +27,7 @@ use ostd::sync::{LocalIrqDisabled, SpinLock};
 pub use self::{
     chain::{DeviceBuffer, DeviceChain},
     disk::{FakeDisk, Fault, Received, all_disk_features, pattern},
-    input::{Driven, FakeInput, REPORT, STATUSQ, select},
+    input::{Driven, FakeInput, LOST, REPORT, STATUSQ, select},
     memory::DeviceMemory,
     queue::DeviceQueue,
     words::{Words, WordsPool},
