@@ -68,12 +68,12 @@
 //! | I19 | a flood that nobody reads | [`rows_input::row_i19_flood_that_nobody_reads`] |
 //! | I20 | buffers full as soon as posted | [`rows_input::row_i20_buffers_that_are_full_as_soon_as_they_are_posted`] |
 //! | I21 | interrupts with nothing to report | [`rows_input::row_i21_interrupts_with_nothing_to_report`] |
-//! | I22 | a reset in the middle | [`rows_input::row_i22_reset_in_the_middle`] |
-//! | I23 | other ranges after a reset | [`rows_input::row_i23_other_ranges_after_a_reset`] |
-//! | I24 | only lies | [`rows_input::row_i24_device_that_only_lies`] |
-//! | I25 | reset never reads back 0 | [`rows_input::row_i25_reset_that_never_ends`] |
-//! | I26 | a lie about a light | [`rows_input::row_i26_answer_about_a_light_that_is_a_lie`] |
-//! | I27 | never answers about a light | [`rows_input::row_i27_light_that_is_never_answered`] |
+//! | I22 | a reset in the middle | [`rows_input_reset::row_i22_reset_in_the_middle`] |
+//! | I23 | other ranges after a reset | [`rows_input_reset::row_i23_other_ranges_after_a_reset`] |
+//! | I24 | only lies | [`rows_input_reset::row_i24_device_that_only_lies`] |
+//! | I25 | reset never reads back 0 | [`rows_input_reset::row_i25_reset_that_never_ends`] |
+//! | I26 | a lie about a light | [`rows_input_reset::row_i26_answer_about_a_light_that_is_a_lie`] |
+//! | I27 | never answers about a light | [`rows_input_reset::row_i27_light_that_is_never_answered`] |
 //!
 //! Functions on PCI have rows of their own, see [`pci`].
 //!
@@ -93,6 +93,7 @@ mod rows_answer;
 mod rows_config;
 mod rows_input;
 mod rows_input_config;
+mod rows_input_reset;
 mod rows_interrupt;
 mod rows_rng;
 mod rows_transport;

@@ -30,6 +30,9 @@ pub const STATUSQ: usize = 1;
 /// The end of a group of events.
 pub const REPORT: Event = Event::new(EV_SYN, SYN_REPORT, 0);
 
+/// What a reader is told where events may be missing.
+pub const LOST: Event = Event::dropped(0);
+
 /// The items that the device has, by `select` and `subsel`.
 type Items = BTreeMap<(u8, u8), Vec<u8>>;
 
@@ -102,6 +105,15 @@ pub struct Driven {
 }
 
 impl Driven {
+    /// Runs a test with each transport, and with and without all that queues can do.
+    pub fn everywhere(test: impl Fn(Self)) {
+        for version in [Version::Legacy, Version::Modern] {
+            for ring in [Features::empty(), Features::all() - Features::VERSION_1] {
+                test(FakeInput::new(version, ring).start(&Options::default()));
+            }
+        }
+    }
+
     /// A modern device with all that queues can do.
     pub fn modern() -> Self {
         let ring = Features::all() - Features::VERSION_1;

@@ -31,7 +31,7 @@ pub use self::gpu::{FakeGpu, GpuFault};
 pub use self::{
     chain::{DeviceBuffer, DeviceChain},
     disk::{FakeDisk, Fault, Received, all_disk_features, pattern},
-    input::{Driven, FakeInput, REPORT, STATUSQ, select},
+    input::{Driven, FakeInput, LOST, REPORT, STATUSQ, select},
     memory::DeviceMemory,
     queue::DeviceQueue,
     words::{Words, WordsPool},
