@@ -69,7 +69,7 @@ fn take(place: &Place, root: &Path, job: &str) -> Result<Picture> {
     if !vm.wait_for_verdict()? {
         let outcome = vm.finish()?;
         match console::verdict(outcome.console()).map(|verdict| verdict.result) {
-            Ok(Err(reason)) => bail!("job={job} failed: {reason}"),
+            Ok(Err(reason)) => bail!("job={job}{hold} failed: {reason}"),
             _ => bail!(outcome.complaint("the job did not succeed")),
         }
     }

@@ -171,6 +171,6 @@ impl<'a> Screen<'a> {
             picture.write_png(&path)?;
             kept.push(path.display().to_string());
         }
-        Err(difference).context(format!("the pictures are {}", kept.join(" and ")))
+        bail!("{difference}\n  pictures: {}", kept.join(", "))
     }
 }
