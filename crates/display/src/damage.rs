@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use super::{Error, Mode, Rect};
 
-/// The most areas that [`Damage`] tells at once.
+/// The most areas that are told at once.
 pub const MAX_AREAS: usize = 8;
 
 /// Unchanged rows between two changed ones that are shown along with them: to copy these costs less than

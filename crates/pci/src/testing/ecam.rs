@@ -61,7 +61,7 @@ fn a_bus_is_mapped_when_it_is_opened_and_once() {
     for _ in 0..3 {
         assert_eq!(ecam.open_bus(3), Ok(()));
     }
-    assert_eq!(memory.0.lock().acquired, [0x3010_0000..0x3020_0000]);
+    assert_eq!(memory.0.lock().acquired, [Range { start: 0x3010_0000, end: 0x3020_0000 }]);
     for bus in [0, 1, 5, 255] {
         assert_eq!(ecam.open_bus(bus), Err(ostd::Error::InvalidArgs));
         assert_eq!(ecam.read(Address::new(bus, 0, 0).unwrap(), 0, Width::U8), 0xff);

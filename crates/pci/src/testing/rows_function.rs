@@ -149,9 +149,12 @@ fn messages_are_switched_on_and_off() {
 fn a_message_is_written_before_it_is_let_go() {
     use ostd::mm::{PodOnce, VmIoOnce};
 
+    /// Where something is written, and the bytes.
+    type Write = (usize, Vec<u8>);
+
     /// Logs what is written.
     #[derive(Clone)]
-    struct Table(alloc::sync::Arc<ostd::sync::SpinLock<Vec<(usize, Vec<u8>)>>>);
+    struct Table(alloc::sync::Arc<ostd::sync::SpinLock<Vec<Write>>>);
 
     impl VmIoOnce for Table {
         fn read_once<T: PodOnce>(&self, _: usize) -> Result<T, ostd::Error> {

@@ -205,7 +205,7 @@ mod tests {
         screen.state.lock().error = None;
         assert_eq!(show(&screen, &mut shown, "").map(|flushed| flushed.len()), Ok(1));
         assert_eq!(screen.state.lock().pixels, shown.framebuffer.pixels());
-        assert!(shown.framebuffer.pixels().iter().any(|byte| *byte == 229));
+        assert!(shown.framebuffer.pixels().contains(&229));
     }
 
     #[ktest]

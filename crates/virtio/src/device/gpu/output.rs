@@ -8,7 +8,7 @@
 
 use alloc::{sync::Arc, vec::Vec};
 use core::{
-    iter, mem,
+    iter,
     sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
@@ -191,7 +191,7 @@ impl Output {
         let before = {
             let mut state = self.state.lock();
             state.prepared = None;
-            mem::replace(&mut state.shown, Some(resource.clone()))
+            state.shown.replace(resource.clone())
         };
         let result = self.run(device, resource.showing(self.number));
         self.is_stale.store(result.is_err(), Ordering::Relaxed);

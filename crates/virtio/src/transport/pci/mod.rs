@@ -1,6 +1,6 @@
 //! The PCI transport, VIRTIO 1.3 section 4.1: registers in the memory of a PCI function.
 //!
-//! Where the registers are, the function's capabilities say ([`structures`]). The modern interface is
+//! Where the registers are, the function's capabilities say. The modern interface is
 //! spoken, also to transitional devices; the legacy one, which is in ports, is not implemented.
 //!
 //! A device interrupts by its pin, or by messages (MSI-X) where the machine has some to offer. One message is
