@@ -36,6 +36,8 @@ pub enum Error {
         /// The size of the frame.
         mode: Mode,
     },
+    /// The device keeps the memory of several earlier frames, and is not given another.
+    NotReleased,
     /// The screen has no cursor, or none has been set.
     NoCursor,
     /// The device refuses a command.
@@ -100,6 +102,7 @@ impl fmt::Display for Error {
             Self::TooLarge { mode } => {
                 write!(f, "a frame of {mode} has more parts than one command can name")
             }
+            Self::NotReleased => f.write_str("the device does not let go of earlier frames"),
             Self::NoCursor => f.write_str("the screen has no cursor"),
             Self::Refused { command, reason } => {
                 write!(f, "the device refuses {command}: {reason}")
@@ -108,10 +111,9 @@ impl fmt::Display for Error {
                 f,
                 "the device answered {command} with {found:#06x}, and not with {expected:#06x}"
             ),
-            Self::WrongFence { command, found: Some(found), expected } => write!(
-                f,
-                "the device answered {command} for fence {found}, and not for {expected}"
-            ),
+            Self::WrongFence { command, found: Some(found), expected } => {
+                write!(f, "the device answered {command} for fence {found}, and not for {expected}")
+            }
             Self::WrongFence { command, found: None, expected } => {
                 write!(f, "the device answered {command} without its fence {expected}")
             }

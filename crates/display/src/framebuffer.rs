@@ -2,6 +2,8 @@
 
 use alloc::{sync::Arc, vec::Vec};
 
+use ostd::mm::PAGE_SIZE;
+
 use super::{Error, Frame, Mode, Rect, Screen, damage::Damage};
 
 /// The pixels of a screen, to draw in.
@@ -66,16 +68,14 @@ impl Framebuffer {
         &mut self,
         fill: impl FnOnce(&mut [u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut before = Vec::new();
-        before.try_reserve_exact(self.pixels.len()).map_err(|_| Error::NoMemory)?;
-        before.extend_from_slice(&self.pixels);
+        let before = Copy::of(&self.pixels)?;
         match fill(&mut self.pixels) {
             Ok(()) => {
                 self.damage.add(self.mode.area());
                 Ok(())
             }
             Err(error) => {
-                self.pixels.copy_from_slice(&before);
+                self.pixels.copy_from_slice(before.bytes());
                 Err(error)
             }
         }
@@ -141,6 +141,31 @@ impl Framebuffer {
         Ok(Some(mode))
     }
 }
+
+/// A copy of pixels, at a distance from them at which to copy is not slow.
+struct Copy {
+    padded: Vec<u8>,
+    start: usize,
+}
+
+impl Copy {
+    fn of(pixels: &[u8]) -> Result<Self, Error> {
+        let mut padded = Vec::<u8>::new();
+        padded.try_reserve_exact(pixels.len() + PADDING).map_err(|_| Error::NoMemory)?;
+        let is_slow = dma::is_slow(pixels.as_ptr().addr(), padded.as_ptr().addr());
+        let start = if is_slow { PADDING } else { 0 };
+        padded.resize(start, 0);
+        padded.extend_from_slice(pixels);
+        Ok(Self { padded, start })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.padded.get(self.start..).unwrap_or_default()
+    }
+}
+
+/// The bytes that make a slow distance a good one.
+const PADDING: usize = 2 * PAGE_SIZE;
 
 /// Black pixels, none of which have been shown.
 fn black(mode: Mode) -> Result<(Vec<u8>, Damage), Error> {

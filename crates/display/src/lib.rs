@@ -20,6 +20,7 @@ extern crate alloc;
 mod cursor;
 mod damage;
 mod draw;
+mod edid;
 mod error;
 mod framebuffer;
 mod mode;
@@ -34,6 +35,7 @@ use core::fmt;
 pub use self::{
     cursor::CursorImage,
     damage::MAX_AREAS,
+    edid::Edid,
     error::Error,
     framebuffer::Framebuffer,
     mode::{BYTES_PER_PIXEL, Frame, MAX_BYTES, MAX_SIDE, Mode, PixelFormat, Rect},

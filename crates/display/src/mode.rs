@@ -120,7 +120,8 @@ impl Rect {
 
     /// The part of it that lies on a screen of this size.
     pub fn clip(self, mode: Mode) -> Self {
-        let (right, bottom) = (self.columns().end.min(mode.width), self.rows().end.min(mode.height));
+        let (right, bottom) =
+            (self.columns().end.min(mode.width), self.rows().end.min(mode.height));
         let (x, y) = (self.x.min(right), self.y.min(bottom));
         Self { x, y, width: right - x, height: bottom - y }
     }

@@ -3,7 +3,7 @@
 //! OSTD hands out DMA memory by the page ([`DmaCoherent`], [`DmaStream`]). Drivers want less: a
 //! 16-byte request header, a one-byte response, one sector. [`DmaSliceAlloc`] splits the pages of
 //! one DMA object into slots of one type, and [`DmaSlice`] owns one slot. [`Buffer`] is memory for
-//! data that a device reads or writes in place.
+//! data that a device reads or writes in place, and [`Pieces`] for more than one buffer should have.
 //!
 //! All of these are [`DmaMemory`]: something with a device address that nobody outside this crate can
 //! invent. A virtqueue takes addresses from `DmaMemory` alone, so a driver cannot point a device at
@@ -14,6 +14,7 @@
 
 extern crate alloc;
 
+mod pieces;
 mod slice;
 mod slice_alloc;
 
@@ -33,6 +34,7 @@ use ostd::mm::{
 };
 
 pub use self::{
+    pieces::{Pieces, is_slow},
     slice::{Buffer, DmaSlice},
     slice_alloc::DmaSliceAlloc,
 };

@@ -29,6 +29,12 @@ pub trait Driver: Sized + Send + Sync + 'static {
         false
     }
 
+    /// Returns `true` if any command can be given to queue `index`, so that [`Device::take`] and
+    /// [`Device::submit`] may choose it. Asked once, when the device is put together.
+    fn takes_commands(&self, index: u16) -> bool {
+        !self.posted(index)
+    }
+
     /// Deals with a submitted chain that the device has returned, having written `written` bytes.
     /// `room` is the most segments that a chain can have now.
     ///
@@ -53,6 +59,13 @@ pub trait Driver: Sized + Send + Sync + 'static {
     ///
     /// Something has changed that cannot change while the device is in use.
     fn configure(&self, transport: &dyn Transport) -> Result<(), InitError>;
+
+    /// The device was reset, and nothing is in flight. If it `complied`, it has let go of all memory that it was ever
+    /// told of; otherwise it may use that for ever. Called in any context, with no queue locked: it must not wait,
+    /// nor submit.
+    fn stopped(&self, complied: bool) {
+        let _ = complied;
+    }
 
     /// The device works again after a restart, with empty queues. Called in any context: it may
     /// submit, but must not wait.

@@ -1,9 +1,10 @@
 //! VirtIO drivers in safe Rust on OSTD (VIRTIO 1.3; "section" in this crate means that specification's).
 //!
 //! ```text
-//!   device/blk, device/rng     a kind of device: configuration, commands, what an answer must look like
+//!   device/{blk,gpu,rng}       a kind of device: configuration, commands, what an answer must look like
 //!   device                     a device that is driven: its queues, its interrupts
-//!   command, request_queue     one command's way; the lock around a queue, and who is owed its answers
+//!   command, batch             the way of one command, and of several at once
+//!   request_queue              the lock around a queue, and who is owed its answers
 //!   recovery                   deadlines, and the restart after a lie or a hang
 //!   handshake, features, reset status, features, and letting go
 //!   queue                      the virtqueue: who owns the memory of a chain
@@ -23,6 +24,7 @@
 
 extern crate alloc;
 
+pub mod batch;
 pub mod command;
 pub mod device;
 pub mod driver;

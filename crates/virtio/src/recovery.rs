@@ -150,6 +150,8 @@ impl<D: Driver> Device<D> {
     /// device is quiet.
     fn stop_all(&self, why: DeviceError) -> (usize, bool) {
         let (mut ended, mut quiet) = (0, true);
+        // A device that is out of use is not reset again.
+        let in_use = !self.is_out_of_use();
         for queue in &self.queues {
             let (count, result) = queue.inner.lock().end_all(&self.driver, why);
             ended += count;
@@ -157,6 +159,9 @@ impl<D: Driver> Device<D> {
                 quiet = false;
                 log::error!("{error}; the memory of its queue and of {count} requests is lost");
             }
+        }
+        if in_use {
+            self.driver.stopped(quiet);
         }
         (ended, quiet)
     }

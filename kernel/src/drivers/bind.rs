@@ -4,10 +4,12 @@ use alloc::sync::Arc;
 use core::fmt::Display;
 
 use block::BlockDevice;
+use display::Screen;
 use virtio::{
     device::{
         VirtioDevice,
         blk::{self, VirtioBlk},
+        gpu::{self, VirtioGpu},
         rng::{self, VirtioRng},
     },
     handshake::InitError,
@@ -27,6 +29,7 @@ pub(super) fn driver(device_id: u32) -> Option<Driver> {
     match device_id {
         blk::DEVICE_ID => Some(bind_block_device),
         rng::DEVICE_ID => Some(bind_entropy_device),
+        gpu::DEVICE_ID => Some(bind_gpu),
         _ => None,
     }
 }
@@ -53,6 +56,20 @@ fn bind_entropy_device(
     let device = source.device();
     entropy::register(source);
     Ok(device)
+}
+
+fn bind_gpu(
+    _place: &dyn Display,
+    transport: Arc<dyn Transport>,
+    options: &Options,
+) -> Result<Arc<dyn VirtioDevice>, InitError> {
+    let gpu = VirtioGpu::new(transport, options)?;
+    for screen in gpu.screens() {
+        let info = screen.info();
+        let index = display::register(screen);
+        println!("screen {index}: {info}");
+    }
+    Ok(gpu.device())
 }
 
 /// The name of a kind of device in the specification (VIRTIO 1.3, section 5).
@@ -85,10 +102,12 @@ mod tests {
 
     #[ktest]
     fn devices_that_nobody_drives_have_a_name_and_no_driver() {
-        for id in [1, 3, 16, 0x7fff, u32::MAX] {
+        for id in [1, 3, 0x7fff, u32::MAX] {
             assert!(driver(id).is_none(), "{id}");
         }
-        assert!(driver(blk::DEVICE_ID).is_some() && driver(rng::DEVICE_ID).is_some());
+        for id in [blk::DEVICE_ID, rng::DEVICE_ID, gpu::DEVICE_ID] {
+            assert!(driver(id).is_some(), "{id}");
+        }
         assert_eq!((device_name(2), device_name(0x7fff)), ("block", "unknown"));
     }
 }

@@ -230,3 +230,50 @@ impl fmt::Display for Irq {
         }
     }
 }
+
+#[cfg(ktest)]
+mod tests {
+    use ostd::prelude::ktest;
+
+    use super::*;
+
+    #[ktest]
+    fn functions_share_pins_and_have_their_own_messages() {
+        let bridges = arch::pci::host_bridges();
+        let [Ok(bridge)] = &bridges[..] else { return };
+        let mut lines = Lines::new(&bridge.interrupts);
+        match &bridge.interrupts {
+            Interrupts::Pins(_) => {
+                let pin =
+                    |device: u8| Some(Pin { root: Address::of_slot(0, device << 3), number: 1 });
+                // QEMU has four pins for all devices.
+                let [first, second, fifth] =
+                    [1, 2, 5].map(|device| lines.interrupt(pin(device)).unwrap());
+                let [a, b, c] =
+                    [first, second, fifth].map(|interrupt| lines.shared(interrupt).unwrap());
+                assert_eq!((first, a.num()), (fifth, c.num()));
+                assert_ne!((first, a.num()), (second, b.num()));
+                assert_eq!(lines.pins.len(), 2);
+                assert!(matches!(lines.interrupt(None), Err(ConnectError::NoPin)));
+                assert!(lines.senders().is_none());
+            }
+            Interrupts::Messages => {
+                let refused = lines.interrupt(None);
+                assert!(matches!(refused, Err(ConnectError::NoMessages(NoMessages::NotOffered))));
+                let Some(senders) = lines.senders() else { return };
+                assert_ne!(senders.config.num(), senders.queues.num());
+                assert_ne!(senders.messages.config, senders.messages.queues);
+            }
+        }
+    }
+
+    #[ktest]
+    fn interrupts_have_a_text() {
+        let text = |irq: Irq| irq.to_string();
+        assert_eq!(
+            [Irq::Pin(33), Irq::Messages, Irq::None].map(text),
+            ["irq 33", "irq by message", "no irq"]
+        );
+        assert_eq!(Place(Address::of_slot(1, 0x1a)).to_string(), "virtio-pci 01:03.2");
+    }
+}

@@ -26,6 +26,20 @@ pub(super) enum Failure {
         /// Those that were found and cannot be used.
         unusable: Vec<Unusable>,
     },
+    /// There is no screen to do it on.
+    NoScreen {
+        /// The GPUs that were found and cannot be used.
+        unusable: Vec<Unusable>,
+    },
+    /// There are screens, but not as many.
+    NoSuchScreen {
+        /// The index of the output that was asked for.
+        wanted: usize,
+        /// The number of outputs there are.
+        count: usize,
+    },
+    /// Something could not be shown.
+    Screen { doing: &'static str, error: display::Error },
     /// There are disks, and none has the name that was asked for.
     NoSuchDisk {
         /// The name.
@@ -96,6 +110,16 @@ impl fmt::Display for Failure {
                  -device virtio-rng-device,rng=r0",
             ),
             Self::NoEntropyDevice { unusable } => list(f, "entropy device", unusable),
+            Self::NoScreen { unusable } if unusable.is_empty() => f.write_str(
+                "no screen found; give QEMU one with -device virtio-gpu-device,xres=1024,yres=768",
+            ),
+            Self::NoScreen { unusable } => list(f, "GPU", unusable),
+            Self::NoSuchScreen { wanted, count } => write!(
+                f,
+                "there is no output {wanted}; output= takes a number from 0 to {}",
+                count.saturating_sub(1)
+            ),
+            Self::Screen { doing, error } => write!(f, "{doing}: {error}"),
             Self::NoSuchDisk { wanted, serials } => {
                 write!(f, "there is no disk \"{wanted}\"; disk= takes one of:")?;
                 for (index, serial) in serials.iter().enumerate() {

@@ -14,6 +14,7 @@ mod demo;
 mod devices;
 mod failure;
 mod flush;
+mod frames;
 mod fs;
 mod fsbench;
 mod info;
@@ -22,6 +23,7 @@ mod lookup;
 mod ls;
 mod needs;
 mod output;
+mod picture;
 mod random;
 mod read;
 mod shell;
@@ -41,20 +43,20 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
-use core::{error, fmt};
+use core::{error, fmt, time::Duration};
 
 use ostd::power::ExitCode;
 
 use self::{
     failure::{Failure, step},
-    needs::{Disk, Files, FilesDisk, Needs},
+    needs::{Disk, Files, FilesDisk, Needs, Screen},
     output::Output,
 };
 use crate::{
     cmdline::{CmdlineError, CommandLine},
     console::println,
     drivers::{OPTION_KEYS, Options},
-    power,
+    power, progress, task,
 };
 
 /// A job with its parameters read.
@@ -104,6 +106,8 @@ const KINDS: &[Kind] = &[
     Kind::of::<bench::Bench>(),
     Kind::of::<fsbench::FsBench>(),
     Kind::of::<random::Random>(),
+    Kind::of::<picture::Picture>(),
+    Kind::of::<frames::Frames>(),
     Kind::of::<fs::Fs>(),
     Kind::of::<ls::Ls>(),
     Kind::of::<cat::Cat>(),
@@ -154,6 +158,8 @@ pub struct Job {
     prepared: Prepared,
     line: CommandLine,
     options: Options,
+    /// Keeps the machine running when the job is done.
+    hold: bool,
 }
 
 impl Job {
@@ -171,7 +177,8 @@ impl Job {
         let kind = named.unwrap_or(DEFAULT);
         let prepared = kind.read(&line).map_err(mistake(kind.name))?;
         let options = Options::parse(&line).map_err(mistake(kind.name))?;
-        Ok(Self { name: kind.name, prepared, line, options })
+        let hold = line.switch("hold").map_err(mistake(kind.name))?.unwrap_or(false);
+        Ok(Self { name: kind.name, prepared, line, options, hold })
     }
 
     /// Its name.
@@ -184,16 +191,27 @@ impl Job {
         &self.options
     }
 
-    /// Does the job, says how it went, and ends the machine.
+    /// Does the job, says how it went, and ends the machine, or leaves it to somebody outside to do that.
     pub fn run_and_exit(self) -> ! {
         match (self.prepared)(&self.line) {
             Ok(details) => {
                 let blank = if details.is_empty() { "" } else { " " };
                 println!("job {}: ok{blank}{details}", self.name);
+                if self.hold {
+                    hold();
+                }
                 power::exit(ExitCode::Success)
             }
             Err(failure) => fail(self.name, failure),
         }
+    }
+}
+
+/// Waits for whoever ends the machine.
+fn hold() -> ! {
+    let _nobody_is_late = progress::pause();
+    loop {
+        task::sleep(Duration::from_secs(3600));
     }
 }
 

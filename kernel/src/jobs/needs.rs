@@ -122,6 +122,24 @@ impl Needs for Pair {
     }
 }
 
+/// A screen: that of the output of `output=`, or the first one. Its jobs can hold the machine, so that it can be looked
+/// at.
+pub(super) type Screen = Arc<dyn display::Screen>;
+
+impl Needs for Screen {
+    const PARAMETERS: &'static [&'static str] = &["output=N", "hold=on|off"];
+
+    fn find(line: &CommandLine) -> Result<Self, Failure> {
+        let screens = display::all();
+        let wanted = line.number("output").map_err(|error| Failure::Other(error.to_string()))?;
+        match (screens.get(wanted.unwrap_or(0)), screens.len()) {
+            (Some(screen), _) => Ok(screen.clone()),
+            (None, 0) => Err(Failure::NoScreen { unusable: unusable::all("GPU") }),
+            (None, count) => Err(Failure::NoSuchScreen { wanted: wanted.unwrap_or(0), count }),
+        }
+    }
+}
+
 /// The disk with this serial number or index, or the first one where none is wanted.
 fn disk(wanted: Option<&str>) -> Result<Disk, Failure> {
     let disks = block::all();

@@ -39,6 +39,9 @@ fn every_job_is_found_by_its_name() {
         ("job=stat path=/", "stat"),
         ("job=tree path=/rust", "tree"),
         ("job=shell disk=sfs", "shell"),
+        ("job=picture", "picture"),
+        ("job=frames mode=rect count=1000 icount=on", "frames"),
+        ("job=picture shape=square output=1 hold=on", "picture"),
         ("job=fsbench mode=randread path=/large threads=8 bs=512 count=9 rounds=2", "fsbench"),
         ("job=fsbench mode=readdir path=/names icount=on disk=sfs", "fsbench"),
         ("job=churn seed=1 threads=4 count=4294967295 keep=3 sync_every=9 one_dir=on", "churn"),
@@ -63,6 +66,12 @@ fn mistakes_say_what_is_possible() {
     assert!(mistake("job=fsbench mode=create").contains("path=PATH"));
     assert!(mistake("job=fsbench mode=create path=/ threads=0").contains("threads"));
     assert!(mistake("job=shell path=/").contains("path"));
+    assert!(mistake("job=frames count=1").contains("mode=full"));
+    assert!(mistake("job=frames mode=rect count=0").contains("count"));
+    assert!(mistake("job=picture shape=round").contains("square"));
+    assert!(mistake("job=picture hold=maybe").contains("on"));
+    // Nothing is seen of a disk.
+    assert!(mistake("job=info hold=on").contains("hold"));
     assert!(mistake("job=churn seed=1 count=1").contains("threads=T"));
     assert!(mistake("job=churn seed=1 threads=65 count=1").contains("threads"));
     assert!(mistake("job=churn seed=1 threads=1 count=1 keep=0").contains("keep"));
@@ -149,6 +158,16 @@ fn a_missing_disk_is_explained() {
     let failure =
         Failure::NoSuchDisk { wanted: "c".into(), serials: ["a".into(), String::new()].into() };
     assert_eq!(format!("{failure}"), "there is no disk \"c\"; disk= takes one of: 0 (a) 1");
+}
+
+#[ktest]
+fn a_missing_screen_is_explained() {
+    // No screen is registered while unit tests run.
+    let failure = Screen::find(&CommandLine::parse("output=1").unwrap()).err().unwrap();
+    assert_eq!(failure, Failure::NoScreen { unusable: Vec::new() });
+    assert!(failure.to_string().contains("-device virtio-gpu-device"), "{failure}");
+    let failure = Failure::NoSuchScreen { wanted: 2, count: 2 };
+    assert_eq!(failure.to_string(), "there is no output 2; output= takes a number from 0 to 1");
 }
 
 #[ktest]

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "block")]
 pub mod blk;
+#[cfg(feature = "display")]
+pub mod gpu;
 pub mod rng;
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
@@ -86,7 +88,7 @@ impl<D: Driver> Device<D> {
         for queue in &mut queues {
             queue.posted = driver.posted(queue.index);
         }
-        let commands = (0..).zip(&queues).filter(|(_, queue)| !queue.posted);
+        let commands = (0..).zip(&queues).filter(|(_, queue)| driver.takes_commands(queue.index));
         Self {
             transport,
             negotiated,

@@ -36,6 +36,18 @@ pub enum Violation {
     },
 }
 
+impl Violation {
+    /// The rule that the device has broken, for those who do not know queues.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UsedIndexJumped { .. } => "its used index jumped",
+            Self::UnknownId { .. } => "it returned a descriptor that does not exist",
+            Self::NotOutstanding { .. } => "it returned what it did not have",
+            Self::LengthTooLong { .. } => "it claims to have written more than there was room for",
+        }
+    }
+}
+
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -44,3 +44,49 @@ fn windows(windows: &[PciWindow]) -> Windows {
         high: first(|window| window.space == PciSpace::Memory64),
     }
 }
+
+#[cfg(ktest)]
+mod tests {
+    use ostd::prelude::ktest;
+
+    use super::*;
+
+    #[ktest]
+    fn the_machine_has_a_bus() {
+        let bridges = host_bridges();
+        let [Ok(bridge)] = &bridges[..] else { panic!("{bridges:?}") };
+        assert_eq!((bridge.name.as_str(), &bridge.bus.buses), ("pci@30000000", &(0..=255)));
+        let Resources::Assign(windows) = &bridge.bus.resources else { panic!("{bridge:?}") };
+        assert!(windows.io.is_some() && windows.memory.is_some() && windows.high.is_some());
+        let Interrupts::Pins(Ok(map)) = &bridge.interrupts else { panic!("{bridge:?}") };
+        assert!((0..32).all(|device| (1..=4).all(|pin| map.interrupt(device << 3, pin).is_ok())));
+        // QEMU's host bridge is a function itself.
+        let found = bridge.bus.find();
+        let numbers = found.functions.iter().map(|function| {
+            let identity = function.identity();
+            (function.address().bits(), identity.vendor, identity.device, identity.class >> 8)
+        });
+        assert_eq!(numbers.collect::<Vec<_>>(), [(0, 0x1b36, 0x0008, 0x0600)]);
+        assert_eq!(found.faults, []);
+    }
+
+    #[ktest]
+    fn windows_are_chosen_by_their_kind() {
+        let window = |space, prefetchable, bus| PciWindow {
+            space,
+            prefetchable,
+            bus,
+            cpu: 0x1000,
+            size: 0x1000,
+        };
+        let chosen = windows(&[
+            window(PciSpace::Memory32, true, 1),
+            window(PciSpace::Memory64, true, 2),
+            window(PciSpace::Memory32, false, 3),
+            window(PciSpace::Memory32, false, 4),
+        ]);
+        let expected = |bus| Some(Window { bus, cpu: 0x1000, size: 0x1000 });
+        assert_eq!(chosen, Windows { io: None, memory: expected(3), high: expected(2) });
+        assert_eq!(windows(&[]), Windows::default());
+    }
+}

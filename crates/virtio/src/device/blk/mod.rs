@@ -35,12 +35,7 @@ use wait::Waiting;
 pub use self::config::{BlkConfig, BlkFeatures};
 use self::request::RequestType;
 use super::{
-    super::{
-        driver::DeviceError,
-        handshake::InitError,
-        queue::{ChainError, Violation},
-        transport::Transport,
-    },
+    super::{driver::DeviceError, handshake::InitError, queue::ChainError, transport::Transport},
     Device, VirtioDevice,
 };
 
@@ -257,14 +252,7 @@ impl From<ChainError> for Error {
 impl From<DeviceError> for Error {
     fn from(error: DeviceError) -> Self {
         match error {
-            DeviceError::Violation(violation) => Self::Violation(match violation {
-                Violation::UsedIndexJumped { .. } => "its used index jumped",
-                Violation::UnknownId { .. } => "it returned a descriptor that does not exist",
-                Violation::NotOutstanding { .. } => "it returned what it did not have",
-                Violation::LengthTooLong { .. } => {
-                    "it claims to have written more than there was room for"
-                }
-            }),
+            DeviceError::Violation(violation) => Self::Violation(violation.as_str()),
             DeviceError::NeedsReset => Self::NeedsReset,
             DeviceError::TimedOut => Self::TimedOut,
             DeviceError::Dead => Self::Dead,

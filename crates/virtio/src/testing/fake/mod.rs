@@ -7,6 +7,8 @@
 
 mod chain;
 mod disk;
+#[cfg(feature = "display")]
+mod gpu;
 mod memory;
 mod queue;
 mod words;
@@ -23,6 +25,8 @@ use core::{
 
 use ostd::sync::{LocalIrqDisabled, SpinLock};
 
+#[cfg(feature = "display")]
+pub use self::gpu::{FakeGpu, GpuFault};
 pub use self::{
     chain::{DeviceBuffer, DeviceChain},
     disk::{FakeDisk, Fault, Received, all_disk_features, pattern},

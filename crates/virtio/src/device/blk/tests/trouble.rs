@@ -1,6 +1,7 @@
 //! Devices that fail, lie, or say nothing.
 
 use super::*;
+use crate::queue::Violation;
 
 #[ktest]
 fn every_answer_is_told_apart() {
