@@ -32,13 +32,13 @@ mod riscv;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
-pub use self::{
-    host_bridge::{HostBridge, Interrupts},
-    map_error::MapError,
-};
 #[cfg(target_arch = "loongarch64")]
 pub use self::loongarch64::*;
 #[cfg(target_arch = "riscv64")]
 pub use self::riscv::*;
 #[cfg(target_arch = "x86_64")]
 pub use self::x86_64::*;
+pub use self::{
+    host_bridge::{HostBridge, Interrupts},
+    map_error::MapError,
+};

@@ -106,9 +106,8 @@ impl Outcome {
             {
                 Ok(details)
             }
-            _ => Err(self.complaint(&format!(
-                "job {job} should have succeeded with exit status {status}"
-            ))),
+            _ => Err(self
+                .complaint(&format!("job {job} should have succeeded with exit status {status}"))),
         }
     }
 
@@ -125,8 +124,10 @@ impl Outcome {
             {
                 Ok(reason)
             }
-            _ => Err(self
-                .complaint(&format!("job {job} should have failed with exit status {status}"))),
+            _ => {
+                Err(self
+                    .complaint(&format!("job {job} should have failed with exit status {status}")))
+            }
         }
     }
 

@@ -49,9 +49,10 @@ impl<'a> Lab<'a> {
         log: &Path,
         (arch, transport): (Arch, Transport),
     ) -> Result<Self> {
-        let kernel = kernels.lab.get(&arch).with_context(|| {
-            format!("the kernel does not build for {arch}")
-        })?;
+        let kernel = kernels
+            .lab
+            .get(&arch)
+            .with_context(|| format!("the kernel does not build for {arch}"))?;
         let place = Place::new(workspace, kernel, log)?;
         Ok(Self { arch, transport, root: &workspace.root, kernels, place })
     }

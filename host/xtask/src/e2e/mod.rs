@@ -152,7 +152,13 @@ pub fn run(
     ensure!(!jobs.is_empty(), "no case has {:?} in its name", filter.unwrap_or_default());
     let mut lab = BTreeMap::new();
     for arch in Arch::ALL.into_iter().filter(|arch| jobs.iter().any(|job| job.machine.0 == *arch)) {
-        let kernel = suite.build(workspace, arch, workspace.kernel()?, Profile::Dev, &format!("build-{arch}"))?;
+        let kernel = suite.build(
+            workspace,
+            arch,
+            workspace.kernel()?,
+            Profile::Dev,
+            &format!("build-{arch}"),
+        )?;
         lab.extend(kernel.map(|kernel| (arch, kernel)));
     }
     let own = match jobs.iter().any(|job| job.name.starts_with(own_kernel::PACKAGE)) {
