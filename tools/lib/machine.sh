@@ -1,5 +1,5 @@
 # The lab's machines: the one that a kernel was compiled for, and QEMU's words for it. Sourced by the programs that
-# stand in for QEMU. `host/lab/src/qemu/arch.rs` has the same machines, for tests.
+# stand in for QEMU. `host/lab/src/arch.rs` has the same machines, for tests.
 # shellcheck shell=bash disable=SC2034
 
 # kernel_among WORD...: prints the file behind -kernel.
