@@ -196,7 +196,11 @@ fn nobody_is_let_in_by_what_is_no_server() {
 #[test]
 fn what_was_not_asked_for_is_an_error() {
     let error = |serve: fn(&mut Server)| {
-        let (mut vnc, server) = connect(serve);
+        // A server that goes away before it has heard the request is another error.
+        let (mut vnc, server) = connect(move |server| {
+            server.expect_request(4, 2);
+            serve(server);
+        });
         let error = vnc.screen().unwrap_err();
         server.join().unwrap();
         error
