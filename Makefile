@@ -30,10 +30,10 @@ run-gui: setup ## The same with a screen, a keyboard and a tablet, in a window o
 	@cargo osdk run --release --target-arch=riscv64
 
 .PHONY: screenshot
-screenshot: setup ## Write what JOB="..." leaves on the screen to target/screenshot.png, without a window; OUT=x.png
+screenshot: setup ## Write what JOB="..." leaves on the screen to target/screenshot.png, without a window; OUT=x.png TYPE='ls\npoweroff'
 	@tools/mkimage.sh
 	@tools/mkfiles.sh
-	@$(XTASK) screenshot $(if $(JOB),"$$JOB") $(if $(OUT),--out "$(OUT)")
+	@$(XTASK) screenshot $(if $(JOB),"$$JOB") $(if $(OUT),--out "$(OUT)") $(if $(TYPE),--type "$$TYPE")
 
 .PHONY: test
 test: setup ## Run every test: lint, in the kernel, from outside, costs, lying and failing disks, the grader
@@ -158,12 +158,20 @@ grade-selftest: setup ## Grade all variants that are known to be wrong or right,
 	@$(COURSE) selftest
 	@$(COURSE) trial
 
+# A screenshot in the book: its name, and what `make screenshot` is told.
+shot = { $(MAKE) --no-print-directory screenshot OUT=target/book/en/shots/$(1).png $(2) && \
+    cp target/book/en/shots/$(1).png target/book/zh/shots/; } || \
+    echo "the book has no screenshot $(1).png, and says so; the lines above say why" >&2
+
 .PHONY: docs
-docs: ## Make HTML of the book, in both languages, in target/book
+docs: ## Make HTML of the book, in both languages, in target/book, with screenshots where they can be made
 	@command -v mdbook >/dev/null || { echo "mdbook 0.5 is missing; get it with: cargo install mdbook --version 0.5.4 --locked --no-default-features --features search" >&2; exit 1; }
 	@mdbook build docs/en
 	@mdbook build docs/zh
 	@cp docs/index.html target/book/index.html
+	@mkdir -p target/book/en/shots target/book/zh/shots
+	@$(call shot,picture,JOB=picture)
+	@$(call shot,screen,JOB=screen TYPE='tree /\ncat /rust/hello.rs\necho hello > /笔记\nls\npoweroff')
 
 .PHONY: doc
 doc: setup ## Make the reference of all crates with rustdoc, below target

@@ -12,7 +12,8 @@
 //!
 //! [`slices`] has the like for `job=slices`: what it writes to the disk about DMA memory. [`lookups`] is what
 //! `job=lookup` and the host tell each other about names, [`uses`] what `job=cached` does with a block cache,
-//! [`changes`] what `job=commits` does with files, and [`churn`] what the threads of `job=churn` do to them.
+//! [`changes`] what `job=commits` does with files, [`churn`] what the threads of `job=churn` do to them, and [`rects`]
+//! which pictures `job=rects` shows.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -22,6 +23,7 @@ extern crate alloc;
 pub mod changes;
 pub mod churn;
 pub mod lookups;
+pub mod rects;
 pub mod slices;
 pub mod uses;
 

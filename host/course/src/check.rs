@@ -12,6 +12,7 @@ mod features;
 mod interrupts;
 mod lies;
 mod lookup;
+mod pixels;
 mod slices;
 mod sync;
 mod verify;
@@ -22,6 +23,7 @@ use std::{
     io::{Read as _, Seek as _, SeekFrom},
     path::Path,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -71,6 +73,8 @@ enum Run {
     Commits(commits::Commits),
     /// Names looked up in directories.
     Lookup(lookup::Lookup),
+    /// Areas of pictures, shown on a screen.
+    Pixels(pixels::Pixels),
     /// The memory of requests in flight.
     Addresses(addresses::Addresses),
     /// `job=verify`, chain by chain.
@@ -173,6 +177,7 @@ impl Check {
             Run::Cached(cached) => cached.judge(stand, &place, random),
             Run::Commits(commits) => commits.judge(stand, &place, random),
             Run::Lookup(lookup) => lookup.judge(stand, &place, random),
+            Run::Pixels(pixels) => pixels.judge(stand, &place, random),
             Run::Addresses(addresses) => addresses.judge(stand, &place, random),
             Run::Verify(verify) => verify.judge(stand, &place, random),
             Run::Sync(sync) => sync.judge(stand, &place, random),
@@ -190,10 +195,7 @@ impl Stand<'_> {
         let log = place.file(QEMU_LOG);
         qemu.args(["-trace", STATES, "-D"]).arg(&log);
         let qemu = self.sandbox.wrap(qemu, &[self.kernel], &[place.folder()]);
-        let limit = match self.hung.load(Relaxed) {
-            true => self.pace.second_boot_limit(),
-            false => self.pace.boot_limit(),
-        };
+        let limit = self.limit();
         let finished = lab::process::run(qemu, limit, &place.log)?;
         match finished.end {
             End::Exited(status) => {
@@ -201,13 +203,29 @@ impl Stand<'_> {
                 let in_order = end_of(&log).contains(SHUTDOWN);
                 ensure!(in_order, "QEMU was ended from outside ({status})");
             }
-            End::TimedOut(_) => {
-                self.pace.ensure_kept(limit)?;
-                self.hung.store(true, Relaxed);
-            }
+            End::TimedOut(_) => self.overran(limit)?,
             End::TooMuchOutput => {}
         }
         Ok(finished)
+    }
+
+    /// The longest that a boot may take now.
+    fn limit(&self) -> Duration {
+        match self.hung.load(Relaxed) {
+            true => self.pace.second_boot_limit(),
+            false => self.pace.boot_limit(),
+        }
+    }
+
+    /// A boot has overrun this limit.
+    ///
+    /// # Errors
+    ///
+    /// The host is to blame.
+    fn overran(&self, limit: Duration) -> Result<()> {
+        self.pace.ensure_kept(limit)?;
+        self.hung.store(true, Relaxed);
+        Ok(())
     }
 }
 

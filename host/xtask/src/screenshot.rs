@@ -20,6 +20,9 @@ use crate::report::Suite;
 /// The size of the screen, that of the machine of `make run-gui`.
 const SIZE: (u32, u32) = (1024, 768);
 
+/// The beginning of the line that the shell says before its first prompt.
+const SHELL_WAITS: &str = "help lists the commands";
+
 /// The time that a job may take.
 const LIMIT_SECONDS: u64 = 300;
 
@@ -32,6 +35,9 @@ pub struct Options {
     /// The file, instead of target/screenshot.png.
     #[arg(long)]
     out: Option<std::path::PathBuf>,
+    /// Typed on the console when the shell waits for it; \n ends a line.
+    #[arg(long = "type")]
+    typed: Option<String>,
 }
 
 /// Builds the kernel, gives it the job, and writes the file.
@@ -42,7 +48,7 @@ pub fn run(workspace: &Workspace, suite: &mut Suite, options: &Options) -> Resul
     suite.check("screenshot", Some(&log), || {
         let place = Place::new(workspace, &kernel, &log)?;
         let job = options.job.trim_start_matches("job=");
-        let picture = take(&place, &workspace.root, job)?;
+        let picture = take(&place, &workspace.root, job, options.typed.as_deref())?;
         picture.write_png(&file)?;
         let (width, height) = picture.size();
         println!("{}: {width}x{height} pixels of job={job}", file.display());
@@ -52,7 +58,7 @@ pub fn run(workspace: &Workspace, suite: &mut Suite, options: &Options) -> Resul
 }
 
 /// Does a job, and takes the picture that it has put on the output that it names, or on the first.
-fn take(place: &Place, root: &Path, job: &str) -> Result<Picture> {
+fn take(place: &Place, root: &Path, job: &str, typed: Option<&str>) -> Result<Picture> {
     let output = value(job, "output").and_then(|number| number.parse().ok()).unwrap_or(0);
     let trace = place.file("trace");
     let machine = Machine::new(Transport::Modern)
@@ -66,6 +72,12 @@ fn take(place: &Place, root: &Path, job: &str) -> Result<Picture> {
     let guest = Guest::new(&place.kernel, &format!("job={job}{hold}"));
     let mut vm =
         Vm::boot(&machine, &guest, place.limit(LIMIT_SECONDS), &place.log, place.file("monitor"))?;
+    if let Some(typed) = typed {
+        vm.wait_until("the shell waited", |text| {
+            text.lines().any(|line| line.starts_with(SHELL_WAITS))
+        })?;
+        vm.type_in(format!("{}\n", typed.replace("\\n", "\n")).as_bytes())?;
+    }
     if !vm.wait_for_verdict()? {
         let outcome = vm.finish()?;
         match console::verdict(outcome.console()).map(|verdict| verdict.result) {

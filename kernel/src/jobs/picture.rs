@@ -116,6 +116,7 @@ impl Shape {
     }
 }
 
+// ANCHOR: classic
 /// Draws the part of the classic picture that lies on the screen, and black around it.
 fn draw_classic(pixels: &mut [u8], place: &Place) {
     let Rect { x: left, y: top, width, height } = place.area;
@@ -129,6 +130,7 @@ fn draw_classic(pixels: &mut [u8], place: &Place) {
         }
     }
 }
+// ANCHOR_END: classic
 
 /// The place of a picture: in the middle of the screen, or as much of its upper left part as there is room for.
 #[derive(Debug, PartialEq, Eq)]

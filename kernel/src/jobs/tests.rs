@@ -45,6 +45,7 @@ fn every_job_is_found_by_its_name() {
         ("job=picture", "picture"),
         ("job=frames mode=rect count=1000 icount=on", "frames"),
         ("job=picture shape=square output=1 hold=on", "picture"),
+        ("job=rects scene=several seed=4 pause=2 hold=on", "rects"),
         ("job=fsbench mode=randread path=/large threads=8 bs=512 count=9 rounds=2", "fsbench"),
         ("job=fsbench mode=readdir path=/names icount=on disk=sfs", "fsbench"),
         ("job=churn seed=1 threads=4 count=4294967295 keep=3 sync_every=9 one_dir=on", "churn"),
@@ -76,6 +77,7 @@ fn mistakes_say_what_is_possible() {
     assert!(mistake("job=frames mode=rect count=0").contains("count"));
     assert!(mistake("job=picture shape=round").contains("square"));
     assert!(mistake("job=picture hold=maybe").contains("on"));
+    assert!(mistake("job=rects seed=1").contains("scene=places"));
     // Nothing is seen of a disk.
     assert!(mistake("job=info hold=on").contains("hold"));
     assert!(mistake("job=churn seed=1 count=1").contains("threads=T"));

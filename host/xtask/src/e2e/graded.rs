@@ -1,22 +1,25 @@
-//! The jobs on files and caches that the course grades by: what they leave on disks.
+//! The jobs that the course grades by: what they leave on disks, and on screens.
 
 use anyhow::{Context, Result, bail, ensure};
 use lab::{
     image::{SECTOR, noise, put_sector},
-    qemu::Disk,
+    picture::Picture,
+    qemu::{Disk, Gpu},
 };
 use plan::{
     changes::{Name, marked},
     lookups::Answer,
+    rects::{self, Colours},
     uses::{Scene, Step, Uses},
 };
 
-use super::{Case, files::disk_with_files, lab::Lab};
+use super::{Case, files::disk_with_files, lab::Lab, pictures::screen::Screen};
 
 pub const CASES: &[Case] = &[
     Case::once("graded-lookup", lookup),
     Case::once("graded-cached", cached),
     Case::once("graded-commits", commits),
+    Case::once("graded-rects", rects),
     Case::once("graded-refused-numbers", refused),
 ];
 
@@ -85,6 +88,31 @@ fn commits(lab: &Lab) -> Result<()> {
     );
     let disk = marks.contents()?;
     ensure!(marked(&disk[9 * SECTOR..10 * SECTOR]) == Some(0), "there is no first mark");
+    Ok(())
+}
+
+/// Of each picture the screen shows the areas that were to be shown, and nothing else.
+fn rects(lab: &Lab) -> Result<()> {
+    let size = (487, 423);
+    for (name, scene) in rects::Scene::ALL {
+        let steps = rects::steps(scene, SEED, size).context("no plan")?;
+        let colours = Colours::new(SEED, size);
+        let mut expected = Picture::from_fn(size.0, size.1, |_, _| [0; 3]);
+        for picture in 0..=steps.len() {
+            let areas = picture.checked_sub(1).map(|step| &steps[step]);
+            for (y, row) in (0..).zip(colours.rows(picture as u32)) {
+                for (x, pixel) in (0..).zip(row) {
+                    if areas.is_none_or(|areas| areas.iter().any(|area| area.contains(x, y))) {
+                        expected.set(x, y, pixel);
+                    }
+                }
+            }
+        }
+        let gpu = Gpu::new(size.0, size.1);
+        let mut screen = Screen::start(lab, &gpu, &format!("rects scene={name} seed={SEED}"))?;
+        screen.expect(0, &expected)?;
+        screen.end()?.expect_ok("rects")?;
+    }
     Ok(())
 }
 

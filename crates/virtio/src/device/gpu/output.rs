@@ -173,6 +173,7 @@ impl Output {
         let Some(shown) = shown.filter(|shown| shown.mode == frame.mode()) else {
             return self.show(device, frame);
         };
+        // ANCHOR: exercise-12-flush_rect
         for areas in areas.chunks(MAX_AREAS) {
             for area in areas {
                 shown.write(frame.pixels(), *area)?;
@@ -181,6 +182,7 @@ impl Output {
             self.run(device, steps)?;
         }
         Ok(())
+        // ANCHOR_END: exercise-12-flush_rect
     }
 
     /// Shows a frame in a resource of its own. Nothing of it is seen until it is complete.

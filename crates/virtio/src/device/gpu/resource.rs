@@ -73,11 +73,6 @@ impl Resource {
         written.and_then(Result::ok).ok_or(Error::OutsideFrame { area, mode })
     }
 
-    /// The byte of the backing at which an area starts.
-    fn offset(&self, area: Rect) -> usize {
-        area.y as usize * self.mode.stride() + area.x as usize * BYTES_PER_PIXEL
-    }
-
     /// Describes the list of the pieces.
     pub fn describe_entries<'a>(&'a self, segments: &mut Segments<'a>) {
         self.entries.iter().for_each(|page| segments.device_reads(page));
@@ -102,6 +97,12 @@ impl Resource {
         [set_scanout.into(), self.flush(self.mode.area())]
     }
 
+    // ANCHOR: exercise-12-transfer
+    /// The byte of the backing at which an area starts.
+    fn offset(&self, area: Rect) -> usize {
+        area.y as usize * self.mode.stride() + area.x as usize * BYTES_PER_PIXEL
+    }
+
     /// The command by which the device copies an area from the backing.
     #[inline]
     pub fn transfer(&self, area: Rect) -> Step {
@@ -109,6 +110,7 @@ impl Resource {
         let fields = [self.offset(area) as u32, 0, self.number, 0];
         kind::TRANSFER_TO_HOST_2D.of(area, fields).into()
     }
+    // ANCHOR_END: exercise-12-transfer
 
     /// The command by which an area is seen.
     #[inline]

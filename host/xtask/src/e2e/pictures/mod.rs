@@ -3,7 +3,7 @@
 //! A picture of a screen does not tell who has drawn it: QEMU fills a screen without a guest's picture with one of its
 //! own. So the device's own trace says, each time, that the guest shows as many pixels there.
 
-mod screen;
+pub mod screen;
 
 use anyhow::{Context, Result, ensure};
 use lab::{
