@@ -5,6 +5,7 @@
 //! `job NAME: failed: ...`, and the exit status of QEMU agrees with it. Those in `proof` are for tests and grades.
 
 mod bench;
+mod caption;
 mod cat;
 mod copy;
 mod demo;
@@ -12,6 +13,7 @@ mod devices;
 mod events;
 mod failure;
 mod flush;
+mod follow;
 mod frames;
 mod fs;
 mod fsbench;
@@ -19,8 +21,10 @@ mod info;
 mod ls;
 mod needs;
 mod output;
+mod paint;
 mod path;
 mod picture;
+mod plot;
 mod proof;
 mod random;
 mod read;
@@ -47,7 +51,9 @@ use ostd::power::ExitCode;
 
 use self::{
     failure::{Failure, step},
-    needs::{Disk, Files, FilesAndScreen, FilesDisk, InputDevices, Needs, Screen},
+    needs::{
+        Disk, DiskAndScreen, Files, FilesAndScreen, FilesDisk, InputDevices, Needs, Screen, Studio,
+    },
     output::Output,
 };
 use crate::{
@@ -105,6 +111,8 @@ const KINDS: &[Kind] = &[
     Kind::of::<fsbench::FsBench>(),
     Kind::of::<random::Random>(),
     Kind::of::<picture::Picture>(),
+    Kind::of::<paint::Paint>(),
+    Kind::of::<plot::Plot>(),
     Kind::of::<frames::Frames>(),
     Kind::of::<events::Events>(),
     Kind::of::<fs::Fs>(),

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, fs, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use embedded_graphics_core::{
+use embedded_graphics::{
     Pixel,
     draw_target::DrawTarget,
     geometry::{OriginDimensions, Size},
