@@ -11,6 +11,7 @@ mod console;
 mod demo;
 mod devices;
 mod disks;
+mod drawn;
 mod entropy;
 mod faults;
 mod features;
@@ -97,6 +98,8 @@ const TABLES: &[&[Case]] = &[
     faults::CASES,
     entropy::CASES,
     pictures::CASES,
+    pictures::paint::CASES,
+    pictures::plot::CASES,
     input::CASES,
     devices::CASES,
     pci::CASES,

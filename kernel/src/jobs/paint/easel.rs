@@ -100,8 +100,8 @@ impl Easel {
     /// library's numbers are too small.
     pub fn stroke(&mut self, from: Point, to: Point) {
         let style = PrimitiveStyle::with_fill(self.color());
-        let brush = self.brush;
-        let mut paper = self.framebuffer.clipped(&paper(self.framebuffer.mode()));
+        let (brush, paper) = (self.brush, paper(self.mode()));
+        let mut paper = self.framebuffer.clipped(&paper);
         for point in Line::new(from, to).points() {
             let dot = Circle::with_center(point, brush).into_styled(style);
             let Ok(()) = dot.draw(&mut paper);

@@ -17,11 +17,7 @@ mod painter;
 #[cfg(ktest)]
 mod tests;
 
-use alloc::{
-    borrow::ToOwned,
-    format,
-    string::{String, ToString},
-};
+use alloc::{borrow::ToOwned, format, string::String};
 use core::time::Duration;
 
 use display::Error;
@@ -115,7 +111,7 @@ fn paint(studio: Studio, image: String) -> Result<String, Failure> {
             Err(Error::Dead) => return Err(failed(Error::Dead)),
             // Once: the next picture shows the same again.
             Err(error) if told != Some(error) => {
-                log::warn!("the screen does not show the picture: {}", error.to_string());
+                log::warn!("the screen does not show the picture: {error}");
                 told = Some(error);
             }
             Err(_) => {}

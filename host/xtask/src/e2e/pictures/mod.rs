@@ -3,6 +3,8 @@
 //! A picture of a screen does not tell who has drawn it: QEMU fills a screen without a guest's picture with one of its
 //! own. So the device's own trace says, each time, that the guest shows as many pixels there.
 
+pub mod paint;
+pub mod plot;
 mod screen;
 
 use anyhow::{Context, Result, ensure};

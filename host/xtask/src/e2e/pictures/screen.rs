@@ -1,4 +1,4 @@
-//! A machine with a screen, whose job has ended and holds it there.
+//! A machine with a screen.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use lab::{
 };
 use serde_json::{Value, json};
 
-use crate::e2e::lab::Lab;
+use crate::e2e::lab::{Lab, Machine};
 
 /// The time that QEMU may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -46,21 +46,64 @@ impl<'a> Screen<'a> {
         output: u32,
         prepare: impl FnOnce(&mut Vnc) -> Result<()>,
     ) -> Result<Self> {
-        let mut vm = lab
-            .machine()
-            .gpu(gpu)
+        let machine = lab.machine().gpu(gpu).options(["-S".to_owned()]);
+        let mut screen = Self::boot(lab, machine, output, &format!("job={job} hold=on"))?;
+        prepare(&mut screen.vnc()?)?;
+        screen.monitor.execute("cont", json!({}))?;
+        if !screen.vm.wait_for_verdict()? {
+            bail!(screen.vm.finish()?.complaint("the job should have succeeded"));
+        }
+        Ok(screen)
+    }
+
+    /// Boots a machine that has a GPU, and waits until its job has printed a line that begins with `ready`.
+    pub fn start_job(
+        lab: &'a Lab<'a>,
+        machine: Machine<'_>,
+        job: &str,
+        ready: &str,
+    ) -> Result<Self> {
+        let mut screen = Self::boot(lab, machine, 0, &format!("job={job}"))?;
+        screen.wait_for_line(ready)?;
+        Ok(screen)
+    }
+
+    /// The VNC server shows `output`.
+    fn boot(
+        lab: &'a Lab<'a>,
+        machine: Machine<'_>,
+        output: u32,
+        command_line: &str,
+    ) -> Result<Self> {
+        let machine = machine
             .options(Gpu::vnc_options(&lab.file("vnc"), output))
             .options(gpu_trace::options(&lab.file("trace")))
-            .options(Probe::options(&lab.file("probe")))
-            .options(["-S".to_owned()])
-            .start(&format!("job={job} hold=on"))?;
-        let mut monitor = vm.monitor()?;
-        prepare(&mut Vnc::connect(&lab.file("vnc"), PATIENCE)?)?;
-        monitor.execute("cont", json!({}))?;
-        if !vm.wait_for_verdict()? {
-            bail!(vm.finish()?.complaint("the job should have succeeded"));
-        }
+            .options(Probe::options(&lab.file("probe")));
+        let mut vm = machine.start(command_line)?;
+        let monitor = vm.monitor()?;
         Ok(Self { lab, vm, monitor })
+    }
+
+    /// Waits until the kernel has printed a line that begins so.
+    pub fn wait_for_line(&mut self, start: &str) -> Result<()> {
+        let what = format!("{start:?} was printed");
+        Ok(self.vm.wait_until(&what, |text| text.lines().any(|line| line.starts_with(start)))?)
+    }
+
+    /// Has the input devices send a group of events.
+    pub fn send(&mut self, events: &[Value]) -> Result<()> {
+        self.monitor.execute("input-send-event", json!({ "events": events }))?;
+        Ok(())
+    }
+
+    /// Types on the machine's console.
+    pub fn type_in(&mut self, bytes: &[u8]) -> Result<()> {
+        Ok(self.vm.type_in(bytes)?)
+    }
+
+    /// Waits for the machine's own end.
+    pub fn finish(self) -> Result<Outcome> {
+        Ok(self.vm.finish()?)
     }
 
     /// A client of the machine's VNC server.
@@ -163,7 +206,7 @@ impl<'a> Screen<'a> {
     }
 
     /// Keeps both pictures beside the log if they differ.
-    fn compare(&self, found: &Picture, expected: &Picture) -> Result<()> {
+    pub fn compare(&self, found: &Picture, expected: &Picture) -> Result<()> {
         let Err(difference) = found.expect(expected) else { return Ok(()) };
         let mut kept = Vec::new();
         for (picture, ending) in [(found, "found.png"), (expected, "expected.png")] {
