@@ -53,7 +53,7 @@ impl Album {
         let parent = files.resolve_parent(&files.root(), path);
         let (directory, name) = parent.map_err(failure::file(path))?;
         let new = format!("{name}.new");
-        let result = write(&directory, &new, picture)
+        let result = write(&directory, &new, picture, path)
             .and_then(|()| directory.rename(&new, &directory, name).map_err(failure::file(path)));
         if result.is_err() {
             // What is left of it is of no use, and may fill the disk.
@@ -66,14 +66,19 @@ impl Album {
     }
 }
 
-/// Makes a file with a picture; one of this name that an earlier run has left is replaced.
-fn write(directory: &Inode, name: &str, picture: &Picture<'_>) -> Result<(), Failure> {
+/// Makes a file with a picture; one of this name that an earlier run has left is replaced. `path` is for messages.
+fn write(
+    directory: &Inode,
+    name: &str,
+    picture: &Picture<'_>,
+    path: &str,
+) -> Result<(), Failure> {
     match directory.unlink(name) {
         Ok(()) | Err(Error::NotFound) => {}
-        Err(error) => return Err(failure::file(name)(error)),
+        Err(error) => return Err(failure::file(path)(error)),
     }
-    let file = directory.create(name).map_err(failure::file(name))?;
-    let mut out = Output::file(name, file, 0);
+    let file = directory.create(name).map_err(failure::file(path))?;
+    let mut out = Output::file(path, file, 0);
     out.bytes(&picture.header())?;
     picture.rows().try_for_each(|row| out.bytes(&row))
 }

@@ -1,13 +1,17 @@
 //! Painting: what events draw is compared pixel by pixel with the same lines drawn here, on the screen and in the file
 //! that is saved.
 
-use std::fs;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use embedded_graphics::{
     Drawable,
-    geometry::Point,
-    pixelcolor::{Rgb888, RgbColor, WebColors},
+    geometry::{OriginDimensions, Point},
+    image,
+    pixelcolor::{Rgb888, RgbColor},
     primitives::{Circle, Line, PointsIter, Primitive, PrimitiveStyle},
 };
 use lab::{
@@ -58,7 +62,7 @@ const BLOCKS: u32 = 2 << 10;
 const COLORS: [Rgb888; 8] = [
     Rgb888::BLACK,
     Rgb888::RED,
-    Rgb888::CSS_LIME,
+    Rgb888::GREEN,
     Rgb888::BLUE,
     Rgb888::YELLOW,
     Rgb888::MAGENTA,
@@ -158,8 +162,8 @@ impl<'a> Painting<'a> {
     }
 
     /// Ends it by a key.
-    fn end(mut self, key: &str) -> Result<Outcome> {
-        self.screen.send(&[super::super::input::key(key, true)])?;
+    fn end(mut self, name: &str) -> Result<Outcome> {
+        self.screen.send(&[key(name, true)])?;
         let outcome = self.screen.finish()?;
         outcome.expect_success()?;
         Ok(outcome)
@@ -173,14 +177,14 @@ fn at((x, y): (u32, u32)) -> [Value; 2] {
 }
 
 /// A disk without files.
-fn disk(lab: &Lab) -> Result<std::path::PathBuf> {
+fn disk(lab: &Lab) -> Result<PathBuf> {
     let path = lab.file("sfs.img");
     fs::write(&path, churn::empty_disk(BLOCKS)?).context("cannot write the image")?;
     Ok(path)
 }
 
 /// The names in the root directory of a disk, and the picture in one of the files.
-fn saved(path: &std::path::Path, name: &str) -> Result<(Vec<String>, Picture)> {
+fn saved(path: &Path, name: &str) -> Result<(Vec<String>, Picture)> {
     let image = Image::of_file(&fs::read(path)?);
     let reading = reader::read(&image);
     ensure!(reading.broken().is_none(), "the file system is damaged: {:?}", reading.broken());
@@ -188,9 +192,8 @@ fn saved(path: &std::path::Path, name: &str) -> Result<(Vec<String>, Picture)> {
     let number = names.get(name).with_context(|| format!("there is no {name} in {names:?}"))?;
     let bytes = reading.content(&image, *number);
     let bmp = Bmp::<Rgb888>::from_slice(&bytes).map_err(|error| anyhow!("{name}: {error:?}"))?;
-    let size = bmp.as_raw().header().image_size;
-    let mut drawn = Drawn(Picture::from_fn(size.width, size.height, |_, _| [1, 2, 3]));
-    let Ok(()) = bmp.draw(&mut drawn);
+    let mut drawn = Drawn(Picture::from_fn(bmp.size().width, bmp.size().height, |_, _| [1, 2, 3]));
+    let Ok(()) = image::Image::new(&bmp, Point::zero()).draw(&mut drawn);
     Ok((names.keys().map(|name| (*name).to_owned()).collect(), drawn.0))
 }
 
@@ -358,13 +361,14 @@ fn saves(lab: &Lab) -> Result<()> {
 fn cannot_save(lab: &Lab) -> Result<()> {
     let path = disk(lab)?;
     let full = lab.file("full.img");
-    // 64 blocks: less than the picture has.
-    fs::write(&full, churn::empty_disk(64)?)?;
+    // Less than the picture has.
+    let small = churn::empty_disk(64)?;
+    fs::write(&full, &small)?;
     let empty = lab.image("empty", vec![0; 1 << 20])?;
     for (disk, job, message) in [
         (None, "paint", "not saved: no disk found"),
         (Some(Disk::file(&path)), "paint image=/none/x.bmp", "not saved: /none/x.bmp: "),
-        (Some(Disk::file(&full)), "paint", "not saved: paint.bmp.new: "),
+        (Some(Disk::file(&full)), "paint", "not saved: /paint.bmp: "),
         (Some(Disk::new(&empty)), "paint", "not saved: the disk \"lab\" cannot be mounted"),
     ] {
         let mut painting = Painting::start(lab, TABLET, disk, job)?;
@@ -376,17 +380,18 @@ fn cannot_save(lab: &Lab) -> Result<()> {
         ensure!(outcome.expect_ok("paint")? == "2 strokes, saved=0", "the details");
     }
     // Nothing is left of what did not fit.
-    let image = Image::of_file(&fs::read(&full)?);
-    let reading = reader::read(&image);
-    ensure!(reading.broken().is_none() && reading.names(ROOT).is_empty(), "{:?}", reading.names(ROOT));
+    let reading = reader::read(&Image::of_file(&fs::read(&full)?));
+    let before = reader::read(&Image::of_file(&small));
+    ensure!(reading.broken().is_none(), "the file system is damaged: {:?}", reading.broken());
+    ensure!(reading.names(ROOT) == before.names(ROOT), "the files are {:?}", reading.names(ROOT));
     Ok(())
 }
 
 fn ends(lab: &Lab) -> Result<()> {
     let mut painting = Painting::start(lab, TABLET, None, "paint")?;
     painting.screen.type_in(b"\x03")?;
-    painting.screen.finish()?.expect_failed_with("paint", &["interrupted"])
-        .map_err(Into::into)
+    painting.screen.finish()?.expect_failed_with("paint", &["interrupted"])?;
+    Ok(())
 }
 
 fn refused(lab: &Lab) -> Result<()> {
