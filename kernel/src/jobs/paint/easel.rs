@@ -196,7 +196,7 @@ impl Easel {
         let left = number as i32 * COLOR_WIDTH as i32;
         let key = char::from_digit(number as u32 + 1, 10).unwrap_or(' ');
         caption::draw(&mut self.framebuffer, Point::new(left + 2, 4), key.encode_utf8(&mut [0; 4]));
-        for (inset, color) in [(0, frame), (2, color)] {
+        for (inset, color) in [(0_i32, frame), (2, color)] {
             let corner = Point::new(left + 11 + inset, 2 + inset);
             let side = Size::new_equal(20 - 2 * inset.unsigned_abs());
             let Ok(()) = self.framebuffer.fill_solid(&Rectangle::new(corner, side), color);

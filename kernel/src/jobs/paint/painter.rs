@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use display::{CursorImage, Error, Mode, Screen};
+use display::{CursorImage, Error, Screen};
 use embedded_graphics::geometry::Point;
 use input::{
     DeviceInfo, Event, Keyboard, Pointer,
@@ -67,7 +67,7 @@ impl Painter {
     /// Puts an empty picture onto the screen.
     pub fn new(screen: Arc<dyn Screen>) -> Result<Self, Error> {
         let easel = Easel::new(screen.clone())?;
-        let mode: Mode = easel.mode();
+        let mode = easel.mode();
         Ok(Self {
             screen,
             easel,

@@ -206,6 +206,7 @@ impl<D: DrawTarget<Color = Rgb888, Error = Infallible>> Drawing<'_, D> {
 
 #[cfg(ktest)]
 mod tests {
+    use embedded_graphics::{Pixel, geometry::OriginDimensions, primitives::ContainsPoint};
     use ostd::prelude::ktest;
 
     use super::*;
@@ -228,7 +229,7 @@ mod tests {
         }
     }
 
-    impl embedded_graphics::geometry::OriginDimensions for Pixels {
+    impl OriginDimensions for Pixels {
         fn size(&self) -> Size {
             self.size
         }
@@ -240,9 +241,9 @@ mod tests {
 
         fn draw_iter<I>(&mut self, pixels: I) -> Result<(), Infallible>
         where
-            I: IntoIterator<Item = embedded_graphics::Pixel<Rgb888>>,
+            I: IntoIterator<Item = Pixel<Rgb888>>,
         {
-            for embedded_graphics::Pixel(at, color) in pixels {
+            for Pixel(at, color) in pixels {
                 if self.bounding_box().contains(at) {
                     self.pixels[at.y as usize * self.size.width as usize + at.x as usize] = color;
                 }
@@ -250,8 +251,6 @@ mod tests {
             Ok(())
         }
     }
-
-    use embedded_graphics::primitives::ContainsPoint as _;
 
     /// So many requests of each duration, in microseconds.
     fn chart(durations: &[(u64, u32)]) -> Chart {

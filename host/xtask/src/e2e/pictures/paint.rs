@@ -137,7 +137,7 @@ impl<'a> Painting<'a> {
 
     fn choose(&mut self, number: usize) -> Result<()> {
         self.color = COLORS[number - 1];
-        self.press(&[&number.to_string()])
+        self.press(&[number.to_string().as_str()])
     }
 
     /// Draws with the tablet from one place over others to the last, and waits for the picture. The device has room for
@@ -208,8 +208,8 @@ fn tablet(lab: &Lab) -> Result<()> {
         painting.draw(&[(20, y), (300, y - 13), (320, y + 20), (320, y + 20), (35, 470)])?;
     }
     painting.choose(5)?;
-    for (keys, brush) in [(["minus"].as_slice(), 1), (&["minus"], 1), (&["shift", "equal"], 3)] {
-        painting.press(keys)?;
+    for (keys, brush) in [(vec!["minus"], 1), (vec!["minus"], 1), (vec!["shift", "equal"], 3)] {
+        painting.press(&keys)?;
         painting.brush = brush;
         painting.draw(&[(500 + brush, 100), (639, 479)])?;
     }

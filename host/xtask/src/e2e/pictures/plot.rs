@@ -90,9 +90,9 @@ fn shows(lab: &Lab) -> Result<()> {
     ensure!(columns.clone().all(|x| (x - LEFT) % BAR != BAR - 1 || count(&picture, x, BARS) == 0), "a gap is filled");
     let highest = columns.clone().map(|x| count(&picture, x, BARS)).max().unwrap_or(0);
     ensure!(highest >= height - 60, "the highest bar has {highest} of {height} pixels");
-    // All bars together have as many pixels as there are requests, to the scale of the highest.
+    // The requests do not take the same time each.
     let bars = columns.filter(|x| count(&picture, *x, BARS) > 0).count();
-    ensure!(bars >= 7, "{bars} columns have a part of a bar");
+    ensure!(bars > 7, "{bars} columns have a part of a bar");
     Ok(())
 }
 
@@ -101,10 +101,10 @@ fn resized(lab: &Lab) -> Result<()> {
     let mut screen = plotted(lab)?;
     let before = screen.picture(0)?;
     for size in [(640, 480), (100, 60), SIZE] {
-        screen.vnc()?.resize(size.0, size.1)?;
+        screen.vnc()?.resize(size.0 as u16, size.1 as u16)?;
         screen.wait_until("the plot had another size", |screen| {
             let picture = screen.picture(0)?;
-            ensure!(picture.size() == (size.0.into(), size.1.into()), "{:?}", picture.size());
+            ensure!(picture.size() == size, "{:?}", picture.size());
             Ok(())
         })?;
     }
