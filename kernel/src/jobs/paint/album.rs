@@ -67,12 +67,7 @@ impl Album {
 }
 
 /// Makes a file with a picture; one of this name that an earlier run has left is replaced. `path` is for messages.
-fn write(
-    directory: &Inode,
-    name: &str,
-    picture: &Picture<'_>,
-    path: &str,
-) -> Result<(), Failure> {
+fn write(directory: &Inode, name: &str, picture: &Picture<'_>, path: &str) -> Result<(), Failure> {
     match directory.unlink(name) {
         Ok(()) | Err(Error::NotFound) => {}
         Err(error) => return Err(failure::file(path)(error)),

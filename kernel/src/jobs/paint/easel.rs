@@ -11,11 +11,7 @@ use embedded_graphics::{
     primitives::{Circle, Line, PointsIter, Primitive, PrimitiveStyle, Rectangle},
 };
 
-use super::{
-    super::caption,
-    bmp::Picture,
-    painter::HELP,
-};
+use super::{super::caption, bmp::Picture, painter::HELP};
 
 /// The rows of the bar.
 pub(super) const BAR: u32 = 24;

@@ -250,10 +250,8 @@ fn the_cursor_follows_the_pointer() {
 #[ktest]
 fn a_mouse_draws_as_well() {
     let mut person = Person::new();
-    let mouse = DeviceInfo {
-        supported: [(EV_REL, Codes::new(&[3]))].into(),
-        ..DeviceInfo::default()
-    };
+    let mouse =
+        DeviceInfo { supported: [(EV_REL, Codes::new(&[3]))].into(), ..DeviceInfo::default() };
     for (kind, code, value) in [
         (EV_REL, REL_X, -20),
         (EV_SYN, SYN_REPORT, 0),

@@ -10,7 +10,7 @@ use core::{convert::Infallible, fmt};
 
 use embedded_graphics::{
     draw_target::DrawTarget,
-    geometry::{Dimensions, Point, Size},
+    geometry::{Point, Size},
     pixelcolor::{Rgb888, RgbColor},
     primitives::Rectangle,
 };
@@ -82,10 +82,11 @@ impl Chart {
     /// The numbers of requests in so many parts of the axis.
     fn parts(&self, parts: u32) -> Vec<u64> {
         let mut sums = vec![0; parts as usize];
+        let last = sums.len().saturating_sub(1);
         for (duration, count) in &self.durations {
             // The longest may lie on the end of the axis.
             let part = (self.scale.place(*duration) * f64::from(parts)) as usize;
-            if let Some(sum) = sums.get_mut(part.min(sums.len().saturating_sub(1))) {
+            if let Some(sum) = sums.get_mut(part.min(last)) {
                 *sum += u64::from(*count);
             }
         }
@@ -294,9 +295,12 @@ mod tests {
 
     #[ktest]
     fn any_size_and_any_durations_are_drawn() {
-        let charts = [chart(&[]), chart(&[(0, 1)]), chart(&[(1, 3), (100_000_000, u8::MAX.into())])];
+        let charts =
+            [chart(&[]), chart(&[(0, 1)]), chart(&[(1, 3), (100_000_000, u8::MAX.into())])];
         for chart in &charts {
-            for (width, height) in [(1, 1), (LEFT + RIGHT, 500), (200, TOP + BOTTOM + 1), (640, 480)] {
+            for (width, height) in
+                [(1, 1), (LEFT + RIGHT, 500), (200, TOP + BOTTOM + 1), (640, 480)]
+            {
                 let mut picture = Pixels::new(width, height);
                 chart.draw(&mut picture);
                 assert_eq!(picture.column(width - 1, Rgb888::WHITE), 0);

@@ -85,8 +85,7 @@ impl Expected {
         let style = PrimitiveStyle::with_fill(color);
         for pair in [&places[..1], places].concat().windows(2) {
             for point in Line::new(place(&pair[0]), place(&pair[1])).points() {
-                let Ok(()) =
-                    Circle::with_center(point, brush).into_styled(style).draw(&mut self.0);
+                let Ok(()) = Circle::with_center(point, brush).into_styled(style).draw(&mut self.0);
             }
         }
     }
@@ -222,7 +221,8 @@ fn tablet(lab: &Lab) -> Result<()> {
     let bar = painting.screen.picture(0)?;
     painting.draw(&[(450, 60), (450, 3)])?;
     let now = painting.screen.picture(0)?;
-    let rows = |picture: &Picture| Picture::from_fn(SIZE.0, BAR, |x, y| picture.pixel(x, y).unwrap());
+    let rows =
+        |picture: &Picture| Picture::from_fn(SIZE.0, BAR, |x, y| picture.pixel(x, y).unwrap());
     painting.screen.compare(&rows(&now), &rows(&bar))?;
     painting.screen.send(&at((40, 12)))?;
     painting.screen.send(&[button("left", true)])?;
@@ -255,7 +255,12 @@ fn cursor(painting: &mut Painting<'_>, last: (u32, u32)) -> Result<()> {
     let mut vnc = painting.screen.vnc()?;
     vnc.screen()?;
     let shape = vnc.cursor().context("the VNC client has got no cursor")?;
-    ensure!((shape.size, shape.hotspot) == ((64, 64), (8, 8)), "{:?} {:?}", shape.size, shape.hotspot);
+    ensure!(
+        (shape.size, shape.hotspot) == ((64, 64), (8, 8)),
+        "{:?} {:?}",
+        shape.size,
+        shape.hotspot
+    );
     let cross = |along: usize, across: usize| match (along, along.abs_diff(8), across.abs_diff(8)) {
         (0..=16, 2.., 0) => Some([0; 3]),
         (0..=16, 2.., 1) => Some([255; 3]),
@@ -396,7 +401,10 @@ fn ends(lab: &Lab) -> Result<()> {
 
 fn refused(lab: &Lab) -> Result<()> {
     let gpu = Gpu::new(SIZE.0, SIZE.1);
-    lab.machine().device(KEYBOARD).boot("job=paint")?.expect_failed_with("paint", &["no screen"])?;
+    lab.machine()
+        .device(KEYBOARD)
+        .boot("job=paint")?
+        .expect_failed_with("paint", &["no screen"])?;
     lab.machine().gpu(&gpu).boot("job=paint")?.expect_failed_with("paint", &["no input device"])?;
     let path = disk(lab)?;
     let machine = lab.machine().gpu(&gpu).device(TABLET).disk(Disk::file(&path));

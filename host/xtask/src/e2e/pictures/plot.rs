@@ -87,7 +87,10 @@ fn shows(lab: &Lab) -> Result<()> {
     }
     // In the gap of a bar there is none of its colour, and the highest fills the room but for captions.
     let columns = LEFT..LEFT + width;
-    ensure!(columns.clone().all(|x| (x - LEFT) % BAR != BAR - 1 || count(&picture, x, BARS) == 0), "a gap is filled");
+    ensure!(
+        columns.clone().all(|x| (x - LEFT) % BAR != BAR - 1 || count(&picture, x, BARS) == 0),
+        "a gap is filled"
+    );
     let highest = columns.clone().map(|x| count(&picture, x, BARS)).max().unwrap_or(0);
     ensure!(highest >= height - 60, "the highest bar has {highest} of {height} pixels");
     // The requests do not take the same time each.
@@ -116,8 +119,14 @@ fn resized(lab: &Lab) -> Result<()> {
 fn refused(lab: &Lab) -> Result<()> {
     let image = lab.image("disk", noise(64, 7))?;
     let gpu = Gpu::new(SIZE.0, SIZE.1);
-    lab.machine().disk(Disk::new(&image)).boot(&format!("job={JOB}"))?.expect_failed_with("plot", &["no screen"])?;
-    lab.machine().gpu(&gpu).boot(&format!("job={JOB}"))?.expect_failed_with("plot", &["no disk"])?;
+    lab.machine()
+        .disk(Disk::new(&image))
+        .boot(&format!("job={JOB}"))?
+        .expect_failed_with("plot", &["no screen"])?;
+    lab.machine()
+        .gpu(&gpu)
+        .boot(&format!("job={JOB}"))?
+        .expect_failed_with("plot", &["no disk"])?;
     lab.machine().gpu(&gpu).boot("job=plot bs=512")?.expect_failed_with("plot", &["mode="])?;
     Ok(())
 }
