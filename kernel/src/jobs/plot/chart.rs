@@ -207,7 +207,11 @@ impl<D: DrawTarget<Color = Rgb888, Error = Infallible>> Drawing<'_, D> {
 
 #[cfg(ktest)]
 mod tests {
-    use embedded_graphics::{Pixel, geometry::OriginDimensions, primitives::ContainsPoint};
+    use embedded_graphics::{
+        Pixel,
+        geometry::{Dimensions, OriginDimensions},
+        primitives::ContainsPoint,
+    };
     use ostd::prelude::ktest;
 
     use super::*;

@@ -231,7 +231,7 @@ fn tablet(lab: &Lab) -> Result<()> {
     painting.color = COLORS[1];
     painting.draw(&[(600, 400)])?;
     let palette = painting.screen.picture(0)?;
-    for (number, color) in (0..).zip(COLORS) {
+    for (number, color) in (0_u32..).zip(COLORS) {
         let color: Rgb = [color.r(), color.g(), color.b()];
         let pixel = |x| palette.pixel(32 * number + x, 12);
         ensure!(pixel(21) == Some(color), "colour {number} is {:?}", pixel(21));
