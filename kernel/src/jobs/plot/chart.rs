@@ -210,7 +210,6 @@ mod tests {
     use embedded_graphics::{
         Pixel,
         geometry::{Dimensions, OriginDimensions},
-        primitives::ContainsPoint,
     };
     use ostd::prelude::ktest;
 
