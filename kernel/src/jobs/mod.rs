@@ -24,7 +24,6 @@ mod picture;
 mod proof;
 mod random;
 mod read;
-mod rects;
 mod screen;
 mod shell;
 mod stat;
@@ -106,7 +105,7 @@ const KINDS: &[Kind] = &[
     Kind::of::<fsbench::FsBench>(),
     Kind::of::<random::Random>(),
     Kind::of::<picture::Picture>(),
-    Kind::of::<rects::Rects>(),
+    Kind::of::<proof::Rects>(),
     Kind::of::<frames::Frames>(),
     Kind::of::<events::Events>(),
     Kind::of::<fs::Fs>(),

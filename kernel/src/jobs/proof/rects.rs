@@ -12,7 +12,7 @@ use alloc::{
 use display::{BYTES_PER_PIXEL, Error, Framebuffer, Rect};
 use plan::rects::{Area, Colours, Scene, steps};
 
-use super::{Failure, Run, Screen, text::Count};
+use super::super::{Failure, Run, Screen, text::Count};
 use crate::{
     cmdline::{CmdlineError, CommandLine},
     console::println,
@@ -22,7 +22,7 @@ use crate::{
 /// A step that fails is tried once more: it could be that the device was restarted.
 const ATTEMPTS: usize = 2;
 
-pub(super) struct Rects {
+pub struct Rects {
     scene: Scene,
     seed: u64,
     pause: Option<usize>,
