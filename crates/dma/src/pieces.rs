@@ -118,3 +118,78 @@ fn alloc_list(source: usize, bytes: usize, piece_bytes: usize) -> Result<Vec<Buf
 pub fn is_slow(source: usize, target: usize) -> bool {
     target.wrapping_sub(source).wrapping_add(PAGE_SIZE) % TRANSLATION_REACH < 2 * PAGE_SIZE
 }
+
+#[cfg(ktest)]
+mod tests {
+    use alloc::vec;
+
+    use ostd::prelude::ktest;
+
+    use super::*;
+
+    fn bytes(pieces: &Pieces) -> Vec<u8> {
+        let read = |piece: &Buffer| {
+            let mut bytes = vec![0; piece.len()];
+            piece.read(0, &mut bytes).unwrap();
+            bytes
+        };
+        pieces.list.iter().flat_map(read).collect()
+    }
+
+    #[ktest]
+    fn pages_that_share_an_entry_are_at_a_slow_distance() {
+        let source = 0x8765_4000;
+        for reach in [0, 1, 5].map(|times| times * TRANSLATION_REACH) {
+            for distance in [0, 1, PAGE_SIZE - 1] {
+                assert!(is_slow(source, source + reach + distance));
+                assert!(is_slow(source + reach + distance, source));
+            }
+            for distance in [2 * PAGE_SIZE, TRANSLATION_REACH / 2] {
+                assert!(!is_slow(source, source + reach + distance));
+                assert!(!is_slow(source + reach + distance, source));
+            }
+        }
+    }
+
+    #[ktest]
+    fn no_piece_is_at_a_slow_distance_from_its_source() {
+        let [long, short] = PIECE_BYTES;
+        for bytes in [long, short, 3 * long + 100] {
+            // The memory that is likely to be allocated next, so that it has to be refused.
+            let next = Buffer::alloc(long.min(bytes)).unwrap().extent().address;
+            for source in [next, next + TRANSLATION_REACH, next.wrapping_sub(TRANSLATION_REACH)] {
+                let pieces = Pieces::alloc(source, bytes).unwrap();
+                let mut start = 0;
+                for extent in pieces.extents() {
+                    assert!(!is_slow(source.wrapping_add(start), extent.address), "{start}");
+                    start += extent.len;
+                }
+                assert_eq!(start, bytes);
+            }
+        }
+    }
+
+    #[ktest]
+    fn rows_are_copied_over_the_ends_of_pieces() {
+        let (long, stride) = (PIECE_BYTES[0], 1000);
+        let size = 2 * long + 100;
+        let source: Vec<u8> = (0..size).map(|at| (at % 251) as u8 + 1).collect();
+        for (offset, len, rows) in
+            [(0, 1000, 131), (7, 300, 100), (long - 10, 20, 2), (long - 1, 1, 9), (size - 5, 5, 1)]
+        {
+            let pieces = Pieces::alloc(source.as_ptr().addr(), size).unwrap();
+            pieces.write_rows(offset, &source, len, stride, rows).unwrap();
+            let mut expected = vec![0; size];
+            for row in 0..rows {
+                let (to, from) = (offset + row * stride, row * stride);
+                expected[to..to + len].copy_from_slice(&source[from..from + len]);
+            }
+            assert!(bytes(&pieces) == expected, "{rows} rows of {len} bytes to {offset}");
+        }
+        let pieces = Pieces::alloc(0, size).unwrap();
+        let too_far = pieces.write_rows(size - 5, &source, 6, stride, 1);
+        assert_eq!(too_far, Err(DmaError::OutOfRange));
+        assert_eq!(pieces.write(size, &[1]), Err(DmaError::OutOfRange));
+        assert_eq!(pieces.write_rows(0, &source[..9], 10, stride, 1), Err(DmaError::OutOfRange));
+    }
+}
