@@ -21,7 +21,7 @@ mod restore;
 #[cfg(ktest)]
 mod tests;
 
-use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{
     fmt,
     sync::atomic::{AtomicU32, AtomicU64, Ordering},
@@ -43,10 +43,9 @@ use super::{
         handshake::{Handshake, InitError},
         options::Options,
         queue::Chain,
-        request_queue::RequestQueue,
         transport::{DeviceStatus, Transport},
     },
-    Device, VirtioDevice,
+    Device, VirtioDevice, set_up_queues,
 };
 
 /// The virtio device id of a GPU (section 5).
@@ -57,6 +56,9 @@ const CONTROLQ: u16 = 0;
 
 /// The queue for commands about the cursor.
 const CURSORQ: u16 = 1;
+
+/// The number of queues.
+const QUEUES: u16 = 2;
 
 /// The most outputs (`VIRTIO_GPU_MAX_SCANOUTS`).
 const MAX_SCANOUTS: usize = 16;
@@ -118,25 +120,14 @@ impl VirtioGpu {
         let negotiated = handshake.negotiate(supported)?;
         let features = Features::from_bits_truncate(negotiated);
         let outputs = (0..read_num_scanouts(&*transport)?).map(Output::new).collect();
-        let queue = |index, segments| {
-            let size = options.queue_size;
-            RequestQueue::new(&transport, index, features, size, segments, Memory::make)
-        };
-        let control = queue(CONTROLQ, command::MIN_SEGMENTS)?;
-        let cursor = match queue(CURSORQ, 1) {
-            Ok(cursor) => cursor,
-            Err(error) => {
-                control.discard();
-                return Err(error);
-            }
-        };
+        let (size, segments) = (options.queue_size, command::MIN_SEGMENTS);
+        let queues = set_up_queues(&transport, QUEUES, features, size, segments, Memory::make)?;
         let driver = Gpu {
             outputs,
             fence: AtomicU64::new(0),
             resource: AtomicU32::new(0),
             resets: AtomicU32::new(0),
         };
-        let queues = vec![control, cursor];
         let device = Arc::new(Device::new(transport, negotiated, queues, driver, options));
         handshake.finish();
         if let Err(error) = device.read_outputs() {
