@@ -3,6 +3,7 @@
 //! ```text
 //!   bridge       the host bridge: what a machine says of its bus
 //!   walk         buses and bridges -> functions, each once
+//!   windows      the addresses that a bridge lets through
 //!   place        bus addresses: sizes of BARs, and where they are put
 //!   function     one function: identity, BARs, pin, the command register
 //!   capability   the list of capabilities
@@ -45,10 +46,12 @@ mod bridge;
 mod capability;
 mod config;
 mod ecam;
+mod fault;
 mod function;
 mod msix;
 mod place;
 mod walk;
+mod windows;
 
 #[cfg(ktest)]
 pub mod testing;
@@ -60,7 +63,8 @@ pub use self::{
     capability::{Capability, CapabilityFault, id},
     config::{ConfigAccess, Width},
     ecam::Ecam,
+    fault::{BridgeFault, Fault},
     function::{Function, Identity, Pin},
     msix::{Message, Msix, MsixFault, MsixTable},
-    walk::{BridgeFault, Fault, Found, MAX_FUNCTIONS},
+    walk::{Found, MAX_FUNCTIONS},
 };

@@ -1,15 +1,16 @@
 //! The walk over the buses: every function once, bridges before what is behind them.
 
 use alloc::vec::Vec;
-use core::fmt;
 
 use ostd::sync::SpinLock;
 
 use super::{
-    Address, Bar, BarFault, ConfigAccess, Function, HostBridge, Identity, Pin, Resources, Width,
+    Address, Bar, BarFault, BridgeFault, ConfigAccess, Fault, Function, HostBridge, Identity, Pin,
+    Resources, Width,
     config::register,
     function::{BARS, Command},
-    place::{Pool, Pools, Sized, Taken, sizes},
+    place::{Pools, Sized, Taken, sizes},
+    windows::{self, Start},
 };
 
 /// The most functions that are kept. Real machines have some dozens.
@@ -22,73 +23,8 @@ pub struct Found {
     pub functions: Vec<Function>,
     /// The bridges, by address and identity.
     pub bridges: Vec<(Address, Identity)>,
-    /// What was refused. The rest is sound.
+    /// All that was refused. The rest is sound.
     pub faults: Vec<Fault>,
-}
-
-/// Something on the bus that cannot be used.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Fault {
-    /// A bus could not be opened.
-    Bus {
-        /// The bus.
-        bus: u8,
-        /// OSTD's reason.
-        error: ostd::Error,
-    },
-    /// A function's registers are laid out in a way that is not known here.
-    Header {
-        /// The function.
-        at: Address,
-        /// The type of its header: 0 is a function, 1 a bridge.
-        kind: u8,
-    },
-    /// What is behind a bridge is left out.
-    Bridge {
-        /// The bridge.
-        at: Address,
-        /// The reason.
-        fault: BridgeFault,
-    },
-    /// A BAR that is there cannot be used. The function is kept.
-    Bar {
-        /// The function.
-        at: Address,
-        /// The BAR's number.
-        index: u8,
-        /// The reason.
-        fault: BarFault,
-    },
-    /// There are more functions than [`MAX_FUNCTIONS`]; the walk has ended.
-    TooMany {
-        /// The first that was left out.
-        at: Address,
-    },
-}
-
-/// The reason for which nothing behind a bridge is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum BridgeFault {
-    /// The firmware has given it no bus.
-    NotNumbered,
-    /// Its bus is one that has been walked, or one that the bridges above do not lead to.
-    BadBus {
-        /// The bus behind it.
-        secondary: u8,
-        /// The last bus that it says it leads to.
-        subordinate: u8,
-    },
-    /// All buses of the host bridge have been given away.
-    NoBusLeft,
-    /// It did not keep the bus that it was given.
-    NotKept {
-        /// The bus.
-        written: u8,
-        /// The one that it has.
-        found: u8,
-    },
 }
 
 /// Bits of the header type register.
@@ -105,10 +41,6 @@ const HOST_BRIDGE: u32 = 0x0600;
 /// A bridge has so many BARs.
 const BRIDGE_BARS: usize = 2;
 
-/// The units in which bridges let addresses through (bridge specification 3.2.5).
-const IO_UNIT: u64 = 0x1000;
-const MEMORY_UNIT: u64 = 0x10_0000;
-
 /// A bus that is being walked.
 struct Level {
     bus: u8,
@@ -116,7 +48,7 @@ struct Level {
     next: u16,
     /// The last bus that may be behind it.
     last: u8,
-    /// What leads to it; the host bridge if `None`.
+    /// The bridge that leads to it; the host bridge if `None`.
     bridge: Option<Open>,
     /// Prefetchable memory above 4 GiB reaches it.
     high: bool,
@@ -125,15 +57,8 @@ struct Level {
 /// A bridge whose other side is being walked.
 struct Open {
     at: Address,
-    /// Where the pools were when it was opened; `None` if the firmware has set its windows.
+    /// The state of the pools when it was opened; `None` if the firmware has set its windows.
     starts: Option<[Start; 3]>,
-}
-
-/// The state of a pool before a bridge and at its window's start.
-#[derive(Clone, Copy)]
-struct Start {
-    before: u64,
-    base: u64,
 }
 
 struct Walk<'a> {
@@ -198,7 +123,7 @@ impl Walk<'_> {
         // Cannot truncate: the bus given away last.
         let last = (self.next_bus - 1) as u8;
         self.access.write(bridge.at, register::BUSES + 2, Width::U8, last.into());
-        close_windows(self.access, bridge.at, pools, starts);
+        windows::close(self.access, bridge.at, pools, starts);
     }
 
     fn look(&mut self, at: Address) {
@@ -365,16 +290,7 @@ impl Walk<'_> {
         }
         self.next_bus += 1;
         let Place::Assign(pools) = &mut self.place else { return Err(BridgeFault::NotNumbered) };
-        let start = |pool: &mut Pool, unit| {
-            let before = pool.next();
-            pool.align(unit);
-            Start { before, base: pool.next() }
-        };
-        let starts = [
-            start(&mut pools.io, IO_UNIT),
-            start(&mut pools.memory, MEMORY_UNIT),
-            start(&mut pools.high, MEMORY_UNIT),
-        ];
+        let starts = windows::open(pools);
         let window = self.access.read(at, register::PREFETCHABLE_WINDOW, Width::U16);
         let high = self.levels.last().is_some_and(|level| level.high) && window & 0xf == 1;
         Ok((bus, last, Some(starts), high))
@@ -384,86 +300,3 @@ impl Walk<'_> {
 /// The bus behind a bridge, the last one that may be there, the pools' state, and if prefetchable memory above
 /// 4 GiB is reached.
 type Entered = (u8, u8, Option<[Start; 3]>, bool);
-
-/// Sets the windows of a bridge to what was given out since it was opened, and lets it pass on addresses
-/// and what comes from behind it.
-fn close_windows(access: &dyn ConfigAccess, at: Address, pools: &mut Pools, starts: [Start; 3]) {
-    let [io, memory, high] = starts;
-    let write = |offset, width, value| access.write(at, offset, width, value);
-
-    // Base and limit hold the upper bits of an address; a limit below the base is a window with nothing in it.
-    let window = close(&mut pools.io, io, IO_UNIT);
-    let (base, limit) = window.unwrap_or((0xf000, 0));
-    let value = (base >> 8 & 0xf0) as u32 | (limit & 0xf000) as u32;
-    write(register::IO_WINDOW, Width::U16, value);
-    let (base, limit) = window.unwrap_or((0, 0));
-    let value = (base >> 16 & 0xffff) as u32 | (limit & 0xffff_0000) as u32;
-    write(register::IO_WINDOW_HIGH, Width::U32, value);
-
-    let pair =
-        |(base, limit): (u64, u64)| (base >> 16 & 0xfff0) as u32 | ((limit & 0xfff0_0000) as u32);
-    const NOTHING: (u64, u64) = (0xfff0_0000, 0);
-    let window = close(&mut pools.memory, memory, MEMORY_UNIT);
-    write(register::MEMORY_WINDOW, Width::U32, pair(window.unwrap_or(NOTHING)));
-
-    let (base, limit) = close(&mut pools.high, high, MEMORY_UNIT).unwrap_or(NOTHING);
-    write(register::PREFETCHABLE_WINDOW, Width::U32, pair((base, limit)));
-    write(register::PREFETCHABLE_BASE_HIGH, Width::U32, (base >> 32) as u32);
-    write(register::PREFETCHABLE_LIMIT_HIGH, Width::U32, (limit >> 32) as u32);
-
-    let pass = Command::IO | Command::MEMORY | Command::BUS_MASTER;
-    let command = access.read(at, register::COMMAND, Width::U16) as u16;
-    let command = Command::from_bits_retain(command) | pass;
-    write(register::COMMAND, Width::U16, command.bits().into());
-}
-
-/// The first and the last address of a bridge's window. A pool of which nothing was given goes back to
-/// where it was.
-fn close(pool: &mut Pool, start: Start, unit: u64) -> Option<(u64, u64)> {
-    if pool.next() == start.base {
-        pool.go_back(start.before);
-        return None;
-    }
-    pool.align(unit);
-    Some((start.base, pool.next() - 1))
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bus { bus, error } => {
-                write!(f, "PCI bus {bus:02x}: it cannot be reached ({error:?})")
-            }
-            Self::Header { at, kind } => {
-                write!(f, "PCI {at}: its header is of type {kind} and neither 0 nor 1")
-            }
-            Self::Bridge { at, fault } => write!(f, "PCI bridge {at}: {fault}"),
-            Self::Bar { at, index, fault } => write!(f, "PCI {at}, BAR {index}: {fault}"),
-            Self::TooMany { at } => write!(
-                f,
-                "PCI {at}: there are more than {MAX_FUNCTIONS} functions, and this one and those after \
-                 it are left out"
-            ),
-        }
-    }
-}
-
-impl core::error::Error for Fault {}
-
-impl fmt::Display for BridgeFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotNumbered => f.write_str("the firmware has given it no bus"),
-            Self::BadBus { secondary, subordinate } => write!(
-                f,
-                "the buses {secondary:02x} to {subordinate:02x} are not all its own to lead to"
-            ),
-            Self::NoBusLeft => f.write_str("there is no bus left for it"),
-            Self::NotKept { written, found } => {
-                write!(f, "it was given the bus {written:02x} and has {found:02x}")
-            }
-        }
-    }
-}
-
-impl core::error::Error for BridgeFault {}

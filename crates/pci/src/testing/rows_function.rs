@@ -99,7 +99,10 @@ fn row_1_capabilities_in_a_circle() {
         for (from, to) in links {
             function.set(*from, &[9, *to]);
         }
-        assert_eq!(only(function).1.capabilities(), Err(CapabilityFault::Loop { offset: end }));
+        let (bus, function) = only(function);
+        let before = bus.accesses();
+        assert_eq!(function.capabilities(), Err(CapabilityFault::Loop { offset: end }));
+        assert!(bus.accesses() - before < 10, "no offset is visited twice");
     }
     // The longest list that is none.
     let mut long = plain().capability(9, &[]);
@@ -149,7 +152,7 @@ fn messages_are_switched_on_and_off() {
 fn a_message_is_written_before_it_is_let_go() {
     use ostd::mm::{PodOnce, VmIoOnce};
 
-    /// Where something is written, and the bytes.
+    /// The place of a write, and the bytes.
     type Write = (usize, Vec<u8>);
 
     /// Logs what is written.
