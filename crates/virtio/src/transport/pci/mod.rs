@@ -1,6 +1,6 @@
 //! The PCI transport, VIRTIO 1.3 section 4.1: registers in the memory of a PCI function.
 //!
-//! Where the registers are, the function's capabilities say. The modern interface is
+//! The function's capabilities say where the registers are. The modern interface is
 //! spoken, also to transitional devices; the legacy one, which is in ports, is not implemented.
 //!
 //! A device interrupts by its pin, or by messages (MSI-X) where the machine has some to offer. One message is
@@ -10,13 +10,15 @@
 //! `queue_reset` (section 4.1.4.3) is not used: a queue ends with its device's reset, as on every transport.
 
 mod error;
+mod messages;
+mod register;
 mod structures;
 mod window;
 
 use alloc::boxed::Box;
 use core::{
     ops::Range,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use ostd::{
@@ -24,54 +26,21 @@ use ostd::{
     mm::PodOnce,
     sync::{LocalIrqDisabled, SpinLock},
 };
-use pci::{Function, Identity, Message, Msix, MsixTable};
+use pci::{Function, Identity};
 
-pub use self::error::{FunctionError, NoMessages, Structure};
-use self::{structures::Structures, window::Window};
+pub use self::{
+    error::{FunctionError, NoMessages, Structure},
+    messages::Messages,
+};
+use self::{
+    messages::{Sender, find_msix, send, vector},
+    structures::Structures,
+    window::Window,
+};
 use super::{
     super::queue::QueueAddresses, DeviceStatus, InterruptStatus, Registers, Transport,
     TransportError, Version, sealed::Sealed,
 };
-
-/// Register offsets in bytes in the common configuration structure, section 4.1.4.3.
-///
-/// Names and order are the specification's. "RW", "R" and "W" say what the driver may do.
-mod register {
-    /// RW
-    pub const DEVICE_FEATURE_SELECT: usize = 0x00;
-    /// R: 32 feature bits, which ones DEVICE_FEATURE_SELECT says.
-    pub const DEVICE_FEATURE: usize = 0x04;
-    /// RW
-    pub const DRIVER_FEATURE_SELECT: usize = 0x08;
-    /// RW: 32 feature bits, which ones DRIVER_FEATURE_SELECT says.
-    pub const DRIVER_FEATURE: usize = 0x0c;
-    /// RW, 16 bits: the message for changes of the configuration.
-    pub const CONFIG_MSIX_VECTOR: usize = 0x10;
-    /// R, 16 bits
-    pub const NUM_QUEUES: usize = 0x12;
-    /// RW, 8 bits
-    pub const DEVICE_STATUS: usize = 0x14;
-    /// R, 8 bits
-    pub const CONFIG_GENERATION: usize = 0x15;
-    /// RW, 16 bits: the queue that the registers below are about.
-    pub const QUEUE_SELECT: usize = 0x16;
-    /// RW, 16 bits: at first the largest that is possible; 0 if there is no such queue.
-    pub const QUEUE_SIZE: usize = 0x18;
-    /// RW, 16 bits: the message for what the device returns.
-    pub const QUEUE_MSIX_VECTOR: usize = 0x1a;
-    /// RW, 16 bits
-    pub const QUEUE_ENABLE: usize = 0x1c;
-    /// R, 16 bits: where the queue's notifications go, in units of notify_off_multiplier.
-    pub const QUEUE_NOTIFY_OFF: usize = 0x1e;
-    /// RW, 64 bits: the descriptor table.
-    pub const QUEUE_DESC: usize = 0x20;
-    /// RW, 64 bits: the driver area (available ring).
-    pub const QUEUE_DRIVER: usize = 0x28;
-    /// RW, 64 bits: the device area (used ring).
-    pub const QUEUE_DEVICE: usize = 0x30;
-    /// The registers up to here are those that every device has.
-    pub const END: usize = 0x38;
-}
 
 /// The vendor of all virtio devices (section 4.1.2).
 const VENDOR: u16 = 0x1af4;
@@ -85,14 +54,6 @@ const NOTIFICATION_BYTES: u64 = 2;
 /// The offset of a queue's notifications while the queue is not enabled: no window reaches there.
 const NOWHERE: usize = usize::MAX;
 
-/// Places in the table of messages.
-mod vector {
-    pub const CONFIG: u16 = 0;
-    pub const QUEUES: u16 = 1;
-    /// The number of them.
-    pub const COUNT: u16 = 2;
-}
-
 /// The virtio device id of a function that says to be a virtio device (section 4.1.2.1), be it transitional or
 /// not; `None` for all others.
 pub fn device_id(identity: &Identity) -> Option<u32> {
@@ -101,15 +62,6 @@ pub fn device_id(identity: &Identity) -> Option<u32> {
         (VENDOR, device @ 0x1040..=0x107f) => Some(u32::from(device) - 0x1040),
         _ => None,
     }
-}
-
-/// The two messages of a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Messages {
-    /// For changes of the configuration. Its handler calls [`PciTransport::configuration_changed`] first.
-    pub config: Message,
-    /// For chains that the device returns.
-    pub queues: Message,
 }
 
 /// A PCI function with a virtio device in it.
@@ -123,26 +75,18 @@ pub struct PciTransport<R: Registers = IoMem> {
     device: Option<Window<R>>,
     notify: Window<R>,
     notify_off_multiplier: u32,
-    /// Where the notifications of each queue go, in `notify`; [`NOWHERE`] until it has been enabled.
+    /// The place of each queue's notifications in `notify`; [`NOWHERE`] until it has been enabled.
     notify_offsets: Box<[AtomicUsize]>,
     /// Held while a `*_SELECT` register and what it selects are used together.
     selector: SpinLock<(), LocalIrqDisabled>,
     messages: Result<Sender<R>, NoMessages>,
 }
 
-/// The state of a device that interrupts by messages.
-#[derive(Debug)]
-struct Sender<R> {
-    _table: MsixTable<Window<R>>,
-    /// Set if a change of the configuration has been told and not acknowledged.
-    config_changed: AtomicBool,
-}
-
 impl<R: Registers> PciTransport<R> {
     /// Looks for the device's registers, and gets access to them: `acquire` gives the memory at physical
     /// addresses, as `IoMem::acquire` does.
     ///
-    /// Where there are `messages` the device interrupts by them, if it can: [`Self::messages`] tells. Else it
+    /// The device interrupts by `messages`, if there are some and it can: [`Self::messages`] tells. Else it
     /// raises its pin once [`Self::use_pin`] lets it.
     ///
     /// Until the first queue is enabled the device moves no data, so whatever it was told before this kernel
@@ -269,31 +213,6 @@ impl<R: Registers> PciTransport<R> {
             false => Err(TransportError::NotifyOutOfRange { index, offset }),
         }
     }
-}
-
-fn find_msix(function: &Function) -> Result<Msix, NoMessages> {
-    match function.msix() {
-        Ok(Some(msix)) if msix.entries < vector::COUNT => {
-            Err(NoMessages::TooFew { entries: msix.entries })
-        }
-        Ok(Some(msix)) => Ok(msix),
-        Ok(None) => Err(NoMessages::None),
-        Err(fault) => Err(NoMessages::Fault(fault)),
-    }
-}
-
-/// Fills the table of messages and switches it on.
-fn send<R: Registers>(
-    function: &Function,
-    msix: &Msix,
-    messages: &Messages,
-    window: Window<R>,
-) -> Result<Sender<R>, ostd::Error> {
-    let table = MsixTable::new(msix, window)?;
-    table.set(vector::CONFIG, messages.config)?;
-    table.set(vector::QUEUES, messages.queues)?;
-    msix.enable(function);
-    Ok(Sender { _table: table, config_changed: AtomicBool::new(false) })
 }
 
 impl<R: Registers> Transport for PciTransport<R> {
