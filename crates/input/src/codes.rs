@@ -94,7 +94,7 @@ numbers! {
 }
 
 numbers! {
-    /// What fits nowhere else.
+    /// Events that fit nowhere else.
     MSC:
     MSC_SERIAL = 0, MSC_PULSELED = 1, MSC_GESTURE = 2, MSC_RAW = 3, MSC_SCAN = 4,
     MSC_TIMESTAMP = 5,

@@ -41,7 +41,7 @@ impl Source {
         Self { info, readers, events: AtomicU64::new(0), malformed: AtomicU64::new(0) }
     }
 
-    /// What the device says about itself.
+    /// The device's own account of itself.
     pub fn info(&self) -> &DeviceInfo {
         &self.info
     }

@@ -7,7 +7,7 @@ use super::{Address, ConfigAccess, Width, config::register};
 
 /// Numbers of capabilities (PCI appendix H).
 pub mod id {
-    /// What the vendor likes; virtio's structures are of this kind.
+    /// The vendor's own; virtio's structures are of this kind.
     pub const VENDOR_SPECIFIC: u8 = 0x09;
     /// Interrupts by message, with a table.
     pub const MSI_X: u8 = 0x11;

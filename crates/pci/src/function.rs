@@ -77,7 +77,7 @@ impl Function {
         self.address
     }
 
-    /// What it says that it is.
+    /// The function's own account of what it is.
     pub fn identity(&self) -> Identity {
         self.identity
     }

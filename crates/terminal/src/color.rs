@@ -36,7 +36,7 @@ enum Color {
 }
 
 impl Color {
-    /// What stands behind 38 or 48: `5` and a number, or `2` and three values.
+    /// The colour that stands behind 38 or 48: `5` and a number, or `2` and three values.
     fn extended(values: &[u16]) -> Option<Self> {
         let byte = |value: u16| u8::try_from(value).ok();
         match *values {

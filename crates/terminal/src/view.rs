@@ -15,7 +15,7 @@ use crate::{
     font::{CELL, Shape},
 };
 
-/// What a picture shows of a terminal.
+/// The part of a terminal that a picture shows.
 ///
 /// Each cell is [`CELL`] pixels large, the first one at the picture's origin. What is right and below of the grid is
 /// black.

@@ -22,7 +22,7 @@ pub struct HostBridge {
 #[derive(Debug)]
 pub enum Interrupts {
     /// By their pins, which the device tree leads to the interrupt controller; several functions share one.
-    /// Where the tree does not tell, functions are polled.
+    /// Functions are polled if the tree does not tell.
     Pins(Result<InterruptMap, InterruptError>),
     /// By messages, which `irq::message` makes. A function that cannot send any is polled.
     Messages,

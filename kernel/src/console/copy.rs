@@ -1,7 +1,7 @@
 //! A copy of what is printed, for whoever shows it in another place as well.
 //!
 //! Printing puts the text into a queue, in any context, and waits for nobody; a task takes it out when it likes.
-//! Where the queue is full the oldest text makes room: what was printed last is what people look for.
+//! In a full queue the oldest text makes room: what was printed last is what people look for.
 //!
 //! Until somebody asks for the copy there is none, and printing looks at one word to see that. A panic is not
 //! copied: nothing runs behind it that could show it.

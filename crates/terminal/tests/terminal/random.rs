@@ -5,7 +5,7 @@ use terminal::{Terminal, View, Width};
 
 use crate::canvas::Canvas;
 
-/// What random bytes alone would hardly ever make.
+/// Pieces that random bytes alone would hardly ever make.
 const PIECES: &[&str] = &[
     "\x1b[",
     "\x1b]",

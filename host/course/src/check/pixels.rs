@@ -1,6 +1,6 @@
 //! `job=rects` on a machine with a screen: the kernel shows areas of pictures, and the screen is taken when it is done.
 //!
-//! What is on the screen comes from QEMU, and so does the list of the commands that it was given: a device that shares
+//! The picture on the screen comes from QEMU, and so does the list of the commands that it was given: a device that shares
 //! its memory with the picture, as QEMU's does, shows what was transferred before it is told to.
 
 mod commands;

@@ -112,7 +112,7 @@ impl Command {
 pub(super) struct Memory {
     request: DmaSlice<[u64; REQUEST_BYTES / 8], DmaCoherent>,
     response: DmaSlice<[u64; HEADER_BYTES / 8], DmaCoherent>,
-    /// What was asked for, behind the response.
+    /// The information that was asked for, behind the response.
     pub info: Buffer,
     /// The resource the list of whose pieces goes with the request.
     pub attached: Option<Arc<Resource>>,

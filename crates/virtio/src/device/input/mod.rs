@@ -125,7 +125,7 @@ fn post_all(device: &Device<Source>) {
 /// The particulars of an input device are whoever reads its events.
 impl Driver for Source {
     type Memory = Buffer;
-    /// What is sent to the device has a task that waits for it.
+    /// Every event that is sent to the device has a task that waits for it.
     type Note = ();
 
     fn posted(&self, index: u16) -> bool {

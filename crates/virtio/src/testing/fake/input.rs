@@ -30,7 +30,7 @@ pub const STATUSQ: usize = 1;
 /// The end of a group of events.
 pub const REPORT: Event = Event::new(EV_SYN, SYN_REPORT, 0);
 
-/// What a reader is told where events may be missing.
+/// The event that tells a reader that others may be missing.
 pub const LOST: Event = Event::dropped(0);
 
 /// The items that the device has, by `select` and `subsel`.

@@ -71,7 +71,7 @@ impl Structure {
         Self { length, kind, bar: 4, start: start as u32, bytes: 0x1000 }
     }
 
-    /// What is behind the first two bytes of its capability.
+    /// The bytes behind the first two of its capability.
     pub fn content(&self, multiplier: u32) -> Vec<u8> {
         let mut content = Vec::from([self.length, self.kind, self.bar, 0, 0, 0]);
         content.extend(self.start.to_le_bytes());

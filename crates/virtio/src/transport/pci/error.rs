@@ -23,7 +23,7 @@ pub enum Structure {
 pub enum FunctionError {
     /// It does not say that it is a virtio device.
     NotVirtio {
-        /// What it says.
+        /// Its own account.
         identity: Identity,
     },
     /// The list of its capabilities is broken.

@@ -26,7 +26,7 @@ use crate::e2e::lab::Lab;
 /// The time that QEMU may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the kernel says when it begins to show the console; it is the first text on the screen.
+/// The kernel's words when it begins to show the console; it is the first text on the screen.
 const BEGIN: &str = "the console is on the screen: ";
 
 /// The keys that are pressed at once: the device has room for 64 events, and a key with shift makes 8.

@@ -197,7 +197,7 @@ fn a_dead_device_says_so() {
     assert_eq!(rig.screen.mode(), Err(Error::Dead));
 }
 
-/// Where the device has the picture, as it was told.
+/// The address at which the device has the picture, as it was told.
 fn backing(rig: &Rig) -> u64 {
     rig.gpu.backing(1).expect("a backing")
 }
