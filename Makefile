@@ -27,7 +27,7 @@ run: setup ## Boot the kernel in QEMU; JOB="read sector=3" names the job, the de
 .PHONY: run-gui
 run-gui: export GUI := $(or $(GUI),auto)
 run-gui: setup ## The same with a screen, a keyboard and a tablet, in a window or by VNC; GUI=gtk, sdl or vnc chooses
-	@cargo osdk run --release --target-arch=riscv64
+	@cargo osdk run --release --target-arch=$(or $(ARCH),riscv64)
 
 .PHONY: screenshot
 screenshot: setup ## Write what JOB="..." leaves on the screen to target/screenshot.png, without a window; OUT=x.png TYPE='ls\npoweroff'
