@@ -41,14 +41,11 @@ impl<S: Storage, L: Locks> Shared<S, L> {
         while done < length {
             let needed = (within + length - done).div_ceil(BLOCK_SIZE) as u32;
             let (first, count) = self.disk.run(&state.inode, index, needed)?;
-            for block in first..first + count {
-                let part = (length - done).min(BLOCK_SIZE - within);
-                if let Some(part) = data.get_mut(done..done + part) {
-                    self.disk.read(block, within, part)?;
-                }
-                (done, within) = (done + part, 0);
+            let part = (length - done).min(count as usize * BLOCK_SIZE - within);
+            if let Some(part) = data.get_mut(done..done + part) {
+                self.disk.read_run(first, within, part)?;
             }
-            index += count;
+            (done, index, within) = (done + part, index + count, 0);
         }
         Ok(length)
     }

@@ -80,6 +80,22 @@ impl<S: Storage> Disk<S> {
         Ok(())
     }
 
+    /// Reads from byte `offset` of a block on, and on into the blocks that follow it.
+    pub(crate) fn read_run(
+        &self,
+        first: u32,
+        offset: usize,
+        data: &mut [u8],
+    ) -> Result<(), S::Error> {
+        // The last block that is there may be short; the storage fills it up.
+        let there = self.capacity.next_multiple_of(BLOCK_SIZE as u64);
+        let there = there.saturating_sub(u64::from(first) * BLOCK_SIZE as u64 + offset as u64);
+        let there = data.len().min(usize::try_from(there).unwrap_or(usize::MAX));
+        let (data, beyond) = data.split_at_mut(there);
+        beyond.fill(0);
+        self.storage.read_run(first, offset, data).map_err(Error::Storage)
+    }
+
     pub(crate) fn write(&self, block: u32, offset: usize, data: &[u8]) -> Result<(), S::Error> {
         if !self.has(block, offset + data.len()) {
             return Err(Error::NoSpace);

@@ -1,6 +1,8 @@
 //! The storage under a file system.
 
-/// A place for blocks of [`BLOCK_SIZE`](crate::BLOCK_SIZE) bytes.
+use super::BLOCK_SIZE;
+
+/// A place for blocks of [`BLOCK_SIZE`] bytes.
 ///
 /// A write may become durable at any time, in any order with others, and one sector of
 /// [`SECTOR_SIZE`](crate::SECTOR_SIZE) bytes without the rest, until [`Storage::flush`] returns. A read gives what was written
@@ -27,6 +29,23 @@ pub trait Storage: Send + Sync {
     ///
     /// Those of the device, and for a block beyond the capacity.
     fn read(&self, block: u32, offset: usize, data: &mut [u8]) -> Result<(), Self::Error>;
+
+    /// Reads from byte `offset` of block `first` on, and on into the blocks that follow it. All of them begin before the
+    /// capacity. A storage that finds several blocks in less time than each alone does so here.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Storage::read`]; `data` may have changed then.
+    fn read_run(&self, first: u32, offset: usize, data: &mut [u8]) -> Result<(), Self::Error> {
+        let (mut block, mut offset, mut rest) = (first, offset, data);
+        while !rest.is_empty() {
+            let part = rest.len().min(BLOCK_SIZE.saturating_sub(offset));
+            let (part, behind) = rest.split_at_mut(part);
+            self.read(block, offset, part)?;
+            (block, offset, rest) = (block.saturating_add(1), 0, behind);
+        }
+        Ok(())
+    }
 
     /// Writes from byte `offset` of a block on; the range lies within the block and within the capacity.
     ///
@@ -76,6 +95,10 @@ impl<S: Storage> Storage for &S {
 
     fn read(&self, block: u32, offset: usize, data: &mut [u8]) -> Result<(), Self::Error> {
         S::read(self, block, offset, data)
+    }
+
+    fn read_run(&self, first: u32, offset: usize, data: &mut [u8]) -> Result<(), Self::Error> {
+        S::read_run(self, first, offset, data)
     }
 
     fn write(&self, block: u32, offset: usize, data: &[u8]) -> Result<(), Self::Error> {

@@ -56,6 +56,10 @@ impl sfs::Storage for Store {
         self.cache.read(block.into(), offset, data)
     }
 
+    fn read_run(&self, first: u32, offset: usize, data: &mut [u8]) -> Result<(), Error> {
+        self.cache.read_run(first.into(), offset, data)
+    }
+
     fn write(&self, block: u32, offset: usize, data: &[u8]) -> Result<(), Error> {
         self.cache.write(block.into(), offset, data)
     }

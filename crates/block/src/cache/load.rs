@@ -7,11 +7,12 @@ use core::{
     sync::atomic::Ordering,
 };
 
+use arrayvec::ArrayVec;
 use ostd::task::Task;
 
 use super::{
     super::{Error, IfFull},
-    Cache, Slot,
+    Cache, MAX_RUN, Slot,
     flight::Kit,
     table::{Found, Table},
 };
@@ -72,6 +73,28 @@ impl Cache {
                 }
             }
         }
+    }
+
+    /// Holds the slots of a block and of up to `count - 1` blocks after it, as far as they are cached; the first one
+    /// is read from the disk if it is not.
+    pub(super) fn hold_run(
+        &self,
+        first: u64,
+        count: usize,
+    ) -> Result<ArrayVec<Held<'_>, MAX_RUN>, Error> {
+        let mut run = ArrayVec::new();
+        run.push(self.hold(first)?);
+        if count > 1 {
+            let mut table = self.table.lock();
+            for block in (first + 1..).take(count.min(MAX_RUN) - 1) {
+                let found = table.find(block);
+                let Found::Here(slot) = found else { break };
+                table.count_use(&found);
+                table.used(slot);
+                run.push(self.hold_slot(slot, &table));
+            }
+        }
+        Ok(run)
     }
 
     /// Takes what it needs to read `block`; `None` if there is no slot for it.

@@ -18,8 +18,10 @@
 //! there are tasks.
 //!
 //! Locks: `table` knows where each block is and is held for some hundred instructions; each slot's
-//! `content` is held while bytes are copied. Neither is held while the disk is asked or waited for, and
-//! interrupts stay on. Order: `content`, then `table`.
+//! `content` is held while bytes are copied, and who waits for it sleeps. Neither is held while the disk is asked or
+//! waited for. Order: `content`, then `table`. `table` turns interrupts off: on RISC-V OSTD does that also to count
+//! a guard that only forbids preemption, once at each end, and under QEMU each change of that flag costs about
+//! as much as a hundred plain instructions. `content` changes it only for somebody who has to wait.
 
 mod eviction;
 mod flight;
@@ -34,7 +36,7 @@ mod tests;
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{mem, sync::atomic::AtomicUsize};
 
-use ostd::sync::{Mutex, RwLock, SpinLock};
+use ostd::sync::{LocalIrqDisabled, Mutex, RwMutex, SpinLock};
 
 use self::table::Table;
 use super::{BlockDevice, Buffer, Error, SECTOR_SIZE};
@@ -92,7 +94,7 @@ pub struct Cache {
     /// The most blocks that one request moves.
     longest_run: usize,
     slots: Vec<Slot>,
-    table: SpinLock<Table>,
+    table: SpinLock<Table, LocalIrqDisabled>,
     /// Held by the one who flushes.
     flushing: Mutex<()>,
     /// Memory for [`Self::view`].
@@ -117,7 +119,7 @@ fn memory(slots: usize) -> Result<Vec<Buffer>, Error> {
 /// The place for one block.
 struct Slot {
     /// The bytes of the block. Empty while they are read from the disk.
-    content: RwLock<Buffer>,
+    content: RwMutex<Buffer>,
     /// The number of tasks that use it; its block stays until there are none. Grows only while the table is
     /// locked.
     users: AtomicUsize,
@@ -140,7 +142,7 @@ impl Cache {
         let blocks = options.blocks.max(4);
         let dirty_blocks = options.dirty_blocks.clamp(1, blocks / 2);
         let longest_run = (blocks / 4).min(MAX_RUN);
-        let slot = |content| Slot { content: RwLock::new(content), users: AtomicUsize::new(0) };
+        let slot = |content| Slot { content: RwMutex::new(content), users: AtomicUsize::new(0) };
         let capacity = geometry.capacity.saturating_mul(SECTOR_SIZE as u64);
         Ok(Self {
             // Only whole blocks of the disk can be moved.
@@ -186,6 +188,26 @@ impl Cache {
         self.check(block, offset, data.len())?;
         let slot = self.hold(block)?;
         Ok(slot.content.read().read(offset, data)?)
+    }
+
+    /// Reads from byte `offset` of block `first` on, and on into the blocks that follow it. Each block is read as by
+    /// [`Self::read`], but those that are cached are found many at a time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`]; what lies before the block with the error has been read then.
+    pub fn read_run(&self, first: u64, offset: usize, data: &mut [u8]) -> Result<(), Error> {
+        let (mut block, mut offset, mut rest) = (first, offset, data);
+        while !rest.is_empty() {
+            self.check(block, offset, 0)?;
+            let wanted = (offset + rest.len()).div_ceil(BLOCK_SIZE);
+            for slot in self.hold_run(block, wanted)? {
+                let (part, behind) = rest.split_at_mut(rest.len().min(BLOCK_SIZE - offset));
+                slot.content.read().read(offset, part)?;
+                (block, offset, rest) = (block + 1, 0, behind);
+            }
+        }
+        Ok(())
     }
 
     /// Lets `look` see a whole block, without a lock.

@@ -22,6 +22,48 @@ fn a_block_is_read_from_the_disk_once() {
 }
 
 #[ktest]
+fn a_run_is_read_across_blocks_cached_or_not() {
+    let (disk, cache) = rig(16, SMALL);
+    let all: Vec<u8> = (0..16).flat_map(content).collect();
+    for cached in [4, 5, 8] {
+        read(&cache, cached).unwrap();
+    }
+    disk.asked();
+    let mut data = vec![0; 6 * BLOCK_SIZE];
+    cache.read_run(3, 100, &mut data).unwrap();
+    assert!(data == all[3 * BLOCK_SIZE + 100..][..data.len()]);
+    assert_eq!(disk.asked(), [reads(3, 1), reads(6, 1), reads(7, 1), reads(9, 1)]);
+    let count = cache.statistics();
+    assert_eq!((count.hits, count.misses), (3, 3 + 4));
+    // All of them are free to go.
+    for block in 0..16 {
+        cache.forget(block);
+    }
+    assert_eq!(cache.statistics().cached, 0);
+    cache.read_run(3, 0, &mut []).unwrap();
+    assert_eq!(disk.asked(), []);
+}
+
+#[ktest]
+fn a_run_ends_where_a_block_cannot_be_read() {
+    let (disk, cache) = rig(16, SMALL);
+    let end = Error::OutOfRange { sector: 128, sectors: 8, capacity: 128 };
+    let mut data = vec![0; 3 * BLOCK_SIZE];
+    assert_eq!(cache.read_run(14, 0, &mut data), Err(end));
+    assert!(data[..BLOCK_SIZE] == content(14) && data[BLOCK_SIZE..2 * BLOCK_SIZE] == content(15));
+    assert!(data[2 * BLOCK_SIZE..].iter().all(|byte| *byte == 0));
+    for (first, offset) in [(16, 0), (u64::MAX, 0), (0, BLOCK_SIZE + 1), (0, usize::MAX)] {
+        assert!(cache.read_run(first, offset, &mut data).is_err());
+    }
+    disk.break_sectors(Operation::Read, 8..9);
+    assert_eq!(cache.read_run(0, 0, &mut data), Err(Error::Io));
+    assert!(data[..BLOCK_SIZE] == content(0));
+    disk.heal();
+    cache.read_run(0, 0, &mut data).unwrap();
+    assert!(data[BLOCK_SIZE..2 * BLOCK_SIZE] == content(1));
+}
+
+#[ktest]
 fn what_is_beyond_the_end_is_refused() {
     let (disk, cache) = rig(16, SMALL);
     let beyond = |block| Error::OutOfRange { sector: block, sectors: 8, capacity: 128 };
