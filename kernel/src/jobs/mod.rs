@@ -12,6 +12,7 @@ mod devices;
 mod events;
 mod failure;
 mod flush;
+mod follow;
 mod frames;
 mod fs;
 mod fsbench;

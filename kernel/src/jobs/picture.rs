@@ -1,21 +1,21 @@
 //! `job=picture`: shows a picture that a host can compare pixel by pixel.
 
 use alloc::string::{String, ToString};
-use core::{fmt, time::Duration};
+use core::fmt;
 
 use display::{BYTES_PER_PIXEL, Error, Framebuffer, Mode, Rect};
-use embedded_graphics_core::{
+use embedded_graphics::{
     draw_target::DrawTarget,
     geometry::{Point, Size},
     pixelcolor::{Rgb888, RgbColor},
     primitives::Rectangle,
 };
 
-use super::{Failure, Run, Screen};
+use super::{Failure, Run, Screen, follow};
 use crate::{
     cmdline::{CmdlineError, CommandLine},
     console::println,
-    progress, task,
+    progress,
 };
 
 /// The size of the classic picture.
@@ -23,9 +23,6 @@ const CLASSIC: (u32, u32) = (1024, 768);
 
 /// The side of the square.
 const SQUARE: u32 = 256;
-
-/// The time between two looks at the size of the screen, while the machine is held.
-const LOOK: Duration = Duration::from_millis(20);
 
 pub(super) struct Picture {
     shape: Shape,
@@ -60,7 +57,10 @@ impl Run for Picture {
         drop(showing);
         if self.hold {
             let shape = self.shape;
-            task::Builder::new("picture").spawn(move || shape.follow(framebuffer))?;
+            follow::spawn(Self::NAME, framebuffer, move |framebuffer| {
+                println!("picture: {}", shape.show(framebuffer)?);
+                Ok(())
+            })?;
         }
         Ok(place.to_string())
     }
@@ -91,28 +91,6 @@ impl Shape {
         }
         framebuffer.flush()?;
         Ok(place)
-    }
-
-    /// Shows it again each time that the screen has got another size, for as long as the machine runs.
-    fn follow(self, mut framebuffer: Framebuffer) {
-        loop {
-            let shown = match framebuffer.follow_resize() {
-                Ok(Some(_)) => self.show(&mut framebuffer).map(Some),
-                Ok(None) => Ok(None),
-                Err(error) => Err(error),
-            };
-            match shown {
-                Ok(Some(place)) => println!("picture: {place}"),
-                Ok(None) => {}
-                Err(error) => {
-                    log::warn!("the picture: {error}");
-                    if error == Error::Dead {
-                        return;
-                    }
-                }
-            }
-            task::sleep(LOOK);
-        }
     }
 }
 

@@ -11,6 +11,7 @@ mod console;
 mod demo;
 mod devices;
 mod disks;
+mod drawn;
 mod entropy;
 mod faults;
 mod features;

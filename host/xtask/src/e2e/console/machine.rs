@@ -1,14 +1,8 @@
 //! A machine whose shell is on a screen, and what must be seen there.
 
-use std::{convert::Infallible, fs, time::Duration};
+use std::{fs, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use embedded_graphics_core::{
-    Pixel,
-    draw_target::DrawTarget,
-    geometry::{OriginDimensions, Size},
-    pixelcolor::{Rgb888, RgbColor},
-};
 use lab::{
     outcome::Outcome,
     picture::Picture,
@@ -21,7 +15,7 @@ use lab::{
 use serde_json::{Value, json};
 use terminal::{Terminal, View};
 
-use crate::e2e::lab::Lab;
+use crate::e2e::{drawn::Drawn, lab::Lab};
 
 /// The time that QEMU may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -245,30 +239,4 @@ fn picture(terminal: &mut Terminal, size: (u32, u32)) -> Result<Picture> {
     let mut drawn = Drawn(Picture::from_fn(size.0, size.1, |_, _| [0; 3]));
     let Ok(_) = View::new().draw(terminal, &mut drawn);
     Ok(drawn.0)
-}
-
-struct Drawn(Picture);
-
-impl OriginDimensions for Drawn {
-    fn size(&self) -> Size {
-        let (width, height) = self.0.size();
-        Size::new(width, height)
-    }
-}
-
-impl DrawTarget for Drawn {
-    type Color = Rgb888;
-    type Error = Infallible;
-
-    fn draw_iter<I: IntoIterator<Item = Pixel<Rgb888>>>(
-        &mut self,
-        pixels: I,
-    ) -> Result<(), Infallible> {
-        for Pixel(at, color) in pixels {
-            if let (Ok(x), Ok(y)) = (u32::try_from(at.x), u32::try_from(at.y)) {
-                self.0.set(x, y, [color.r(), color.g(), color.b()]);
-            }
-        }
-        Ok(())
-    }
 }
