@@ -157,6 +157,13 @@ impl Reader {
         self.queue.state.lock().missing
     }
 
+    /// Returns `true` if there is no event now and there will be no more, as when [`Self::next`] returns `None`.
+    pub fn has_ended(&self) -> bool {
+        let state = self.queue.state.lock();
+        let is_empty = state.events.is_empty() && state.lines.iter().all(|line| line.missing == 0);
+        is_empty && (state.closed || state.working == 0)
+    }
+
     /// Ends it: whoever sleeps in [`Self::next`] wakes, and what has not been read is forgotten. Callable in any
     /// context.
     pub fn close(&self) {

@@ -5,6 +5,7 @@
 //! `job NAME: failed: ...`, and the exit status of QEMU agrees with it. Those in `proof` are for tests and grades.
 
 mod bench;
+mod caption;
 mod cat;
 mod copy;
 mod demo;
@@ -20,6 +21,7 @@ mod info;
 mod ls;
 mod needs;
 mod output;
+mod paint;
 mod path;
 mod picture;
 mod proof;
@@ -48,7 +50,7 @@ use ostd::power::ExitCode;
 
 use self::{
     failure::{Failure, step},
-    needs::{Disk, Files, FilesAndScreen, FilesDisk, InputDevices, Needs, Screen},
+    needs::{Disk, Files, FilesAndScreen, FilesDisk, InputDevices, Needs, Screen, Studio},
     output::Output,
 };
 use crate::{
@@ -107,6 +109,7 @@ const KINDS: &[Kind] = &[
     Kind::of::<random::Random>(),
     Kind::of::<picture::Picture>(),
     Kind::of::<proof::Rects>(),
+    Kind::of::<paint::Paint>(),
     Kind::of::<frames::Frames>(),
     Kind::of::<events::Events>(),
     Kind::of::<fs::Fs>(),

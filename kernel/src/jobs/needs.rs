@@ -1,6 +1,10 @@
 //! The devices that jobs need, and the parameters that choose among several.
 
-use alloc::{string::ToString, sync::Arc, vec::Vec};
+use alloc::{
+    string::{String, ToString},
+    sync::Arc,
+    vec::Vec,
+};
 
 use block::{self, BlockDevice};
 use input::InputDevice;
@@ -47,6 +51,7 @@ impl Needs for Disk {
 
 /// A disk with a file system, which is not mounted yet: that of `disk=`, or the one with the serial number
 /// [`FILES`], or the first one.
+#[derive(Clone)]
 pub(super) struct FilesDisk(Disk);
 
 /// The serial number of the disk that holds files, where none is named.
@@ -153,6 +158,29 @@ impl Needs for FilesAndScreen {
     fn find(line: &CommandLine) -> Result<Self, Failure> {
         // The screen first: without one, nothing is mounted.
         Ok(Self { screen: Screen::find(line)?, files: Files::find(line)? })
+    }
+}
+
+/// All that is needed to draw by hand: a screen and input devices, and a disk for the pictures if there is one.
+#[derive(Clone)]
+pub(super) struct Studio {
+    pub screen: Screen,
+    pub devices: InputDevices,
+    /// The disk, or the reason for which there is none.
+    pub disk: Result<FilesDisk, String>,
+}
+
+impl Needs for Studio {
+    const PARAMETERS: &'static [&'static str] = FilesAndScreen::PARAMETERS;
+
+    fn find(line: &CommandLine) -> Result<Self, Failure> {
+        let (screen, devices) = (Screen::find(line)?, InputDevices::find(line)?);
+        let disk = match FilesDisk::find(line) {
+            // Somebody has named one, and means it.
+            Err(failure) if line.get("disk").is_some() => return Err(failure),
+            found => found.map_err(|failure| failure.to_string()),
+        };
+        Ok(Self { screen, devices, disk })
     }
 }
 

@@ -137,9 +137,12 @@ fn reading_ends_when_all_devices_are_out_of_use() {
     first.0.end();
     second.0.deliver(number(2));
     second.0.end();
+    assert!(!reader.has_ended());
     let rest: Vec<_> = core::iter::from_fn(|| reader.next()).map(|arrived| arrived.event).collect();
     assert_eq!(rest, [number(1), Event::dropped(0), number(2), Event::dropped(0)]);
+    assert!(reader.has_ended());
     // So does that of a reader that comes too late, or has none.
+    assert!(open(&[&first], 10).has_ended() && open(&[], 10).has_ended());
     assert!(open(&[&first], 10).next().is_none());
     assert!(open(&[], 10).next().is_none());
 }
@@ -148,8 +151,10 @@ fn reading_ends_when_all_devices_are_out_of_use() {
 fn a_reader_that_is_closed_gets_nothing_and_costs_nothing() {
     let device = Made::new();
     let reader = open(&[&device], 10);
+    assert!(!reader.has_ended());
     device.0.deliver(number(1));
     reader.close();
+    assert!(reader.has_ended());
     device.0.deliver(number(2));
     assert!(reader.is_closed() && reader.next().is_none() && reader.take().is_none());
     let queue = Arc::downgrade(&reader.queue);
