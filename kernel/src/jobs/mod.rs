@@ -24,6 +24,7 @@ mod output;
 mod paint;
 mod path;
 mod picture;
+mod plot;
 mod proof;
 mod random;
 mod read;
@@ -50,7 +51,9 @@ use ostd::power::ExitCode;
 
 use self::{
     failure::{Failure, step},
-    needs::{Disk, Files, FilesAndScreen, FilesDisk, InputDevices, Needs, Screen, Studio},
+    needs::{
+        Disk, DiskAndScreen, Files, FilesAndScreen, FilesDisk, InputDevices, Needs, Screen, Studio,
+    },
     output::Output,
 };
 use crate::{
@@ -110,6 +113,7 @@ const KINDS: &[Kind] = &[
     Kind::of::<picture::Picture>(),
     Kind::of::<proof::Rects>(),
     Kind::of::<paint::Paint>(),
+    Kind::of::<plot::Plot>(),
     Kind::of::<frames::Frames>(),
     Kind::of::<events::Events>(),
     Kind::of::<fs::Fs>(),

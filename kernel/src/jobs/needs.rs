@@ -161,6 +161,20 @@ impl Needs for FilesAndScreen {
     }
 }
 
+/// A disk and a screen.
+pub(super) struct DiskAndScreen {
+    pub disk: Disk,
+    pub screen: Screen,
+}
+
+impl Needs for DiskAndScreen {
+    const PARAMETERS: &'static [&'static str] = FilesAndScreen::PARAMETERS;
+
+    fn find(line: &CommandLine) -> Result<Self, Failure> {
+        Ok(Self { screen: Screen::find(line)?, disk: Disk::find(line)? })
+    }
+}
+
 /// All that is needed to draw by hand: a screen and input devices, and a disk for the pictures if there is one.
 #[derive(Clone)]
 pub(super) struct Studio {

@@ -44,6 +44,7 @@ fn every_job_is_found_by_its_name() {
         ("job=screen disk=sfs output=1 hold=on", "screen"),
         ("job=picture", "picture"),
         ("job=paint image=/one.bmp disk=sfs output=1 hold=on", "paint"),
+        ("job=plot mode=randread bs=4096 qd=8 seconds=1 disk=lab output=1 hold=on", "plot"),
         ("job=frames mode=rect count=1000 icount=on", "frames"),
         ("job=picture shape=square output=1 hold=on", "picture"),
         ("job=rects scene=several seed=4 pause=2 hold=on", "rects"),
@@ -80,6 +81,7 @@ fn mistakes_say_what_is_possible() {
     assert!(mistake("job=picture hold=maybe").contains("on"));
     assert!(mistake("job=rects seed=1").contains("scene=places"));
     assert!(mistake("job=paint path=/x").contains("image=PATH"));
+    assert!(mistake("job=plot bs=512 qd=1").contains("mode=randread"));
     // Nothing is seen of a disk.
     assert!(mistake("job=info hold=on").contains("hold"));
     assert!(mistake("job=churn seed=1 count=1").contains("threads=T"));

@@ -46,6 +46,17 @@ impl Histogram {
         self.sum as f64 / self.total.max(1) as f64
     }
 
+    /// The durations that occurred, the shortest first, with their numbers. Each stands for all of its bucket.
+    pub fn durations(&self) -> impl Iterator<Item = (u64, u32)> {
+        let counts = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
+        counts.map(|(index, count)| (upper_end(index), *count))
+    }
+
+    /// The number of durations that were counted.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
     /// The duration that `share` (0 to 1) of those counted do not exceed.
     pub fn percentile(&self, share: f64) -> u64 {
         let wanted = (self.total as f64 * share) as u64;
@@ -116,6 +127,9 @@ mod tests {
         let near =
             |share, value: u64| histogram.percentile(share).abs_diff(value) <= value / 512 + 1;
         assert!(near(0.5, 500) && near(0.99, 991) && near(1.0, 1_000_000));
+        let durations: Vec<_> = histogram.durations().collect();
+        assert_eq!((durations.len(), durations[0], histogram.total()), (1001, (1, 1), 1001));
+        assert!(durations.is_sorted() && durations[1000].0.abs_diff(1_000_000) <= 2000);
         assert!((histogram.mean() - (500_500.0 + 1_000_000.0) / 1001.0).abs() < 0.01);
     }
 }

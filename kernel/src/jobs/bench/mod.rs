@@ -12,6 +12,7 @@ use alloc::{format, string::String};
 
 use block::{Error, Patience, SECTOR_SIZE, Statistics};
 
+pub(super) use self::histogram::Histogram;
 use self::worker::{Amount, Api, Load, Measured};
 use super::{Disk, Failure, Run};
 use crate::{
@@ -123,6 +124,17 @@ impl Run for Bench {
     }
 
     fn run(&self, disk: &Disk) -> Result<String, Failure> {
+        self.measure_and_tell(Self::NAME, disk).map(|_| String::new())
+    }
+}
+
+impl Bench {
+    /// Measures, and prints the line of JSON for the job of this name.
+    ///
+    /// # Errors
+    ///
+    /// The disk's.
+    pub(super) fn measure_and_tell(&self, job: &str, disk: &Disk) -> Result<Measured, Failure> {
         let _open = progress::begin("measuring");
         let failed = |error| Failure::disk("measuring")(error);
         if self.load.write && disk.info().geometry.read_only {
@@ -133,12 +145,17 @@ impl Run for Bench {
         let before = Snapshot::take(disk);
         let measured = self.measure(disk).map_err(failed)?;
         let after = Snapshot::take(disk);
-        println!("job bench: {}", self.json(&measured, before, after));
-        Ok(String::new())
+        println!("job {job}: {}", self.json(&measured, before, after));
+        Ok(measured)
     }
-}
 
-impl Bench {
+    /// The load, for people.
+    pub(super) fn title(&self) -> String {
+        let Self { mode, complete, load, tasks, .. } = self;
+        let (block, depth) = (load.block, load.depth);
+        format!("latency: {mode}, {block} bytes, {depth} in flight, tasks={tasks}, {complete}")
+    }
+
     /// Runs the load in as many tasks as were asked for, spread over the CPUs.
     fn measure(&self, disk: &Disk) -> Result<Measured, Error> {
         if self.tasks == 1 {
