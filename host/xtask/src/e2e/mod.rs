@@ -98,6 +98,8 @@ const TABLES: &[&[Case]] = &[
     faults::CASES,
     entropy::CASES,
     pictures::CASES,
+    pictures::paint::CASES,
+    pictures::plot::CASES,
     input::CASES,
     devices::CASES,
     pci::CASES,

@@ -90,19 +90,19 @@ const KEYS: &[(&str, &str)] = &[
     ("compose", "COMPOSE"),
 ];
 
-fn key(name: &str, down: bool) -> Value {
+pub fn key(name: &str, down: bool) -> Value {
     json!({ "type": "key", "data": { "down": down, "key": { "type": "qcode", "data": name } } })
 }
 
-fn button(name: &str, down: bool) -> Value {
+pub fn button(name: &str, down: bool) -> Value {
     json!({ "type": "btn", "data": { "down": down, "button": name } })
 }
 
-fn relative(axis: &str, by: i32) -> Value {
+pub fn relative(axis: &str, by: i32) -> Value {
     json!({ "type": "rel", "data": { "axis": axis, "value": by } })
 }
 
-fn absolute(axis: &str, position: usize) -> Value {
+pub fn absolute(axis: &str, position: usize) -> Value {
     json!({ "type": "abs", "data": { "axis": axis, "value": position } })
 }
 

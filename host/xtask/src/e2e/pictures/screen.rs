@@ -1,4 +1,4 @@
-//! A machine with a screen, whose job has ended and holds it there.
+//! A machine with a screen.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use lab::{
 };
 use serde_json::{Value, json};
 
-use crate::e2e::lab::Lab;
+use crate::e2e::lab::{Lab, Machine};
 
 /// The time that QEMU may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,32 +35,79 @@ pub struct Screen<'a> {
 impl<'a> Screen<'a> {
     /// Boots a machine with this GPU, has it do a job, and holds it. The VNC server shows the first output.
     pub fn start(lab: &'a Lab<'a>, gpu: &Gpu, job: &str) -> Result<Self> {
-        Self::start_after(lab, gpu, job, 0, |_| Ok(()))
+        let machine = lab.machine().gpu(gpu);
+        let mut screen = Self::boot(lab, machine, 0, &format!("job={job} hold=on"))?;
+        if !screen.vm.wait_for_verdict()? {
+            bail!(screen.vm.finish()?.complaint("the job should have succeeded"));
+        }
+        Ok(screen)
     }
 
-    /// The same, but `prepare` does something with a VNC server that shows `output` before the machine runs.
-    pub fn start_after(
+    /// Boots a machine that has a GPU, and waits until its job has printed a line that begins with `ready`.
+    pub fn start_job(
         lab: &'a Lab<'a>,
-        gpu: &Gpu,
+        machine: Machine<'_>,
         job: &str,
-        output: u32,
-        prepare: impl FnOnce(&mut Vnc) -> Result<()>,
+        ready: &str,
     ) -> Result<Self> {
-        let mut vm = lab
-            .machine()
-            .gpu(gpu)
+        let mut screen = Self::boot(lab, machine, 0, &format!("job={job}"))?;
+        screen.wait_for_line(ready)?;
+        Ok(screen)
+    }
+
+    /// The same, but before the machine runs, a display of this size is connected to its second output, which the VNC
+    /// server shows.
+    pub fn start_job_on_second(
+        lab: &'a Lab<'a>,
+        machine: Machine<'_>,
+        size: (u32, u32),
+        job: &str,
+        ready: &str,
+    ) -> Result<Self> {
+        let machine = machine.options(["-S".to_owned()]);
+        let mut screen = Self::boot(lab, machine, 1, &format!("job={job}"))?;
+        screen.vnc()?.resize(size.0 as u16, size.1 as u16)?;
+        screen.monitor.execute("cont", json!({}))?;
+        screen.wait_for_line(ready)?;
+        Ok(screen)
+    }
+
+    /// The VNC server shows `output`.
+    fn boot(
+        lab: &'a Lab<'a>,
+        machine: Machine<'_>,
+        output: u32,
+        command_line: &str,
+    ) -> Result<Self> {
+        let machine = machine
             .options(Gpu::vnc_options(&lab.file("vnc"), output))
             .options(gpu_trace::options(&lab.file("trace")))
-            .options(Probe::options(&lab.file("probe")))
-            .options(["-S".to_owned()])
-            .start(&format!("job={job} hold=on"))?;
-        let mut monitor = vm.monitor()?;
-        prepare(&mut Vnc::connect(&lab.file("vnc"), PATIENCE)?)?;
-        monitor.execute("cont", json!({}))?;
-        if !vm.wait_for_verdict()? {
-            bail!(vm.finish()?.complaint("the job should have succeeded"));
-        }
+            .options(Probe::options(&lab.file("probe")));
+        let mut vm = machine.start(command_line)?;
+        let monitor = vm.monitor()?;
         Ok(Self { lab, vm, monitor })
+    }
+
+    /// Waits until the kernel has printed a line that begins so.
+    pub fn wait_for_line(&mut self, start: &str) -> Result<()> {
+        let what = format!("{start:?} was printed");
+        Ok(self.vm.wait_until(&what, |text| text.lines().any(|line| line.starts_with(start)))?)
+    }
+
+    /// Has the input devices send a group of events.
+    pub fn send(&mut self, events: &[Value]) -> Result<()> {
+        self.monitor.execute("input-send-event", json!({ "events": events }))?;
+        Ok(())
+    }
+
+    /// Types on the machine's console.
+    pub fn type_in(&mut self, bytes: &[u8]) -> Result<()> {
+        Ok(self.vm.type_in(bytes)?)
+    }
+
+    /// Waits for the machine's own end.
+    pub fn finish(self) -> Result<Outcome> {
+        Ok(self.vm.finish()?)
     }
 
     /// A client of the machine's VNC server.
@@ -84,6 +131,13 @@ impl<'a> Screen<'a> {
             picture.size()
         );
         Ok(picture)
+    }
+
+    /// Checks that the guest shows nothing on an output.
+    pub fn expect_nothing(&self, output: u32) -> Result<()> {
+        let shown = gpu_trace::shown(&self.trace()?, output);
+        ensure!(shown.is_none(), "the guest shows {shown:?} pixels on output {output}");
+        Ok(())
     }
 
     /// Checks each pixel of an output.
@@ -123,9 +177,24 @@ impl<'a> Screen<'a> {
         }
     }
 
-    /// Has the device find nonsense in one of its queues: an available index that is further ahead than the queue is
-    /// long. QEMU's device then asks for a reset.
-    pub fn break_queue(&mut self, queue: u64) -> Result<()> {
+    /// Has the device ask for a reset, for the nonsense in one of its queues, and waits until it was told again what to
+    /// show, and works.
+    pub fn restart(&mut self, queue: u64) -> Result<()> {
+        let scanouts = |screen: &Self| -> Result<usize> {
+            let trace = screen.trace()?;
+            Ok(trace.iter().filter(|told| matches!(told, Told::Scanout { .. })).count())
+        };
+        let before = scanouts(self)?;
+        self.break_queue(queue)?;
+        self.wait_until("the device was told again what to show", |screen| {
+            ensure!(scanouts(screen)? > before, "there is no new scanout");
+            Ok(())
+        })?;
+        self.expect_working()
+    }
+
+    /// Puts nonsense into a queue: an available index that is further ahead than the queue is long.
+    fn break_queue(&mut self, queue: u64) -> Result<()> {
         let status = self.ask("x-query-virtio-queue-status", json!({ "queue": queue }))?;
         let field = |name: &str| status[name].as_u64().with_context(|| format!("no {name}"));
         // The index stands behind the flags (VIRTIO 1.3, 2.7.6).
@@ -139,7 +208,7 @@ impl<'a> Screen<'a> {
     }
 
     /// Checks that the device does what it is told, and has not given up.
-    pub fn expect_working(&mut self) -> Result<()> {
+    fn expect_working(&mut self) -> Result<()> {
         let status = self.ask("x-query-virtio-status", json!({}))?;
         ensure!(status["broken"] == json!(false), "the device has given up: {status}");
         Ok(())
@@ -163,7 +232,7 @@ impl<'a> Screen<'a> {
     }
 
     /// Keeps both pictures beside the log if they differ.
-    fn compare(&self, found: &Picture, expected: &Picture) -> Result<()> {
+    pub fn compare(&self, found: &Picture, expected: &Picture) -> Result<()> {
         let Err(difference) = found.expect(expected) else { return Ok(()) };
         let mut kept = Vec::new();
         for (picture, ending) in [(found, "found.png"), (expected, "expected.png")] {
