@@ -171,6 +171,7 @@ docs: ## Make HTML of the book, in both languages, in target/book, with screensh
 	@cp docs/index.html target/book/index.html
 	@mkdir -p target/book/en/shots target/book/zh/shots
 	@$(call shot,picture,JOB=picture)
+	@$(call shot,plot,JOB='plot mode=randread bs=4096 qd=4 count=5000')
 	@$(call shot,screen,JOB=screen TYPE='tree /\ncat /rust/hello.rs\necho hello > /笔记\nls\npoweroff')
 
 .PHONY: doc
