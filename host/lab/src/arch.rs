@@ -103,7 +103,7 @@ impl Arch {
 
 /// There is no such architecture here.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("the kernel is not built for {0:?}, but for riscv64 and x86_64")]
+#[error("the programs of the host know no machine of {0:?}, but those of riscv64 and x86_64")]
 pub struct UnknownArch(String);
 
 impl FromStr for Arch {

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!   arch       the architectures of the kernel, and their machines
+//!   board      an architecture with its devices on one bus, chosen on a command line
 //!   workspace  the repository, cargo, the kernel built and put aside
 //!   place      the surroundings of one case: kernel, log, a folder of its own
 //!   process    a program with a time limit, its output in a log
@@ -21,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 pub mod arch;
+pub mod board;
 pub mod console;
 pub mod image;
 pub mod language;

@@ -27,7 +27,9 @@ impl Transport {
     /// follows the name stays.
     pub fn device(self, on_mmio: &str) -> String {
         let (name, properties) = on_mmio.split_at(on_mmio.find(',').unwrap_or(on_mmio.len()));
-        match name.strip_suffix("-device") {
+        // Of those without the ending only this one is for virtio-mmio.
+        let kind = name.strip_suffix("-device").or((name == "vhost-user-blk").then_some(name));
+        match kind {
             Some(kind) if self == Self::Pci => format!("{kind}-pci{properties}"),
             _ => on_mmio.to_owned(),
         }
@@ -62,6 +64,14 @@ mod tests {
         assert_eq!(Transport::Modern.device(device), device);
         assert_eq!(Transport::Pci.device(device), "virtio-blk-pci,drive=a-device,serial=b");
         assert_eq!(Transport::Pci.device("virtio-rng-device"), "virtio-rng-pci");
+        assert_eq!(
+            Transport::Modern.device("vhost-user-blk,chardev=c"),
+            "vhost-user-blk,chardev=c"
+        );
+        assert_eq!(
+            Transport::Pci.device("vhost-user-blk,chardev=c"),
+            "vhost-user-blk-pci,chardev=c"
+        );
         assert_eq!(Transport::Pci.device("virtconsole,chardev=c"), "virtconsole,chardev=c");
     }
 }

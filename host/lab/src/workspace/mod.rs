@@ -16,6 +16,7 @@ use serde_json::Value;
 pub use self::members::Member;
 use crate::{
     arch::Arch,
+    board::Board,
     process::{self, ProcessError},
 };
 
@@ -134,6 +135,11 @@ impl Workspace {
     /// The log file of a check.
     pub fn log(&self, suite: &str, case: &str) -> PathBuf {
         self.target.join(suite).join(format!("{case}.log"))
+    }
+
+    /// The file for the figures of a suite on a board, whose name is in the file's unless it is the lab's own.
+    pub fn report(&self, suite: &str, board: Board) -> PathBuf {
+        self.target.join(suite).join(format!("{}.json", board.name("report")))
     }
 
     /// The kernel's package: the only default member that no other one depends on, which is what OSDK runs.
@@ -268,6 +274,9 @@ mod tests {
         assert!(matches!(workspace.member("none"), Err(WorkspaceError::NoMember(_))));
         assert!(workspace.target.starts_with(&workspace.root));
         assert_eq!(workspace.log("suite", "case"), workspace.target.join("suite/case.log"));
+        let report = |board| workspace.report("suite", board);
+        assert_eq!(report(Board::LAB), workspace.target.join("suite/report.json"));
+        assert_eq!(report(Board::PC), workspace.target.join("suite/report.x86_64-pci.json"));
         assert_eq!(workspace.limit(20), Duration::from_secs(60));
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 /// Numbers of accesses: of a run, or of one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Accesses {
-    /// Reads and writes of registers of virtio-mmio devices, the notifications included.
+    /// Reads and writes of registers of virtio devices, the notifications included.
     pub device: f64,
     /// Reads and writes of registers of the interrupt controller.
     pub interrupt_controller: f64,
@@ -99,6 +99,11 @@ fn add(line: &str, accesses: &mut Accesses) {
     if line.starts_with("virtio_queue_notify ") {
         accesses.device += 1.0;
         accesses.notifications += 1.0;
+    } else if line.contains("name 'virtio-pci-") {
+        // Those of its parts for notifications are told by the device.
+        if !line.contains("name 'virtio-pci-notify") {
+            accesses.device += 1.0;
+        }
     } else if line.contains("name 'virtio-mmio'") {
         let address = line.split(" addr ").nth(1).and_then(|rest| rest.split(' ').next());
         if !address.is_some_and(|address| address.ends_with(QUEUE_NOTIFY)) {
@@ -127,6 +132,18 @@ memory_region_ops_read cpu 0 mr 0x1 addr 0xc201004 value 0x8 size 4 name 'riscv.
         let expected = Accesses { device: 3.0, interrupt_controller: 1.0, notifications: 2.0 };
         assert_eq!(accesses, expected);
         assert_eq!(accesses.sum(), 4.0);
+    }
+
+    #[test]
+    fn the_parts_of_a_device_on_pci_are_understood() {
+        let trace = "\
+memory_region_ops_write cpu 0 mr 0x1 addr 0x40003000 value 0x0 size 2 name 'virtio-pci-notify-virtio-blk'
+virtio_queue_notify vdev 0x2 n 0 vq 0x3
+memory_region_ops_read cpu 0 mr 0x1 addr 0x40001000 value 0x1 size 1 name 'virtio-pci-isr-virtio-blk'
+memory_region_ops_read cpu 0 mr 0x1 addr 0xc201004 value 0x8 size 4 name 'riscv.sifive.plic'
+";
+        let expected = Accesses { device: 2.0, interrupt_controller: 1.0, notifications: 1.0 };
+        assert_eq!(read(trace.as_bytes()).unwrap(), expected);
     }
 
     #[test]
