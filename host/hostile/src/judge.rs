@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use lab::{
+    arch::Arch,
     console::failed_operation,
     image::SECTOR,
     process::End,
@@ -28,6 +29,8 @@ const DEAD: &[&str] = &["dead", "given up", "gives up", "out of use"];
 pub struct Evidence<'a> {
     /// The mode, as it was played.
     pub mode: &'a Mode,
+    /// The machine's architecture.
+    pub arch: Arch,
     /// The job that the kernel was given.
     pub workload: &'a Workload,
     /// QEMU's end.
@@ -59,11 +62,8 @@ impl Evidence<'_> {
         let closing = closing(self.console).with_context(|| {
             format!("there is no closing line, or several; the last is {last:?}")
         })?;
-        ensure!(
-            status == i32::from(!closing.ok),
-            "QEMU's exit status {status} contradicts {:?}",
-            closing.line
-        );
+        let expected = if closing.ok { self.arch.success() } else { self.arch.failure() };
+        ensure!(status == expected, "QEMU's exit status {status} contradicts {:?}", closing.line);
         if closing.line.contains("unknown parameter \"timeout_ms\"") {
             bail!("the kernel does not know timeout_ms=; leave it out with --no-timeout-ms");
         }

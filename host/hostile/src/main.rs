@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand};
 use hostile::{
     device::{Device, Schedule, config::SECTORS},
@@ -19,7 +19,7 @@ use hostile::{
     words,
 };
 use lab::{
-    arch::Arch,
+    board::{Board, Choice},
     process,
     qemu::{Guest, Transport},
     replay::Workload,
@@ -53,6 +53,8 @@ enum Command {
         socket: PathBuf,
         #[command(flatten)]
         when: When,
+        #[command(flatten)]
+        board: Choice,
     },
 }
 
@@ -76,9 +78,11 @@ struct Run {
     /// The kernel's ELF file; it is built if none is given
     #[arg(long)]
     kernel: Option<PathBuf>,
-    /// The QEMU program
-    #[arg(long, default_value = Arch::Riscv64.qemu())]
-    qemu: PathBuf,
+    /// The QEMU program; by default the one in the PATH for the architecture
+    #[arg(long)]
+    qemu: Option<PathBuf>,
+    #[command(flatten)]
+    board: Choice,
     #[command(flatten)]
     when: When,
     /// The seed of the verify job
@@ -96,7 +100,7 @@ struct Run {
     /// More for the kernel's command line
     #[arg(long, default_value = "")]
     append: String,
-    /// Use the transport's version 1
+    /// Use version 1 of virtio-mmio
     #[arg(long)]
     legacy: bool,
     /// The kernel must have ended within so many seconds
@@ -126,8 +130,8 @@ fn perform(command: Command) -> Result<bool> {
             Ok(true)
         }
         Command::Run(arguments) => run(&arguments),
-        Command::Serve { mode, socket, when } => {
-            serve(&find(&mode)?, &when, &socket).map(|()| true)
+        Command::Serve { mode, socket, when, board } => {
+            serve(&find(&mode)?, &when, &socket, board.board()?).map(|()| true)
         }
     }
 }
@@ -137,6 +141,11 @@ fn run(arguments: &Run) -> Result<bool> {
         [] => MODES.to_vec(),
         names => names.iter().map(|name| find(name)).collect::<Result<_>>()?,
     };
+    let board = arguments.board.board()?;
+    ensure!(
+        !arguments.legacy || board.transport(true) == Transport::Legacy,
+        "--legacy is for virtio-mmio, and the devices of {board} are on another bus; leave it out"
+    );
     let workspace = Workspace::locate(1)?;
     let kernel = match &arguments.kernel {
         Some(kernel) => kernel.clone(),
@@ -144,7 +153,9 @@ fn run(arguments: &Run) -> Result<bool> {
             println!("building the kernel");
             let log = workspace.log("hostile", "build");
             process::new_log(&log)?;
-            let kernel = workspace.build(workspace.kernel()?, Profile::Dev, "hostile", &log)?;
+            let package = workspace.kernel()?;
+            let kernel =
+                workspace.build_for(board.arch(), package, Profile::Dev, "hostile", &log)?;
             // A log that cannot be removed does no harm.
             let _ = fs::remove_file(&log);
             kernel
@@ -155,8 +166,9 @@ fn run(arguments: &Run) -> Result<bool> {
         append = format!("timeout_ms={} {append}", arguments.timeout_ms);
     }
     let stage = Stage {
-        qemu: arguments.qemu.clone(),
+        qemu: arguments.qemu.clone().unwrap_or_else(|| board.arch().qemu().into()),
         kernel,
+        board,
         workload: Workload {
             seed: arguments.seed,
             count: arguments.count,
@@ -165,7 +177,7 @@ fn run(arguments: &Run) -> Result<bool> {
             max: 32,
         },
         append,
-        transport: if arguments.legacy { Transport::Legacy } else { Transport::Modern },
+        legacy: arguments.legacy,
         limit: Duration::from_secs(arguments.deadline),
         workspace,
     };
@@ -174,15 +186,17 @@ fn run(arguments: &Run) -> Result<bool> {
         let mode = arguments.when.apply(mode);
         stage.play(&mode, arguments.when.schedule(&mode), &mut report);
     }
-    let path = stage.workspace.target.join("hostile/report.json");
-    report.finish(arguments.modes.is_empty(), &path)
+    let whole = arguments.modes.is_empty();
+    // Some modes do not take the place of all.
+    let name = board.name(if whole { "report" } else { "part" });
+    report.finish(whole, &stage.workspace.target.join(format!("hostile/{name}.json")))
 }
 
-fn serve(mode: &Mode, when: &When, socket: &Path) -> Result<()> {
+fn serve(mode: &Mode, when: &When, socket: &Path, board: Board) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let device = |memory, wire| Device::new(*mode, when.schedule(mode), memory, wire);
     let mut session = Session::open(device, socket, folder.path())?;
-    let machine = play::machine(mode, socket, Transport::Modern);
+    let machine = play::machine(mode, socket, board, false);
     let qemu = machine.command(&Guest::new("KERNEL".as_ref(), "job=demo"));
     println!("waiting; now start: {}", process::describe(&qemu));
     session.wait();

@@ -8,6 +8,8 @@ use std::{
 
 use anyhow::Result;
 use lab::{
+    arch::Arch,
+    board::Board,
     place::Place,
     process,
     qemu::{Guest, Machine, Transport, escaped},
@@ -27,11 +29,22 @@ use crate::{
 };
 
 /// A machine with the device at `socket`.
-pub fn machine(mode: &Mode, socket: &Path, transport: Transport) -> Machine {
-    Machine::new(transport)
+pub fn machine(mode: &Mode, socket: &Path, board: Board, legacy: bool) -> Machine {
+    let as_it_says = match board.transport(legacy) {
+        // Otherwise QEMU takes the modern interface from a device that does not offer VERSION_1.
+        Transport::Pci => ",x-ignore-backend-features=on",
+        _ => "",
+    };
+    let device = format!("vhost-user-blk,chardev=c0,num-queues=1{as_it_says}{}", mode.device);
+    let machine = match board.arch() {
+        Arch::Riscv64 => board.machine(legacy),
+        // Otherwise the firmware starts each disk, as it could boot from it.
+        Arch::X86_64 => board.machine(legacy).option("-boot", "strict=on"),
+    };
+    machine
         .shared_memory()
         .option("-chardev", format!("socket,id=c0,path={}", escaped(socket)))
-        .option("-device", format!("vhost-user-blk,chardev=c0,num-queues=1{}", mode.device))
+        .option("-device", device)
 }
 
 /// The surroundings that are the same for all modes.
@@ -44,8 +57,10 @@ pub struct Stage {
     pub workload: Workload,
     /// Further words of its command line.
     pub append: String,
-    /// The machine's.
-    pub transport: Transport,
+    /// The machine's board.
+    pub board: Board,
+    /// With version 1 of virtio-mmio, on a board that has it.
+    pub legacy: bool,
     /// Behind this time QEMU is ended.
     pub limit: Duration,
     /// The repository, below whose target folder the logs go.
@@ -56,7 +71,7 @@ impl Stage {
     /// Plays a mode and enters the result.
     pub fn play(&self, mode: &Mode, schedule: Schedule, report: &mut Report) {
         let begin = Instant::now();
-        let log = self.workspace.log("hostile", mode.name);
+        let log = self.workspace.log("hostile", &self.board.name(mode.name));
         let mut trace = Trace { log: &log, console: String::new(), facts: Value::Null };
         let result = self.run(mode, schedule, &mut trace);
         if result.is_ok() {
@@ -73,7 +88,7 @@ impl Stage {
         let session = Session::open(device, &socket, place.folder())?;
         let words = [&self.workload.command_line(), mode.options, &self.append];
         let command_line = words.map(str::trim).join(" ");
-        let machine = machine(mode, &socket, self.transport).program(&self.qemu);
+        let machine = machine(mode, &socket, self.board, self.legacy).program(&self.qemu);
         let qemu = machine.command(&Guest::new(&place.kernel, command_line.trim_end()));
         let finished = process::run(qemu, self.limit, &place.log);
         // Also where QEMU could not be started.
@@ -96,6 +111,7 @@ impl Stage {
         (mode.config)(&mut honest);
         Evidence {
             mode,
+            arch: self.board.arch(),
             workload: &self.workload,
             end,
             console: &trace.console,

@@ -6,7 +6,11 @@ const LOAD: Workload = Workload { seed: 1, count: 0, depth: 8, span: 64, max: 8 
 
 /// Judges a run of which the account says this; the plan is empty, and so is the disk.
 fn judge(mode: &Mode, end: End, console: &str, diary: &Diary) -> Result<Ended> {
-    Evidence { mode, workload: &LOAD, end, console, diary, before: &[], disk: &[] }.judge()
+    judge_on(Arch::Riscv64, mode, end, console, diary)
+}
+
+fn judge_on(arch: Arch, mode: &Mode, end: End, console: &str, diary: &Diary) -> Result<Ended> {
+    Evidence { mode, arch, workload: &LOAD, end, console, diary, before: &[], disk: &[] }.judge()
 }
 
 fn account(errors: &str) -> String {
@@ -52,6 +56,20 @@ fn hangs_panics_and_contradictions_are_failures() {
     judge(&mode, OK, &format!("panic: x\n{}", account("")), &diary(1, 1)).unwrap_err();
     judge(&mode, OK, "virtio-mmio\n", &diary(1, 1)).unwrap_err();
     judge(&mode, OK, &format!("{}{}", "x\n".repeat(300), account("")), &diary(1, 1)).unwrap_err();
+}
+
+#[test]
+fn a_pc_tells_success_and_failure_by_statuses_of_its_own() {
+    let mode = mode(Ends::Survives);
+    let judge = |status, errors| {
+        let console = format!("violated\n{}", account(errors));
+        judge_on(Arch::X86_64, &mode, End::Exited(status), &console, &diary(1, 1))
+    };
+    judge(33, "").unwrap();
+    judge(65, "short=1").unwrap();
+    for (status, errors) in [(0, ""), (65, ""), (1, "short=1"), (33, "short=1")] {
+        judge(status, errors).unwrap_err();
+    }
 }
 
 #[test]
