@@ -3,28 +3,48 @@
 
 use anyhow::{Result, anyhow, ensure};
 use lab::{
+    board::Board,
     process, text,
     workspace::{Profile, Workspace},
 };
 
 use crate::report::Suite;
 
-/// Plays every mode.
-pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
-    let Some(kernel) = suite.build_kernel(workspace, Profile::Dev)? else {
+/// The modes that are played on the boards beside the lab's own: of each way in which a driver notices a lie
+/// one, and those with many interrupts, or other ones than for requests.
+const PART: &[&str] = &[
+    "honest",
+    "id-twice",
+    "index-ahead",
+    "no-status-read",
+    "spurious-interrupts",
+    "silence",
+    "early-interrupts",
+    "scribble",
+    "config-storm",
+    "no-version-1",
+    "shrink",
+];
+
+/// Plays every mode on the lab's own board, and a part of them on another one.
+pub fn run(workspace: &Workspace, suite: &mut Suite, board: Board) -> Result<()> {
+    let modes: &[&str] = if board == Board::LAB { &[] } else { PART };
+    let Some(kernel) = suite.build_kernel_for(workspace, board, Profile::Dev)? else {
         return Ok(());
     };
-    let log = workspace.log("hostile", "run");
+    let log = workspace.log("hostile", &board.name("run"));
     process::new_log(&log)?;
     let mut cargo = workspace.cargo();
     cargo.args(["run", "--quiet", "--package", "hostile", "--", "run", "--kernel"]).arg(kernel);
+    cargo.args(board.arguments()).args(modes);
     let finished = process::run(cargo, workspace.limit(1200), &log)?;
     let output = text::plain(&finished.output);
     let verdicts = verdicts(&output);
     ensure!(!verdicts.is_empty(), "no mode was played:\n{output}");
     for verdict in &verdicts {
-        println!("{} ... {}", verdict.mode, if verdict.passed { "ok" } else { "FAILED" });
-        let log = workspace.log("hostile", verdict.mode);
+        let name = board.name(verdict.mode);
+        println!("{name} ... {}", if verdict.passed { "ok" } else { "FAILED" });
+        let log = workspace.log("hostile", &name);
         let (log, result) = match verdict.passed {
             true => (None, Ok(())),
             false => {
@@ -33,10 +53,14 @@ pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
                 (Some(&*log), Err(anyhow!("{}{console}", verdict.why)))
             }
         };
-        suite.record(verdict.mode, log, result);
+        suite.record(&name, log, result);
     }
     if verdicts.iter().all(|verdict| verdict.passed) {
-        suite.record("hostile", Some(&log), finished.expect_success().map_err(Into::into));
+        suite.record(
+            &board.name("hostile"),
+            Some(&log),
+            finished.expect_success().map_err(Into::into),
+        );
     }
     Ok(())
 }

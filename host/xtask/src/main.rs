@@ -32,7 +32,12 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use lab::{arch::Arch, language::Language, workspace::Workspace};
+use lab::{
+    arch::Arch,
+    board::{Board, Choice, NoBoard},
+    language::Language,
+    workspace::Workspace,
+};
 
 use crate::report::{Report, Run};
 
@@ -69,7 +74,10 @@ enum Task {
     /// Prove that `cargo osdk test` fails when it should.
     Selftest,
     /// Count the instructions, notifications and interrupts that a request costs.
-    Counts,
+    Counts {
+        #[command(flatten)]
+        board: Choice,
+    },
     /// Count the functions, files and types on the road of one blocking read.
     Road {
         /// Write the list to the book, too.
@@ -110,13 +118,27 @@ enum Task {
     /// Grade the student's tree and a part of the variants of the solution.
     Course,
     /// Cut the power of a few machines while the kernel writes, and look at their disks.
-    PowerCuts,
+    PowerCuts {
+        #[command(flatten)]
+        board: Choice,
+    },
     /// The same while four threads work with files.
-    FileCuts,
+    FileCuts {
+        #[command(flatten)]
+        board: Choice,
+    },
     /// Boot the kernel with disks that fail, are slow, change their size or stand still.
-    Failing,
-    /// Run the long versions of the last three, and keep the figures.
-    Soak(soak::Extent),
+    Failing {
+        #[command(flatten)]
+        board: Choice,
+    },
+    /// Run the long versions of the last three on one board, and keep the figures.
+    Soak {
+        #[command(flatten)]
+        extent: soak::Extent,
+        #[command(flatten)]
+        board: Choice,
+    },
     /// Try to break the file system on the host.
     FilesProof {
         /// Only the part that `test` runs.
@@ -142,25 +164,52 @@ fn main() -> ExitCode {
     }
 }
 
+impl Task {
+    /// The boards that suites run on which are meant for all of them.
+    fn boards(&self) -> Result<Vec<Board>, NoBoard> {
+        match self {
+            Self::Counts { board }
+            | Self::PowerCuts { board }
+            | Self::FileCuts { board }
+            | Self::Failing { board } => board.boards(),
+            _ => Choice::default().boards(),
+        }
+    }
+}
+
 /// Runs what was asked for; returns true if all of it passed.
 fn run(cli: &Cli) -> Result<bool> {
     let workspace = Workspace::locate(cli.patience)?;
+    let boards = cli.task.boards()?;
+    let on_boards =
+        |run: &mut dyn FnMut(Board) -> Result<()>| boards.iter().copied().try_for_each(run);
     let lint: Run = &|suite| lint::run(&workspace, suite);
     let host: Run = &|suite| host::run(&workspace, suite);
     let ktest: Run = &|suite| ktest::run(&workspace, suite, &Arch::ALL);
     let selftest: Run = &|suite| selftest::run(&workspace, suite);
-    let counts: Run = &|suite| counts::run(&workspace, suite);
+    let counts: Run = &|suite| on_boards(&mut |board| counts::run(&workspace, suite, board));
     let road: Run = &|suite| road::run(&workspace, suite, false);
     let trace: Run = &|suite| trace::check(&workspace, suite);
     let e2e: Run = &|suite| e2e::run(&workspace, suite, None, None);
-    let hostile: Run = &|suite| hostile::run(&workspace, suite);
+    let hostile: Run = &|suite| on_boards(&mut |board| hostile::run(&workspace, suite, board));
     let course: Run = &|suite| course::run(&workspace, suite);
-    let power_cuts: Run =
-        &|suite| soak::power_cuts(&workspace, suite, soak::SHORT).map(|_totals| ());
-    let file_cuts: Run =
-        &|suite| soak::file_power_cuts(&workspace, suite, soak::SHORT).map(|_totals| ());
-    let failing: Run =
-        &|suite| soak::failing_disks(&workspace, suite, soak::SHORT).map(|_figures| ());
+    let power_cuts: Run = &|suite| {
+        on_boards(&mut |board| {
+            soak::power_cuts(&workspace, suite, board, soak::short(board)).map(|_totals| ())
+        })
+    };
+    let file_cuts: Run = &|suite| {
+        on_boards(&mut |board| {
+            soak::file_power_cuts(&workspace, suite, board, soak::short(board)).map(|_totals| ())
+        })
+    };
+    let failing: Run = &|suite| {
+        on_boards(&mut |board| {
+            let wanted = |case: &str| soak::is_short(board, case);
+            let extent = soak::short(board);
+            soak::failing_disks(&workspace, suite, board, extent, wanted).map(|_figures| ())
+        })
+    };
     let files_proof: Run = &|suite| files_proof::run(&workspace, suite, files_proof::Extent::Part);
     let report = match &cli.task {
         Task::Check => return lint::check(&workspace),
@@ -192,7 +241,7 @@ fn run(cli: &Cli) -> Result<bool> {
         }
         Task::Selftest => Report::of(&[("selftest", selftest)]),
         Task::Course => Report::of(&[("course", course)]),
-        Task::Counts => Report::of(&[("counts", counts)]),
+        Task::Counts { .. } => Report::of(&[("counts", counts)]),
         Task::Road { write } => {
             Report::of(&[("road", &|suite| road::run(&workspace, suite, *write))])
         }
@@ -207,14 +256,14 @@ fn run(cli: &Cli) -> Result<bool> {
             let language = lang.unwrap_or_else(Language::of_environment);
             Report::of(&[("trace", &|suite| trace::run(&workspace, suite, job, language))])
         }
-        Task::PowerCuts => Report::of(&[("power-cuts", power_cuts)]),
-        Task::FileCuts => Report::of(&[("file-cuts", file_cuts)]),
-        Task::Failing => Report::of(&[("failing", failing)]),
+        Task::PowerCuts { .. } => Report::of(&[("power-cuts", power_cuts)]),
+        Task::FileCuts { .. } => Report::of(&[("file-cuts", file_cuts)]),
+        Task::Failing { .. } => Report::of(&[("failing", failing)]),
         Task::FilesProof { part: true } => Report::of(&[("files-proof", files_proof)]),
         Task::FilesProof { part: false } => Report::of(&[("files-proof", &|suite| {
             files_proof::run(&workspace, suite, files_proof::Extent::Whole)
         })]),
-        Task::Soak(extent) => return soak::run(&workspace, *extent),
+        Task::Soak { extent, board } => return soak::run(&workspace, board.board()?, *extent),
         Task::E2e { list: true, filter, .. } => {
             e2e::list(filter.as_deref());
             return Ok(true);

@@ -15,6 +15,7 @@ use std::{
 use anyhow::{Result, ensure};
 use lab::{
     arch::Arch,
+    board::Board,
     process,
     workspace::{Member, Profile, Workspace},
 };
@@ -81,7 +82,21 @@ impl Suite {
         workspace: &Workspace,
         profile: Profile,
     ) -> Result<Option<PathBuf>> {
-        self.build(workspace, Arch::Riscv64, workspace.kernel()?, profile, "build")
+        self.build_kernel_for(workspace, Board::LAB, profile)
+    }
+
+    /// The same for a board. The check has the board in its name unless it is the lab's own.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::build_kernel`].
+    pub fn build_kernel_for(
+        &mut self,
+        workspace: &Workspace,
+        board: Board,
+        profile: Profile,
+    ) -> Result<Option<PathBuf>> {
+        self.build(workspace, board.arch(), workspace.kernel()?, profile, &board.name("build"))
     }
 
     /// The same for the kernel of any package and for any architecture, as a check with a name of its own.

@@ -6,9 +6,10 @@ use std::{thread, time::Duration};
 use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
 use lab::{
+    board::Board,
     image::SECTOR,
     place::Place,
-    qemu::{Guest, Machine, Transport, Vm},
+    qemu::{Guest, Vm},
     replay::{Findings, Shadow},
 };
 use plan::{Kind, Plan};
@@ -70,7 +71,9 @@ impl Totals {
 #[derive(Debug)]
 struct Setting {
     seed: u64,
-    transport: Transport,
+    board: Board,
+    /// With version 1 of virtio-mmio, on a board that has it.
+    legacy: bool,
     /// The size of the disk; all of it is written to.
     sectors: u64,
     /// The longest write in sectors.
@@ -88,7 +91,7 @@ struct Setting {
 }
 
 impl Setting {
-    fn draw(seed: u64) -> Self {
+    fn draw(board: Board, seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
         let mut one_of = |choices: [u32; 3]| choices[random.usize(..choices.len())];
         let (cluster, max, depth) =
@@ -96,7 +99,8 @@ impl Setting {
         let megabytes = one_of([1, 8, 32]);
         Self {
             seed,
-            transport: if random.bool() { Transport::Legacy } else { Transport::Modern },
+            board,
+            legacy: random.bool(),
             sectors: u64::from(megabytes) * 2048,
             max,
             depth,
@@ -144,8 +148,8 @@ impl Setting {
 /// # Errors
 ///
 /// The check could not be made. What it found out is no error here.
-pub fn cut(place: &Place, seed: u64, disk: Disk) -> Result<Cut> {
-    let setting = Setting::draw(seed);
+pub fn cut(place: &Place, board: Board, seed: u64, disk: Disk) -> Result<Cut> {
+    let setting = Setting::draw(board, seed);
     run(place, &setting, disk).with_context(|| format!("{setting:?}"))
 }
 
@@ -161,7 +165,7 @@ fn run(place: &Place, setting: &Setting, disk: Disk) -> Result<Cut> {
 
     let command_line = setting.command_line();
     let mut vm = Vm::boot(
-        &Machine::new(setting.transport).options(qcow2::device(place, disk)),
+        &setting.board.machine(setting.legacy).options(qcow2::device(place, disk)),
         &Guest::new(&place.kernel, &command_line),
         place.limit(LIMIT_SECONDS),
         &place.log,
@@ -188,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_setting_depends_on_its_seed_alone() {
-        let text = |seed| format!("{:?}", Setting::draw(seed));
+        let text = |seed| format!("{:?}", Setting::draw(Board::LAB, seed));
         assert_eq!(text(5), text(5));
         assert_ne!(text(5), text(6));
     }
@@ -201,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_flush_at_an_odd_place_is_noticed() {
-        let setting = Setting { flush_every: 10, ..Setting::draw(1) };
+        let setting = Setting { flush_every: 10, ..Setting::draw(Board::LAB, 1) };
         assert_eq!(setting.shadow(None).unwrap().1, 0);
         let plan = Plan::new(setting.seed, ENDLESS, setting.sectors, setting.max).unwrap();
         let writes: Vec<_> = plan.filter(|op| op.kind == Kind::Write).take(30).collect();

@@ -14,10 +14,11 @@ use hostile::{
     session::Session,
 };
 use lab::{
+    board::Board,
     image::SECTOR,
     place::Place,
     process,
-    qemu::{Guest, Machine, Transport, Vm, escaped},
+    qemu::{Guest, Machine, Vm, escaped},
 };
 use plan::churn::Load;
 
@@ -86,7 +87,9 @@ impl Totals {
 #[derive(Debug)]
 struct Setting {
     load: Load,
-    transport: Transport,
+    board: Board,
+    /// With version 1 of virtio-mmio, on a board that has it.
+    legacy: bool,
     cpus: u32,
     /// The unit in which a qcow2 image grows, in bytes.
     cluster: u32,
@@ -97,14 +100,15 @@ struct Setting {
 }
 
 impl Setting {
-    fn draw(seed: u64) -> Self {
+    fn draw(board: Board, seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
         let mut one_of = |choices: [u32; 3]| choices[random.usize(..choices.len())];
         let (keep, sync_every) = (one_of([4, 12, 40]), one_of([4, 15, 60]));
         let (cpus, cluster) = (one_of([1, 2, 4]), one_of([512, 4096, 65536]));
         Self {
             load: Load { seed, threads: 4, keep, sync_every, one_dir: random.u32(0..3) == 0 },
-            transport: if random.bool() { Transport::Legacy } else { Transport::Modern },
+            board,
+            legacy: random.bool(),
             cpus,
             cluster,
             syncs: random.usize(0..=40),
@@ -142,7 +146,9 @@ impl Setting {
         let config = Config { capacity: (contents.len() / SECTOR) as u64, ..Config::honest() };
         let device = |memory, wire| Device::volatile(cache, config, contents, memory, wire);
         let session = Session::open(device, &socket, place.folder())?;
-        let machine = Machine::new(self.transport)
+        let machine = self
+            .board
+            .machine(self.legacy)
             .shared_memory()
             .option("-chardev", format!("socket,id=c0,path={}", escaped(&socket)))
             .option("-device", "vhost-user-blk,chardev=c0,num-queues=1");
@@ -160,7 +166,7 @@ impl Setting {
         let cluster = format!("cluster_size={}", self.cluster);
         let convert = ["convert", "-f", "raw", "-O", "qcow2", "-o", &cluster, "empty", "disk"];
         place.run("qemu-img", &convert)?.expect_success()?;
-        let machine = Machine::new(self.transport).options(qcow2::device(place, disk));
+        let machine = self.board.machine(self.legacy).options(qcow2::device(place, disk));
         let printed = self.cut_power(place, machine)?;
         Ok((printed, qcow2::content(place)?, 0))
     }
@@ -171,8 +177,8 @@ impl Setting {
 /// # Errors
 ///
 /// The check could not be made. What it found out is no error here.
-pub fn cut(place: &Place, seed: u64, medium: Medium, disk: Disk) -> Result<Cut> {
-    let setting = Setting::draw(seed);
+pub fn cut(place: &Place, board: Board, seed: u64, medium: Medium, disk: Disk) -> Result<Cut> {
+    let setting = Setting::draw(board, seed);
     let context = || format!("{medium:?}, {setting:?}");
     let (printed, left, undone) = match medium {
         Medium::Cached => setting.on_cached(place, disk),

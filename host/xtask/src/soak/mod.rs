@@ -25,6 +25,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use lab::{
+    board::Board,
     place::Place,
     workspace::{Profile, Workspace},
 };
@@ -54,7 +55,20 @@ pub struct Extent {
 }
 
 /// The extent of the suites in `xtask test`.
-pub const SHORT: Extent = Extent { cuts: 20, file_cuts: 16, requests: 20_000, seed: Some(1) };
+const SHORT: Extent = Extent { cuts: 20, file_cuts: 16, requests: 20_000, seed: Some(1) };
+
+/// The same on the boards beside the lab's own, where only some cases of the failing disks run.
+const PART: Extent = Extent { cuts: 4, file_cuts: 4, ..SHORT };
+
+/// The extent of the suites on a board in `xtask test`.
+pub fn short(board: Board) -> Extent {
+    if board == Board::LAB { SHORT } else { PART }
+}
+
+/// Returns true if a case of the failing disks runs on a board in `xtask test`.
+pub fn is_short(board: Board, case: &str) -> bool {
+    board == Board::LAB || failing::PART.contains(&case)
+}
 
 /// The most seconds that a boot and the wait for the cut may take.
 const LIMIT_SECONDS: u64 = 120;
@@ -62,8 +76,8 @@ const LIMIT_SECONDS: u64 = 120;
 /// The most cuts that a disk that ignores flushes gets until it is caught.
 const CHANCES: u64 = 8;
 
-/// A soak: all suites, and the report.
-pub fn run(workspace: &Workspace, extent: Extent) -> Result<bool> {
+/// A soak: all suites on one board, and the report.
+pub fn run(workspace: &Workspace, board: Board, extent: Extent) -> Result<bool> {
     let seed = match extent.seed {
         Some(seed) => seed,
         None => {
@@ -74,8 +88,11 @@ pub fn run(workspace: &Workspace, extent: Extent) -> Result<bool> {
     };
     let extent = Extent { seed: Some(seed), ..extent };
     println!(
-        "the same again: cargo run -q -p xtask -- soak --cuts {} --file-cuts {} --requests {} --seed {seed}",
-        extent.cuts, extent.file_cuts, extent.requests
+        "the same again: cargo run -q -p xtask -- soak {} --cuts {} --file-cuts {} --requests {} --seed {seed}",
+        board.arguments().join(" "),
+        extent.cuts,
+        extent.file_cuts,
+        extent.requests
     );
     let begin = Instant::now();
     let cuts = Mutex::new(cuts::Totals::default());
@@ -83,17 +100,17 @@ pub fn run(workspace: &Workspace, extent: Extent) -> Result<bool> {
     let failing = Mutex::new(Figures::default());
     let suites = Report::of(&[
         ("power-cuts", &|suite| {
-            let totals = power_cuts(workspace, suite, extent)?;
+            let totals = power_cuts(workspace, suite, board, extent)?;
             *cuts.lock().unwrap_or_else(PoisonError::into_inner) = totals;
             Ok(())
         }),
         ("file-cuts", &|suite| {
-            let totals = file_power_cuts(workspace, suite, extent)?;
+            let totals = file_power_cuts(workspace, suite, board, extent)?;
             *file_cuts.lock().unwrap_or_else(PoisonError::into_inner) = totals;
             Ok(())
         }),
         ("failing", &|suite| {
-            let figures = failing_disks(workspace, suite, extent)?;
+            let figures = failing_disks(workspace, suite, board, extent, |_| true)?;
             *failing.lock().unwrap_or_else(PoisonError::into_inner) = figures;
             Ok(())
         }),
@@ -103,7 +120,7 @@ pub fn run(workspace: &Workspace, extent: Extent) -> Result<bool> {
     let failing = *failing.lock().unwrap_or_else(PoisonError::into_inner);
     report::write(
         workspace,
-        &report::Soak { seed, passed: suites.passed(), begin, cuts, file_cuts, failing },
+        &report::Soak { board, seed, passed: suites.passed(), begin, cuts, file_cuts, failing },
     )?;
     suites.print();
     Ok(suites.passed())
@@ -114,17 +131,19 @@ pub fn run(workspace: &Workspace, extent: Extent) -> Result<bool> {
 pub fn power_cuts(
     workspace: &Workspace,
     suite: &mut Suite,
+    board: Board,
     extent: Extent,
 ) -> Result<cuts::Totals> {
     let first = extent.seed.unwrap_or_default();
-    let Some(kernel) = suite.build_kernel(workspace, Profile::Dev)? else {
+    let Some(kernel) = suite.build_kernel_for(workspace, board, Profile::Dev)? else {
         return Ok(cuts::Totals::default());
     };
-    let log = workspace.log("power-cuts", "ignores-flushes");
-    suite.check("a-disk-that-ignores-flushes-is-caught", Some(&log), || {
+    let name = board.name("a-disk-that-ignores-flushes-is-caught");
+    let log = workspace.log("power-cuts", &name);
+    suite.check(&name, Some(&log), || {
         for seed in seeds(first, CHANCES) {
             let place = Place::new(workspace, &kernel, &log)?;
-            let cut = cuts::cut(&place, seed, Disk::IgnoresFlushes)?;
+            let cut = cuts::cut(&place, board, seed, Disk::IgnoresFlushes)?;
             // It keeps less than it says, but nothing else.
             if cut.findings.foreign > 0 {
                 cut.findings.expect_good()?;
@@ -138,8 +157,8 @@ pub fn power_cuts(
 
     let totals = Mutex::new(cuts::Totals::default());
     let seeds: Vec<u64> = seeds(first, extent.cuts.into()).collect();
-    in_parallel(workspace, suite, "power-cuts", &kernel, &seeds, |place, seed| {
-        let cut = cuts::cut(place, *seed, Disk::Honest)?;
+    in_parallel(workspace, suite, "power-cuts", board, &kernel, &seeds, |place, seed| {
+        let cut = cuts::cut(place, board, *seed, Disk::Honest)?;
         totals.lock().unwrap_or_else(PoisonError::into_inner).add(&cut);
         Ok(cut.findings.expect_good()?)
     });
@@ -153,21 +172,23 @@ pub fn power_cuts(
 pub fn file_power_cuts(
     workspace: &Workspace,
     suite: &mut Suite,
+    board: Board,
     extent: Extent,
 ) -> Result<file_cuts::Totals> {
     let first = extent.seed.unwrap_or_default();
-    let Some(kernel) = suite.build_kernel(workspace, Profile::Dev)? else {
+    let Some(kernel) = suite.build_kernel_for(workspace, board, Profile::Dev)? else {
         return Ok(file_cuts::Totals::default());
     };
     for (name, medium) in [
         ("a-cache-that-ignores-flushes-is-caught", Medium::Cached),
         ("a-qcow2-that-ignores-flushes-is-caught", Medium::Qcow2),
     ] {
-        let log = workspace.log("file-cuts", name);
-        suite.check(name, Some(&log), || {
+        let name = board.name(name);
+        let log = workspace.log("file-cuts", &name);
+        suite.check(&name, Some(&log), || {
             for seed in seeds(first, CHANCES) {
                 let place = Place::new(workspace, &kernel, &log)?;
-                let cut = file_cuts::cut(&place, seed, medium, Disk::IgnoresFlushes)?;
+                let cut = file_cuts::cut(&place, board, seed, medium, Disk::IgnoresFlushes)?;
                 if cut.verdict.is_err() {
                     return Ok(());
                 }
@@ -178,9 +199,9 @@ pub fn file_power_cuts(
 
     let totals = Mutex::new(file_cuts::Totals::default());
     let seeds: Vec<u64> = seeds(first, extent.file_cuts.into()).collect();
-    in_parallel(workspace, suite, "file-cuts", &kernel, &seeds, |place, seed| {
+    in_parallel(workspace, suite, "file-cuts", board, &kernel, &seeds, |place, seed| {
         let medium = if seed.wrapping_sub(first) % 4 == 3 { Medium::Qcow2 } else { Medium::Cached };
-        let cut = file_cuts::cut(place, *seed, medium, Disk::Honest)?;
+        let cut = file_cuts::cut(place, board, *seed, medium, Disk::Honest)?;
         totals.lock().unwrap_or_else(PoisonError::into_inner).add(&cut);
         cut.verdict.map(|_findings| ())
     });
@@ -193,16 +214,23 @@ fn seeds(first: u64, count: u64) -> impl Iterator<Item = u64> {
     (0..count).map(move |number| first.wrapping_add(number))
 }
 
-/// Runs the cases with failing disks.
-pub fn failing_disks(workspace: &Workspace, suite: &mut Suite, extent: Extent) -> Result<Figures> {
+/// Runs the cases with failing disks whose names are `wanted`.
+pub fn failing_disks(
+    workspace: &Workspace,
+    suite: &mut Suite,
+    board: Board,
+    extent: Extent,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Figures> {
     let seed = extent.seed.unwrap_or_default();
-    let Some(kernel) = suite.build_kernel(workspace, Profile::Dev)? else {
+    let Some(kernel) = suite.build_kernel_for(workspace, board, Profile::Dev)? else {
         return Ok(Figures::default());
     };
     let figures = Mutex::new(Figures::default());
-    let cases: Vec<&failing::Case> = CASES.iter().copied().flatten().collect();
-    in_parallel(workspace, suite, "failing", &kernel, &cases, |place, case| {
-        let found = (case.run)(&Trial { place, seed, requests: extent.requests })
+    let cases = CASES.iter().copied().flatten().filter(|case| wanted(case.name));
+    let cases: Vec<&failing::Case> = cases.collect();
+    in_parallel(workspace, suite, "failing", board, &kernel, &cases, |place, case| {
+        let found = (case.run)(&Trial { board, place, seed, requests: extent.requests })
             .with_context(|| format!("seed {seed}, {} requests", extent.requests))?;
         figures.lock().unwrap_or_else(PoisonError::into_inner).add(&found);
         Ok(())
@@ -217,6 +245,7 @@ fn in_parallel<T: Named + Sync>(
     workspace: &Workspace,
     suite: &mut Suite,
     name: &str,
+    board: Board,
     kernel: &Path,
     items: &[T],
     run: impl Fn(&Place, &T) -> Result<()> + Sync,
@@ -224,7 +253,7 @@ fn in_parallel<T: Named + Sync>(
     suite.check_all(
         items,
         None,
-        T::name,
+        |item| board.name(&item.name()),
         |case| workspace.log(name, case),
         |item, log| run(&Place::new(workspace, kernel, log)?, item),
     );

@@ -3,13 +3,15 @@
 use std::{fmt, fs, process::Command, time::Instant};
 
 use anyhow::{Context, Result};
-use lab::{arch::Arch, process, workspace::Workspace};
+use lab::{board::Board, process, workspace::Workspace};
 use serde_json::{Value, json};
 
 use super::{cuts::Totals, failing::Figures, file_cuts};
 
 /// A soak that has ended.
 pub struct Soak {
+    /// The board that it was on.
+    pub board: Board,
     /// The seed of all random choices.
     pub seed: u64,
     /// True if nothing failed.
@@ -26,13 +28,14 @@ pub struct Soak {
 
 /// Writes the report, and says where it is.
 pub fn write(workspace: &Workspace, soak: &Soak) -> Result<()> {
-    let Soak { seed, passed, begin, cuts, file_cuts, failing } = soak;
+    let Soak { board, seed, passed, begin, cuts, file_cuts, failing } = soak;
     let report = json!({
+        "board": board.to_string(),
         "passed": passed,
         "seed": seed,
         "seconds": begin.elapsed().as_secs(),
         "commit": first_line(workspace, "git", &["describe", "--always", "--dirty", "--abbrev=40", "--match="]),
-        "qemu": first_line(workspace, Arch::Riscv64.qemu(), &["--version"]),
+        "qemu": first_line(workspace, board.arch().qemu(), &["--version"]),
         "power_cuts": {
             "cuts": cuts.cuts,
             "lost": cuts.lost,
@@ -55,7 +58,7 @@ pub fn write(workspace: &Workspace, soak: &Soak) -> Result<()> {
             "sectors_checked": failing.sectors,
         },
     });
-    let path = workspace.target.join("soak/report.json");
+    let path = workspace.report("soak", *board);
     fs::create_dir_all(workspace.target.join("soak"))?;
     fs::write(&path, format!("{report:#}\n"))
         .with_context(|| format!("cannot write {}", path.display()))?;

@@ -14,10 +14,11 @@ use std::fs;
 
 use anyhow::{Context, Result};
 use lab::{
+    board::Board,
     outcome::Outcome,
     place::Place,
     process::ProcessError,
-    qemu::{Guest, Machine, Stack, Transport, Vm},
+    qemu::{Guest, Stack, Vm},
     replay::{Account, Findings, Workload},
 };
 
@@ -35,8 +36,13 @@ pub struct Case {
 /// All cases, the longest first.
 pub const CASES: &[&[Case]] = &[errors::CASES, slow::CASES, pauses::CASES, resize::CASES];
 
+/// The cases that `xtask test` runs on the boards beside the lab's own.
+pub const PART: &[&str] = &["errors-at-many-moments", "stop-on-error", "disk-grows"];
+
 /// The surroundings of a case.
 pub struct Trial<'a> {
+    /// The machine's board.
+    pub board: Board,
     /// The place in which it works.
     pub place: &'a Place,
     /// All its random choices come from this.
@@ -90,13 +96,12 @@ impl Trial<'_> {
         fs::read(self.place.file("disk")).context("cannot read the disk image")
     }
 
-    /// Starts a machine with a modern or legacy device, as the seed will have it.
+    /// Starts a machine; on virtio-mmio with a modern or legacy device, as the seed will have it.
     fn boot(&self, disk: Vec<String>, command_line: &str) -> Result<Vm, ProcessError> {
-        let transport =
-            if self.seed.is_multiple_of(2) { Transport::Modern } else { Transport::Legacy };
+        let legacy = !self.seed.is_multiple_of(2);
         let place = self.place;
         Vm::boot(
-            &Machine::new(transport).options(disk),
+            &self.board.machine(legacy).options(disk),
             &Guest::new(&place.kernel, command_line),
             place.limit(LIMIT_SECONDS),
             &place.log,
