@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
-# Gets the Linux that `make bench` compares with: Debian's kernel for riscv64, busybox and fio, from the mirror
-# and with the key that this machine's own apt sources name. Nothing is installed; everything lands in the
-# user's cache folder, once (remove it to have it fetched again). The last line on standard output is the folder:
+# Gets the Linux that `make bench` compares with: Debian's kernel, busybox and fio for riscv64 or x86_64, from the
+# mirror and with the key that this machine's own apt sources name. Nothing is installed; everything lands in the
+# user's cache folder, once (remove it to have it fetched again).
 #
-#     vmlinux       the kernel, as an image or ELF file that QEMU boots
+#     tools/fetch-linux.sh [riscv64|x86_64]
+#
+# The last line on standard output is the folder:
+#
+#     vmlinux       the kernel, as a file that QEMU boots
 #     root/         bin/busybox, bin/fio, lib/ with fio's libraries, modules/ with the virtio drivers and ext4
 #     modules       the names of the modules that were asked for
 #     versions      the packages, their versions, and Debian's release that they are from
@@ -22,11 +26,31 @@ source "$ROOT/tools/lib/apt.sh"
 
 # The stable release first: its kernel is the one that is in use, and changes least from day to day.
 SUITES=(trixie forky sid)
-STORE=$CACHE/linux-riscv64
+ARCH=${1:-riscv64}
+STORE=$CACHE/linux-$ARCH
 PART=$STORE.part
-LIBRARIES=usr/lib/riscv64-linux-gnu
-# The drivers that the disk needs, and those for ext4 on it.
-MODULES=(virtio_mmio virtio_blk crc16 mbcache jbd2 ext4)
+LIBRARIES=usr/lib/$ARCH-linux-gnu
+# The drivers that the disk needs on either bus, and those for ext4 on it; each behind those that it needs.
+MODULES=(virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk crc16 mbcache jbd2 ext4)
+# The architecture as Debian and readelf call it, and a magic number in the header of a kernel that is no ELF file,
+# with its offset.
+case $ARCH in
+riscv64)
+    DEBIAN_ARCH=riscv64 ELF_MACHINE=RISC-V
+    # That of an image that is not compressed.
+    MAGIC_AT=56 MAGIC="52 53 43 05"
+    MODULES+=(virtio_mmio)
+    ;;
+x86_64)
+    DEBIAN_ARCH=amd64 ELF_MACHINE=X86-64
+    # "HdrS": the boot protocol of a bzImage, which unpacks itself.
+    MAGIC_AT=514 MAGIC="48 64 72 53"
+    ;;
+*)
+    echo "there is no Linux to compare with for $ARCH, but for riscv64 and x86_64" >&2
+    exit 1
+    ;;
+esac
 # A sum that ext4 asks for by another name than that of its module. Newer kernels have it built in.
 OLD_MODULES=(crc32c_generic)
 
@@ -41,15 +65,15 @@ no_linux() {
 
 # --- Fetch. ---
 
-# apt_of SUITE: from here on apt knows the packages of SUITE for riscv64 only, and nothing as installed.
+# apt_of SUITE: from here on apt knows the packages of SUITE for $DEBIAN_ARCH only, and nothing as installed.
 apt_of() {
     private_apt
     trap close_private_apt EXIT
     mkdir "$APT_DIR/state" "$APT_DIR/packages" "$APT_DIR/unpacked"
     touch "$APT_DIR/status"
     APT_PRIVATE+=(
-        -o APT::Architecture=riscv64
-        -o APT::Architectures=riscv64
+        -o "APT::Architecture=$DEBIAN_ARCH"
+        -o "APT::Architectures=$DEBIAN_ARCH"
         -o "Dir::State=$APT_DIR/state"
         -o "Dir::State::status=$APT_DIR/status"
         -o Acquire::Languages=none
@@ -58,7 +82,7 @@ apt_of() {
     # A broken list of something else than packages does no harm.
     echo "Targets: Packages" >>"$APT_DIR/sources/lab.sources"
     apt-get -q "${APT_PRIVATE[@]}" -o APT::Update::Error-Mode=any update ||
-        no_linux "$1: apt-get cannot read the list of packages for riscv64"
+        no_linux "$1: apt-get cannot read the list of packages for $DEBIAN_ARCH"
 }
 
 # dependencies PACKAGE PATTERN: the names among what PACKAGE depends on that match PATTERN.
@@ -69,14 +93,14 @@ dependencies() {
 # fetch SUITE: fetches the packages to $APT_DIR/packages and sets RELEASE to what `uname -r` will say.
 fetch() {
     local kernel programs
-    # The newest kernel is what linux-image-riscv64 depends on. It may be one package, or three: the image, the
+    # The newest kernel is what linux-image-ARCH depends on. It may be one package, or three: the image, the
     # modules, and one that depends on both. The other dependencies are for booting from a disk.
-    kernel=$(dependencies linux-image-riscv64 'linux-image-[0-9].*') || kernel=""
+    kernel=$(dependencies "linux-image-$DEBIAN_ARCH" 'linux-image-[0-9].*') || kernel=""
     # Of what fio depends on only the libraries matter. What is missing in the end is found below.
     mapfile -t programs < <(apt-get -q "${APT_PRIVATE[@]}" --no-install-recommends --simulate install fio busybox-static |
         sed -nE 's/^Inst ((lib|zlib)[^ ]*|fio|busybox-static) .*/\1/p')
     if [[ -z $kernel ]] || ((${#programs[@]} < 3)); then
-        no_linux "$1: there is no kernel or no fio for riscv64"
+        no_linux "$1: there is no kernel or no fio for $DEBIAN_ARCH"
     fi
     RELEASE=${kernel#linux-image-}
     mapfile -t -O "${#programs[@]}" programs < <(dependencies "$kernel" 'linux-(binary|modules)-.*')
@@ -96,8 +120,8 @@ unpack_kernel() {
     dpkg-deb --fsys-tarfile "$1" | tar -x -C "$APT_DIR/unpacked" --files-from=<(echo "$wanted")
 }
 
-# is_riscv FILE: succeeds if it is an ELF file for this architecture.
-is_riscv() { readelf -h "$1" 2>/dev/null | grep -qE 'Machine: +RISC-V'; }
+# is_ours FILE: succeeds if it is an ELF file for the architecture.
+is_ours() { readelf -h "$1" 2>/dev/null | grep -qE "Machine: .*$ELF_MACHINE"; }
 
 # add_kernel SUITE
 add_kernel() {
@@ -105,9 +129,8 @@ add_kernel() {
     mapfile -t files < <(find "$APT_DIR/unpacked" -type f -name 'vmlinu[xz]*')
     ((${#files[@]} == 1)) ||
         no_linux "$1: ${#files[@]} kernels were found in the packages of Linux $RELEASE instead of one"
-    # The header of an image that is not compressed has this magic number at 56.
-    is_riscv "${files[0]}" || [[ $(tail -c +57 "${files[0]}" | head -c 4 | od -An -tx1) == " 52 53 43 05" ]] ||
-        no_linux "$1: ${files[0]##*/} is neither an uncompressed image nor an ELF file for RISC-V, so QEMU cannot boot it"
+    is_ours "${files[0]}" || [[ $(od -An -tx1 -j "$MAGIC_AT" -N 4 "${files[0]}") == " $MAGIC" ]] ||
+        no_linux "$1: ${files[0]##*/} is neither an image nor an ELF file for $ARCH, so QEMU cannot boot it"
     cp "${files[0]}" "$PART/vmlinux"
 }
 
@@ -125,7 +148,7 @@ add_module() {
     *.xz) xz --decompress --stdout "$file" >"$PART/root/modules/$2.ko" ;;
     *) cp "$file" "$PART/root/modules/$2.ko" ;;
     esac
-    is_riscv "$PART/root/modules/$2.ko" || no_linux "$1: ${file##*/} is no module for RISC-V"
+    is_ours "$PART/root/modules/$2.ko" || no_linux "$1: ${file##*/} is no module for $ARCH"
 }
 
 # collect SUITE PROGRAM: copies the libraries that it needs, and the ones that those need, into one folder.
@@ -140,10 +163,18 @@ collect() {
     done < <(readelf -d "$2" | sed -nE 's/.*\(NEEDED\).*\[(.*)\]$/\1/p')
 }
 
+# place_loader PROGRAM: copies the loader from among its libraries to where the program asks for it.
+place_loader() {
+    local loader
+    loader=$(readelf -l "$1" | sed -nE 's/.*program interpreter: (.*)\]$/\1/p')
+    mkdir -p "$PART/root/$(dirname "$loader")"
+    [[ -e $PART/root/$loader ]] || cp "$PART/root/lib/${loader##*/}" "$PART/root/$loader"
+}
+
 # attempt SUITE: everything, for one suite.
 attempt() {
     local package name
-    say "reading Debian's list of packages for riscv64 ($1)"
+    say "reading Debian's list of packages for $DEBIAN_ARCH ($1)"
     apt_of "$1"
     fetch "$1"
     for package in "$APT_DIR"/packages/*.deb; do
@@ -161,10 +192,11 @@ attempt() {
     done
     echo "${MODULES[*]}" >"$PART/modules"
     for name in busybox fio; do
-        is_riscv "$APT_DIR/unpacked/usr/bin/$name" || no_linux "$1: $name is no program for RISC-V"
+        is_ours "$APT_DIR/unpacked/usr/bin/$name" || no_linux "$1: $name is no program for $ARCH"
         cp "$APT_DIR/unpacked/usr/bin/$name" "$PART/root/bin"
     done
     collect "$1" "$PART/root/bin/fio"
+    place_loader "$PART/root/bin/fio"
     for package in "$APT_DIR"/packages/{linux-image,fio,busybox}*.deb; do
         echo "$(dpkg-deb -f "$package" Package) $(dpkg-deb -f "$package" Version) ($1)"
     done >"$PART/versions"
