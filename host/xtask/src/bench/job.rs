@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use lab::{
+    arch::Arch,
     qemu::Guest,
     workspace::{Member, Profile, Workspace},
 };
@@ -40,9 +41,10 @@ impl Kernel {
     /// # Errors
     ///
     /// It does not build.
-    pub fn build(workspace: &Workspace, package: &Member, log: &Path) -> Result<Self> {
+    pub fn build(workspace: &Workspace, arch: Arch, package: &Member, log: &Path) -> Result<Self> {
         eprintln!("bench: building the package {} (release)", package.name);
-        Ok(Self { file: workspace.build(package, Profile::Release, "bench", log)? })
+        let file = workspace.build_for(arch, package, Profile::Release, "bench", log)?;
+        Ok(Self { file })
     }
 
     /// The kernel with the job on its command line.

@@ -10,8 +10,9 @@ use std::{
 
 use anyhow::{Context, Result};
 use lab::{
+    board::Board,
     process,
-    qemu::{self, Guest, Stack, Transport, escaped},
+    qemu::{self, Guest, Stack, escaped},
     workspace::Workspace,
 };
 
@@ -20,8 +21,12 @@ use super::{images::Images, load::Medium, version};
 /// The bytes of every disk here.
 pub const DISK_BYTES: u64 = 512 << 20;
 
+/// The memory of the machine in MiB, where the board needs no more.
+const MEMORY_MIB: u32 = 512;
+
 /// The disks and QEMU's arguments for them.
 pub struct Machine {
+    board: Board,
     file: PathBuf,
     aio: &'static str,
     /// True if `qemu-img` is there to tell the host's limit.
@@ -38,8 +43,8 @@ pub struct Machine {
 impl Machine {
     /// Makes the disk file where it is missing, and finds the best way of asynchronous I/O that
     /// QEMU has for it. Below the target folder all of it. Says what cannot be measured here.
-    pub fn prepare(workspace: &Workspace) -> Result<Self> {
-        let log = workspace.log("bench", "bench");
+    pub fn prepare(workspace: &Workspace, board: Board) -> Result<Self> {
+        let log = workspace.log("bench", &board.name("bench"));
         process::new_log(&log)?;
         let file = workspace.target.join("bench/disk.raw");
         make_file(&file)?;
@@ -49,8 +54,16 @@ impl Machine {
         if let Err(reason) = &images {
             eprintln!("bench: files are left out: {reason:#}");
         }
-        let mut machine =
-            Self { file, aio: "threads", has_qemu_img, has_direct_io: true, images, log, patience };
+        let mut machine = Self {
+            board,
+            file,
+            aio: "threads",
+            has_qemu_img,
+            has_direct_io: true,
+            images,
+            log,
+            patience,
+        };
         if has_qemu_img {
             machine.find_aio();
         } else {
@@ -102,7 +115,7 @@ impl Machine {
     /// QEMU with a disk, the same for all guests; but of the disks with files Linux has its own.
     pub fn qemu(&self, medium: Medium) -> qemu::Machine {
         match (medium, &self.images) {
-            (Medium::Null | Medium::Slow, _) => Self::with(Stack::bottom(&null(medium))),
+            (Medium::Null | Medium::Slow, _) => self.with(Stack::bottom(&null(medium))),
             (Medium::Files, Ok(images)) => self.with_file(&images.sfs),
             (Medium::File | Medium::Files, _) => self.with_file(&self.file),
         }
@@ -112,12 +125,13 @@ impl Machine {
     pub fn with_file(&self, file: &Path) -> qemu::Machine {
         let (file, aio) = (escaped(file), self.aio);
         let file = format!("driver=file,filename={file},cache.direct=on,aio={aio}");
-        Self::with(Stack::bottom(&file).under("driver=raw,cache.direct=on"))
+        self.with(Stack::bottom(&file).under("driver=raw,cache.direct=on"))
     }
 
-    fn with(disk: Stack) -> qemu::Machine {
-        qemu::Machine::new(Transport::Modern)
-            .memory_mib(512)
+    fn with(&self, disk: Stack) -> qemu::Machine {
+        self.board
+            .machine(false)
+            .memory_mib(MEMORY_MIB.max(self.board.arch().memory_mib()))
             .option("-smp", "1")
             .options(disk.device(""))
     }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use lab::board::Board;
+
 use super::{
     Bench,
     cells::{grouped, ratio, row, spread, table},
@@ -22,7 +24,10 @@ pub fn report(bench: &Bench) -> String {
         String::from("# This kernel, virtio-drivers, Linux and the bare host on the same disks\n");
     let mut sections: Vec<fn(&Bench, &mut String)> = vec![targets_reached];
     if bench.results.all().next().is_some() {
-        sections.extend([peer as fn(&Bench, &mut String), speed, files, latency]);
+        sections.extend([speed as fn(&Bench, &mut String), files, latency]);
+        if bench.board == Board::LAB {
+            sections.insert(1, peer);
+        }
     }
     sections.extend([counts as fn(&Bench, &mut String), conditions, caveats]);
     for section in sections {
@@ -286,6 +291,7 @@ fn conditions(bench: &Bench, text: &mut String) {
         raw::processor(),
         bench.host_load
     );
+    let _ = writeln!(text, "- Board: {}", bench.board);
     let _ = writeln!(
         text,
         "- {}, TCG; {} rounds of {} s each after a warm-up",
@@ -301,7 +307,12 @@ fn conditions(bench: &Bench, text: &mut String) {
             } else {
                 "with the I/O scheduler it chooses itself"
             };
-            let _ = writeln!(text, "- Linux: {}; {scheduler}", linux.versions.join(", "));
+            let _ = writeln!(
+                text,
+                "- Linux: {}; {scheduler}; `{}`",
+                linux.versions.join(", "),
+                linux.words()
+            );
             for load in [
                 random_read(Medium::Null, 1),
                 random_read(Medium::Null, 32),
@@ -318,7 +329,8 @@ fn conditions(bench: &Bench, text: &mut String) {
     for &medium in machine.media() {
         let _ = writeln!(
             text,
-            "- {medium}, all guests: `qemu-system-riscv64 {}`",
+            "- {medium}, all guests: `{} {}`",
+            bench.board.arch().qemu(),
             machine.qemu(medium).arguments().join(" ")
         );
         let _ = writeln!(text, "  - host: `qemu-img bench {}`", machine.image(medium).join(" "));

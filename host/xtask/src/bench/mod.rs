@@ -23,7 +23,11 @@ mod targets;
 use std::{fs, path::PathBuf, process::Command, time::Instant};
 
 use anyhow::{Context, Result, ensure};
-use lab::{arch::Arch, process, workspace::Workspace};
+use lab::{
+    board::{Board, Choice},
+    process,
+    workspace::Workspace,
+};
 
 pub use self::job::{figures, issued};
 use self::{
@@ -37,6 +41,8 @@ use self::{
 /// The choice of loads, and the length of the measurement.
 #[derive(clap::Args, Debug)]
 pub struct Options {
+    #[command(flatten)]
+    board: Choice,
     /// The number of times that everything is measured; the report has the medians.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
@@ -69,6 +75,7 @@ struct Row {
 
 /// Everything that is known in the end.
 struct Bench {
+    board: Board,
     rounds: u32,
     seconds: u64,
     /// False if the options left something out.
@@ -85,10 +92,12 @@ struct Bench {
 /// Measures, prints the report and leaves it in `target/bench`. Says whether every run succeeded.
 pub fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     let host_load = fs::read_to_string("/proc/loadavg").unwrap_or_default().trim().to_owned();
-    let qemu = version(Arch::Riscv64.qemu())?;
+    let board = options.board.board()?;
+    let qemu = version(board.arch().qemu())?;
     let scheduler = if options.no_scheduler { Scheduler::None } else { Scheduler::Default };
-    let systems = Systems::prepare(workspace, (!options.no_linux).then_some(scheduler))?;
+    let systems = Systems::prepare(workspace, board, (!options.no_linux).then_some(scheduler))?;
     let mut bench = Bench {
+        board,
         rounds: if options.quick { 1 } else { options.rounds },
         seconds: if options.quick { 1 } else { options.seconds },
         whole: !(options.quick || options.counts || options.only.is_some() || options.no_linux),
@@ -174,15 +183,16 @@ impl Bench {
 
     /// Writes the files of the report; returns its text.
     fn write(&self, workspace: &Workspace) -> Result<String> {
-        let path = |name: &str| -> PathBuf { workspace.target.join("bench").join(name) };
-        let write = |name: &str, text: &str| {
-            fs::write(path(name), text)
-                .with_context(|| format!("cannot write {}", path(name).display()))
+        let path = |name: &str, ending: &str| -> PathBuf {
+            workspace.target.join(format!("bench/{}.{ending}", self.board.name(name)))
+        };
+        let write = |path: PathBuf, text: &str| {
+            fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
         };
         let report = markdown::report(self);
-        write("report.md", &report)?;
-        write("report.json", &raw::report(self)?)?;
-        plot::draw(self, &path("iops.svg"))?;
+        write(path("report", "md"), &report)?;
+        write(workspace.report("bench", self.board), &raw::report(self)?)?;
+        plot::draw(self, &path("iops", "svg"))?;
         Ok(report)
     }
 }

@@ -73,7 +73,8 @@ fn drawing(
     area.fill(&WHITE)?;
     let rounds = bench.rounds;
     let caption = format!(
-        "4 KiB random reads from a null disk, 1 virtual CPU, {rounds} round{}",
+        "4 KiB random reads from a null disk, {}, 1 virtual CPU, {rounds} round{}",
+        bench.board,
         if rounds == 1 { "" } else { "s" }
     );
     let mut chart = ChartBuilder::on(&area)

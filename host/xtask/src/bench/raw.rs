@@ -59,6 +59,7 @@ pub fn report(bench: &Bench) -> Result<String> {
         .collect();
     let machine = &bench.systems.machine;
     let report = json!({
+        "board": bench.board.to_string(),
         "whole": bench.whole,
         "qemu": bench.qemu,
         "host_processor": processor(),
@@ -69,13 +70,13 @@ pub fn report(bench: &Bench) -> Result<String> {
             Err(reason) => json!({ "left_out": format!("{reason:#}") }),
         },
         "linux": match &bench.systems.linux {
-            Ok(linux) => json!(linux.versions),
+            Ok(linux) => json!({ "packages": linux.versions, "command_line": linux.words() }),
             Err(reason) => json!({ "left_out": format!("{reason:#}") }),
         },
         "linux_without_io_scheduler": bench.no_scheduler,
         "arguments": machine.media().iter().map(|medium| {
             (medium.to_string(), json!({
-                "qemu-system-riscv64": machine.qemu(*medium).arguments(),
+                (bench.board.arch().qemu()): machine.qemu(*medium).arguments(),
                 "qemu-img bench": machine.image(*medium),
             }))
         }).collect::<serde_json::Map<_, _>>(),

@@ -1,7 +1,7 @@
 //! The systems that are put under load, each where it can be had.
 
 use anyhow::{Result, anyhow};
-use lab::workspace::Workspace;
+use lab::{board::Board, workspace::Workspace};
 
 use super::{
     count::{Case, Counted, Counts},
@@ -30,14 +30,21 @@ impl Systems {
     /// # Errors
     ///
     /// The kernel of this repository does not build. Any other system is left out then.
-    pub fn prepare(workspace: &Workspace, scheduler: Option<Scheduler>) -> Result<Self> {
-        let machine = Machine::prepare(workspace)?;
-        let ours = Kernel::build(workspace, workspace.kernel()?, &machine.log)?;
-        let peer = workspace.member("peer")?;
-        let peer = Kernel::build(workspace, peer, &machine.log);
+    pub fn prepare(
+        workspace: &Workspace,
+        board: Board,
+        scheduler: Option<Scheduler>,
+    ) -> Result<Self> {
+        let machine = Machine::prepare(workspace, board)?;
+        let build = |package| Kernel::build(workspace, board.arch(), package, &machine.log);
+        let ours = build(workspace.kernel()?)?;
+        let peer = match board {
+            Board::LAB => build(workspace.member("peer")?),
+            _ => Err(anyhow!("host/peer drives it on virtio-mmio of RISC-V only")),
+        };
         let linux = match scheduler {
             None => Err(anyhow!("it was not asked for (--no-linux)")),
-            Some(scheduler) => Linux::prepare(workspace, &machine.log, scheduler),
+            Some(scheduler) => Linux::prepare(workspace, board.arch(), &machine.log, scheduler),
         };
         let reasons = [("virtio-drivers", peer.as_ref().err()), ("Linux", linux.as_ref().err())];
         for (name, reason) in reasons {

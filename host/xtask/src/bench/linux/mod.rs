@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use lab::{
+    arch::Arch,
     process::{self, End},
     qemu::Guest,
     workspace::Workspace,
@@ -34,6 +35,7 @@ pub enum Scheduler {
 
 /// The Linux to compare with.
 pub struct Linux {
+    arch: Arch,
     kernel: PathBuf,
     initrd: PathBuf,
     /// The packages and their versions.
@@ -47,20 +49,26 @@ impl Linux {
     /// # Errors
     ///
     /// The reason, in words, why there is no Linux here.
-    pub fn prepare(workspace: &Workspace, log: &Path, scheduler: Scheduler) -> Result<Self> {
+    pub fn prepare(
+        workspace: &Workspace,
+        arch: Arch,
+        log: &Path,
+        scheduler: Scheduler,
+    ) -> Result<Self> {
         eprintln!("bench: looking for Linux (the first time its packages are fetched)");
-        let fetch = Command::new(workspace.root.join("tools/fetch-linux.sh"));
+        let mut fetch = Command::new(workspace.root.join("tools/fetch-linux.sh"));
+        fetch.arg(arch.name());
         let finished = process::run(fetch, workspace.limit(900), log)?;
         // The folder, or the reason why there is none.
         let last = finished.output.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("");
         ensure!(finished.end == End::Exited(0), "{last}");
         let store = Path::new(last);
-        let initrd = workspace.target.join("bench/initrd");
+        let initrd = workspace.target.join(format!("bench/initrd-{arch}"));
         initramfs::pack(&store.join("root"), &initrd)?;
         let versions = fs::read_to_string(store.join("versions"))
             .with_context(|| format!("{last} is incomplete, remove it"))?;
         let versions = versions.lines().map(str::to_owned).collect();
-        Ok(Self { kernel: store.join("vmlinux"), initrd, versions, scheduler })
+        Ok(Self { arch, kernel: store.join("vmlinux"), initrd, versions, scheduler })
     }
 
     /// Linux with fio on its command line. A run by time has a warm-up before it.
@@ -68,7 +76,7 @@ impl Linux {
         let guest = |command_line| Guest {
             kernel: &self.kernel,
             initrd: Some(&self.initrd),
-            command_line: format!("quiet loglevel=3 {command_line}"),
+            command_line: format!("{} {command_line}", self.words()),
         };
         if load.mode.is_of_files() {
             return guest(files(load));
@@ -84,6 +92,16 @@ impl Linux {
             "fio={} warm={warm} amount={amount} scheduler={scheduler}",
             arguments(load).join(","),
         ))
+    }
+
+    /// The words of the command line that have nothing to do with a load.
+    pub fn words(&self) -> &'static str {
+        match self.arch {
+            Arch::Riscv64 => "quiet loglevel=3",
+            // The device tree names the console there, and nothing does here. OSTD has none of the costly measures
+            // against what processors give away.
+            Arch::X86_64 => "quiet loglevel=3 console=ttyS0 mitigations=off",
+        }
     }
 
     /// One timed run.
