@@ -12,6 +12,8 @@ export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 export JOB
 # ARCH=x86_64 is the machine of most people's computers, and BUS=pci puts the devices of the RISC-V machine on PCI.
 export BUS
+# The same choice for the programs of the host, which say what there is.
+BOARD = $(if $(ARCH),--arch $(ARCH)) $(if $(BUS),--bus $(BUS))
 
 XTASK := cargo run --quiet --package xtask --
 
@@ -100,16 +102,16 @@ image: setup ## Pack the folder DIR=... into the disk image IMG=...; SIZE=64M, o
 	@cargo run --quiet --package sfs-image -- pack "$(or $(DIR),$(error which folder? say DIR=folder))" "$(or $(IMG),$(error which image? say IMG=x.img))" $(if $(SIZE),--size "$(SIZE)")
 
 .PHONY: hostile
-hostile: setup ## Boot the kernel on a disk that lies, once for each way to lie
-	@cargo run --quiet --package hostile -- run
+hostile: setup ## Boot the kernel on a disk that lies, once for each way to lie; ARCH=x86_64, BUS=pci
+	@cargo run --quiet --package hostile -- run $(BOARD)
 
 .PHONY: bench
-bench: setup ## Measure this kernel, virtio-drivers, Linux and the bare host; BENCH="--quick" tries it out
-	@$(XTASK) bench $(BENCH)
+bench: setup ## Measure this kernel, virtio-drivers, Linux and the bare host; BENCH="--quick" tries it out; ARCH=x86_64, BUS=pci
+	@$(XTASK) bench $(BOARD) $(BENCH)
 
 .PHONY: soak
-soak: setup ## Cut the power 200 times and make half a million requests to failing disks
-	@$(XTASK) soak
+soak: setup ## Cut the power 200 times and make half a million requests to failing disks; ARCH=x86_64, BUS=pci
+	@$(XTASK) soak $(BOARD)
 
 .PHONY: files-proof
 files-proof: setup ## Try to break the file system on the host: power cuts, errors, damaged images, races; long
