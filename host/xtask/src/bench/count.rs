@@ -158,7 +158,7 @@ impl<'a> Counted<'a> {
     pub fn count(self, machine: &Machine, load: Load, pace: Pace) -> Result<Counts> {
         let mut qemu = machine.qemu(load.medium);
         if pace == Pace::Recorded {
-            qemu = qemu.option("-icount", RECORD);
+            qemu = qemu.icount(RECORD);
         }
         let limit = machine.limit(180);
         let (counted, traced) = match load.medium {

@@ -73,7 +73,7 @@ pub fn run(workspace: &Workspace, kernel: &Path, suite: &mut Suite) -> Result<()
     images::pack(workspace, &content, &image, DISK_BYTES, &log)?;
     // The same instructions in every run.
     let machine = Machine::new(Transport::Modern)
-        .option("-icount", RECORD)
+        .icount(RECORD)
         .options(Disk::file(&image).options(0));
     for guard in GUARDS {
         suite.check(guard.name, Some(&log), || guard.check(workspace, kernel, &machine, &log));

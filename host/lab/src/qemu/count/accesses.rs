@@ -19,7 +19,7 @@ use crate::{
 pub struct Accesses {
     /// Reads and writes of registers of virtio devices, the notifications included.
     pub device: f64,
-    /// Reads and writes of registers of the interrupt controller.
+    /// Reads and writes of registers of RISC-V's interrupt controller. A PC has those of its own in the processor.
     pub interrupt_controller: f64,
     /// Notifications.
     pub notifications: f64,
