@@ -3,7 +3,7 @@
 # the machine is the one that the kernel is for, the lab disk exists before QEMU opens it, a second disk has the files
 # of the folder rootfs, JOB='read sector=3' in the environment puts `job=read sector=3` on the kernel command line,
 # and exercises that are open are named.
-# GUI=auto, gtk, sdl or vnc adds a screen, a keyboard and a tablet, and shows them.
+# GUI=auto, gtk, sdl or vnc shows the screen, and adds it, a keyboard and a tablet to a machine that has none.
 set -euo pipefail
 
 tools=$(dirname "${BASH_SOURCE[0]}")
@@ -97,9 +97,9 @@ if [[ -n ${GUI-} ]]; then
         exit 2
         ;;
     esac
-    args+=(-device "virtio-gpu-$DEVICE,id=gpu0,xres=1024,yres=768")
-    args+=(-device "virtio-keyboard-$DEVICE" -device "virtio-tablet-$DEVICE")
+    HAS_SCREEN=yes
 fi
+[[ $HAS_SCREEN == no ]] || args+=("${SCREEN[@]}")
 
 [[ $arch == loongarch64 ]] || exec "$QEMU" "${MACHINE[@]}" "${args[@]}"
 

@@ -26,13 +26,15 @@ architecture_of() {
 }
 
 # choose_machine ARCH: sets QEMU (the program), MACHINE (processor, memory, and what no kernel can do without), DEVICE
-# (how the names of its virtio devices end) and SUCCESS (the exit status when all went well).
+# (how the names of its virtio devices end), SCREEN (a screen, and what is typed and pointed with), HAS_SCREEN (yes where
+# these are there unasked) and SUCCESS (the exit status when all went well).
 #
 # BUS=pci puts the devices of the RISC-V machine on PCI; the others have no other bus.
 choose_machine() {
     local buses=pci
     QEMU=qemu-system-$1
     SUCCESS=0
+    HAS_SCREEN=no
     case $1 in
     riscv64)
         buses="mmio pci"
@@ -45,6 +47,7 @@ choose_machine() {
         MACHINE=(-machine q35 -cpu max -m 3G -display none -serial "mon:stdio" -vga none -nic none)
         MACHINE+=(-device "isa-debug-exit,iobase=0xf4,iosize=0x04")
         SUCCESS=33
+        HAS_SCREEN=yes
         ;;
     loongarch64)
         MACHINE=(-machine virt -m 1G -display none -nodefaults -serial "mon:stdio")
@@ -56,4 +59,6 @@ choose_machine() {
         return 1
     }
     DEVICE=${bus/mmio/device}
+    SCREEN=(-device "virtio-gpu-$DEVICE,id=gpu0,xres=1024,yres=768")
+    SCREEN+=(-device "virtio-keyboard-$DEVICE" -device "virtio-tablet-$DEVICE")
 }
