@@ -1,4 +1,5 @@
-//! Formatting, clippy, rustdoc, the promise of the kernel and its crates to be free of `unsafe`, and the books.
+//! Formatting, clippy, rustdoc, the promise of the kernel and its crates to be free of `unsafe`, that of the drivers to
+//! know no bus, and the books.
 
 use std::{fs, path::Path, process::Command};
 
@@ -38,6 +39,13 @@ pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
         let host = workspace.root.join("host");
         let beside = |member: &&Member| !member.folder.starts_with(&host);
         workspace.members.iter().filter(beside).try_for_each(|member| no_unsafe(&member.folder))
+    });
+    suite.check("drivers-without-bus", None, || {
+        no_word(
+            &workspace.root.join("crates/virtio/src/device"),
+            names_bus,
+            "names a bus or a machine",
+        )
     });
     suite.check("book", None, || book::check(&workspace.root.join("docs")));
     Ok(())
@@ -129,24 +137,48 @@ fn no_unsafe(folder: &Path) -> Result<()> {
     if !text.lines().any(|line| line.trim() == "#![forbid(unsafe_code)]") {
         bail!("{} does not say #![forbid(unsafe_code)]", root.display());
     }
-    let (source, mut files) = (folder.join("src"), Vec::new());
-    files::list(&source, |_| false, &mut files)
-        .with_context(|| format!("cannot list {}", source.display()))?;
+    no_word(&folder.join("src"), |word| word == "unsafe", "unsafe code")
+}
+
+/// Checks that no file in a folder has a word in its code, comments aside, that `is_meant` picks.
+fn no_word(folder: &Path, is_meant: impl Fn(&str) -> bool, fault: &str) -> Result<()> {
+    let mut files = Vec::new();
+    files::list(folder, |_| false, &mut files)
+        .with_context(|| format!("cannot list {}", folder.display()))?;
     for file in files {
         let text =
             fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        if let Some(line) = first_unsafe(&text) {
-            bail!("{}:{line}: unsafe code", file.display());
+        if let Some(line) = first_line_with(&text, &is_meant) {
+            bail!("{}:{line}: {fault}", file.display());
         }
     }
     Ok(())
 }
 
-/// The number of the first line whose code, comments aside, has the word `unsafe`.
-fn first_unsafe(text: &str) -> Option<usize> {
+/// Returns `true` for a name that only those need who know on which bus a device is, or in which machine.
+fn names_bus(word: &str) -> bool {
+    const PARTS: [&str; 11] = [
+        "mmio",
+        "pci",
+        "msix",
+        "iomem",
+        "ioport",
+        "fdt",
+        "device_tree",
+        "target_arch",
+        "riscv",
+        "x86",
+        "loongarch",
+    ];
+    let word = word.to_lowercase();
+    PARTS.iter().any(|part| word.contains(part))
+}
+
+/// The number of the first line whose code, comments aside, has a word that `is_meant` picks.
+fn first_line_with(text: &str, is_meant: impl Fn(&str) -> bool) -> Option<usize> {
     let position = text.lines().position(|line| {
         let code = line.split("//").next().unwrap_or_default();
-        code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "unsafe")
+        code.split(|c: char| !c.is_alphanumeric() && c != '_').any(&is_meant)
     })?;
     Some(position + 1)
 }
@@ -157,9 +189,27 @@ mod tests {
 
     #[test]
     fn the_word_counts_in_code_only() {
-        assert_eq!(first_unsafe("#![forbid(unsafe_code)]\n// unsafe\nlet x = 1; // unsafe"), None);
-        assert_eq!(first_unsafe("fn a() {}\nunsafe { b() }"), Some(2));
-        assert_eq!(first_unsafe("pub unsafe fn c() {}"), Some(1));
+        let first = |text| first_line_with(text, |word| word == "unsafe");
+        assert_eq!(first("#![forbid(unsafe_code)]\n// unsafe\nlet x = 1; // unsafe"), None);
+        assert_eq!(first("fn a() {}\nunsafe { b() }"), Some(2));
+        assert_eq!(first("pub unsafe fn c() {}"), Some(1));
+    }
+
+    #[test]
+    fn a_driver_that_names_a_bus_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let look = || no_word(folder.path(), names_bus, "names a bus");
+        let file = folder.path().join("driver.rs");
+        fs::write(&file, "use crate::transport::Transport; // MMIO or PCI\nlet capacity = 1;")
+            .unwrap();
+        look().unwrap();
+        for code in
+            ["use crate::transport::mmio;", "t: PciTransport", "#[cfg(target_arch = \"x86_64\")]"]
+        {
+            fs::write(&file, format!("fn a() {{}}\n{code}\n")).unwrap();
+            let fault = look().unwrap_err().to_string();
+            assert!(fault.ends_with("driver.rs:2: names a bus"), "{code}: {fault}");
+        }
     }
 
     #[test]
