@@ -16,6 +16,8 @@ pub const CASES: &[Case] = &[
     Case::both("smp-2-cpus-2-queues", verify::<2, 2>),
     Case::once_anywhere("smp-4-cpus-4-queues", verify::<4, 4>),
     Case::once("smp-1-cpu-2-queues", verify::<1, 2>),
+    Case::anywhere("smp-4-cpus-depth-1", on_4_cpus::<1>),
+    Case::anywhere("smp-4-cpus-depth-32", on_4_cpus::<32>),
     Case::once("smp-more-tasks-than-room", crowded),
     Case::anywhere("smp-no-wake-up-is-lost", sleepers),
     Case::once("smp-60-boots", boots),
@@ -27,22 +29,27 @@ const COUNT: u32 = 400;
 const MAX: u32 = 16;
 
 fn verify<const CPUS: usize, const QUEUES: usize>(lab: &Lab) -> Result<()> {
-    run(lab, CPUS, QUEUES, 8, "")
+    run(lab, CPUS, QUEUES, 8, 8, "")
+}
+
+/// A task on each CPU. With one CPU, `verify` has the same depths.
+fn on_4_cpus<const DEPTH: u32>(lab: &Lab) -> Result<()> {
+    run(lab, 4, 4, 4, DEPTH, "")
 }
 
 /// Tasks on all CPUs wait for room most of the time.
 fn crowded(lab: &Lab) -> Result<()> {
-    run(lab, 2, 2, 16, "virtio.queue_size=4")?;
-    run(lab, 2, 1, 16, "virtio.queue_size=4 virtio.indirect_desc=off virtio.event_idx=off")
+    run(lab, 2, 2, 16, 8, "virtio.queue_size=4")?;
+    run(lab, 2, 1, 16, 8, "virtio.queue_size=4 virtio.indirect_desc=off virtio.event_idx=off")
 }
 
-/// Verifies in so many tasks, and then looks at every task's share of the disk.
-fn run(lab: &Lab, cpus: usize, queues: usize, tasks: u64, options: &str) -> Result<()> {
+/// Verifies in so many tasks, each with so many requests in flight, and then looks at every task's share of the disk.
+fn run(lab: &Lab, cpus: usize, queues: usize, tasks: u64, depth: u32, options: &str) -> Result<()> {
     let image = lab.image("disk", noise(SECTORS as usize, SEED))?;
     let disk = Disk::new(&image).property(format!("num-queues={queues}"));
     let machine = lab.machine().cpus(cpus).disk(disk).limit_seconds(120);
     let outcome = machine.boot(&format!(
-        "job=verify seed={SEED} count={COUNT} qd=8 span={SECTORS} max={MAX} tasks={tasks} {options}"
+        "job=verify seed={SEED} count={COUNT} qd={depth} span={SECTORS} max={MAX} tasks={tasks} {options}"
     ))?;
     let counts = counts(outcome.expect_ok("verify")?);
     let total: u64 = ["writes", "reads", "flushes"].iter().filter_map(|key| counts.get(*key)).sum();
