@@ -23,7 +23,8 @@ end() {
 }
 trap end EXIT
 
-cargo osdk build --target-arch=riscv64
+# As tools/qemu-gdb.sh does.
+CARGO_PROFILE_KERNEL_DEBUG=full cargo osdk build --target-arch=riscv64
 # Ctrl-C is for gdb: not for this script, nor for QEMU, which gets a session of its own.
 trap '' INT
 setsid tools/qemu-gdb.sh "$folder/socket" "$folder/pid" &

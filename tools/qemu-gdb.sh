@@ -22,5 +22,7 @@ rm -f "$socket"
     done
     echo "the kernel waits for gdb at $socket"
 ) &
+# Tests do with the lines; a debugger shows variables, too.
+export CARGO_PROFILE_KERNEL_DEBUG=full
 # Standard input would be the kernel's keyboard, and the terminal is gdb's.
 exec cargo osdk run --target-arch=riscv64 --qemu-args="$arguments" </dev/null

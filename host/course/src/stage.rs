@@ -159,7 +159,7 @@ impl<'a> Stage<'a> {
 
     /// Has the next build compile all crates of the tree anew.
     fn forget(&self) -> Result<()> {
-        for folder in ["target/riscv64imac-unknown-none-elf/debug/incremental", "crates", "kernel"]
+        for folder in ["target/riscv64imac-unknown-none-elf/kernel/incremental", "crates", "kernel"]
         {
             let folder = self.folder.join(folder);
             if folder.is_dir() {
@@ -194,7 +194,9 @@ impl<'a> Stage<'a> {
         cargo.current_dir(&self.folder).args(["osdk", "build", "--target-arch=riscv64"]);
         cargo.env("CARGO_TARGET_DIR", self.folder.join("target"));
         // Nobody debugs these kernels, and a third of the time goes into what only a debugger reads.
-        cargo.env("CARGO_PROFILE_DEV_DEBUG", "0");
+        cargo.env("CARGO_PROFILE_KERNEL_DEBUG", "0");
+        // Small changes are compiled one after the other, also where all else is compiled once only.
+        cargo.env("CARGO_INCREMENTAL", "1");
         cargo.env_remove("RUSTUP_TOOLCHAIN");
         cargo
     }
@@ -287,7 +289,7 @@ mod tests {
         let tree = folder.path().join(STAGE);
         let mut stage = Stage::new(&base, tree.clone(), &Sandbox::Open).unwrap();
         stage.cargo = cargo.into();
-        let left = tree.join("target/riscv64imac-unknown-none-elf/debug/incremental/half-written");
+        let left = tree.join("target/riscv64imac-unknown-none-elf/kernel/incremental/half-written");
         fs::create_dir_all(&left).unwrap();
         let log = folder.path().join("log");
         let built = stage.build(&BTreeMap::new(), FIRST_BUILD, &log).unwrap();
@@ -298,7 +300,7 @@ mod tests {
     fn what_a_stopped_compiler_left_is_removed_when_the_linker_fails() {
         let folder = tempfile::tempdir().unwrap();
         let script = "ls kernel/src
-            [ ! -d target/riscv64imac-unknown-none-elf/debug/incremental ] ||
+            [ ! -d target/riscv64imac-unknown-none-elf/kernel/incremental ] ||
                 { echo 'error: linking with `rust-lld` failed: exit status: 1'; exit 101; }";
         let (built, log) = built_by(script, &folder);
         assert!(matches!(built, Built::Kernel(_)), "{log}");
