@@ -3,10 +3,19 @@
 
 pub mod output;
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    thread,
+};
 
 use anyhow::{Context, Result, anyhow};
-use lab::{arch::Arch, process, text, workspace::Workspace};
+use lab::{
+    arch::Arch,
+    process::{self, Finished},
+    text,
+    workspace::Workspace,
+};
 use serde_json::json;
 
 use self::output::{Boot, Verdict};
@@ -16,12 +25,18 @@ use crate::report::Suite;
 const TIME_LIMIT: &str = "KTEST_TIMEOUT";
 
 /// Runs the unit tests on the machines of these architectures, and writes `target/ktest/report.json`: the tests, and
-/// what the fuzzer says of itself on the first machine.
+/// what the fuzzer says of itself on the first machine. The tests for one machine run while others are compiled.
 pub fn run(workspace: &Workspace, suite: &mut Suite, archs: &[Arch]) -> Result<()> {
+    let finished: Vec<Result<Finished>> = thread::scope(|scope| {
+        let start = |&arch: &Arch| scope.spawn(move || test(arch, workspace));
+        let runs: Vec<_> = archs.iter().map(start).collect();
+        let ends = runs.into_iter().map(|run| run.join());
+        ends.map(|end| end.unwrap_or_else(|_| Err(anyhow!("its thread has died")))).collect()
+    });
     let mut tests = Vec::new();
     let mut fuzz = None;
-    for &arch in archs {
-        let (boots, output) = run_on(arch, workspace, suite)?;
+    for (&arch, finished) in archs.iter().zip(finished) {
+        let (boots, output) = enter_all(arch, workspace, suite, finished?);
         let of_machine = boots.iter().flat_map(|boot| &boot.tests);
         tests.extend(of_machine.map(|test| {
             let (arch, verdict) = (arch.name(), test.verdict.to_string());
@@ -36,21 +51,39 @@ pub fn run(workspace: &Workspace, suite: &mut Suite, archs: &[Arch]) -> Result<(
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Runs `cargo osdk test` once, which boots once for each default member of the workspace, and enters
-/// every test that it started. A member of which no test ran has failed. Returns the boots, and all that was printed.
-fn run_on(arch: Arch, workspace: &Workspace, suite: &mut Suite) -> Result<(Vec<Boot>, String)> {
-    let whole = format!("cargo-osdk-test-{arch}");
-    let log = workspace.log("ktest", &whole);
+/// The name of a run for a machine, and its log.
+fn whole(arch: Arch, workspace: &Workspace) -> (String, PathBuf) {
+    let name = format!("cargo-osdk-test-{arch}");
+    let log = workspace.log("ktest", &name);
+    (name, log)
+}
+
+/// Runs `cargo osdk test` once, which boots once for each default member of the workspace.
+fn test(arch: Arch, workspace: &Workspace) -> Result<Finished> {
+    let (_, log) = whole(arch, workspace);
     process::new_log(&log)?;
     let mut cargo = workspace.cargo();
     cargo.args(["osdk", "test"]).arg(arch.osdk_argument());
+    // OSDK has one place for the tests of a crate, whatever they are for; what is compiled on the way there is shared.
+    cargo.env("CARGO_TARGET_DIR", workspace.target.join("ktest").join(arch.name()));
+    cargo.env("CARGO_BUILD_BUILD_DIR", &workspace.target);
     if std::env::var_os(TIME_LIMIT).is_none() {
         cargo.env(TIME_LIMIT, workspace.limit(300).as_secs().to_string());
     }
     // The wrapper around QEMU has a limit of its own, which is the better one: it knows which test
     // hung.
-    let finished = process::run(cargo, workspace.limit(2400), &log)?;
+    Ok(process::run(cargo, workspace.limit(2400), &log)?)
+}
 
+/// Enters every test that was started. A member of which no test ran has failed. Returns the boots, and all that was
+/// printed.
+fn enter_all(
+    arch: Arch,
+    workspace: &Workspace,
+    suite: &mut Suite,
+    finished: Finished,
+) -> (Vec<Boot>, String) {
+    let (whole, log) = whole(arch, workspace);
     let output = text::plain(&finished.output);
     let boots = output::boots(&output);
     for member in workspace.members.iter().filter(|member| member.is_default) {
@@ -72,7 +105,7 @@ fn run_on(arch: Arch, workspace: &Workspace, suite: &mut Suite) -> Result<(Vec<B
         }
         Err(_) => {}
     }
-    Ok((boots, output))
+    (boots, output)
 }
 
 /// The name of something on a machine, which goes without saying for the lab's own.
