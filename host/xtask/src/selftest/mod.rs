@@ -11,16 +11,16 @@ mod cases;
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use anyhow::{Context, Result, bail, ensure};
 use lab::{
     process::{self, End, Finished},
     text,
-    workspace::{KERNEL_TARGET, Member, Workspace, cargo_in},
+    workspace::{Member, Workspace, cargo_in},
 };
 use serde_json::Value;
-use tempfile::TempDir;
 
 use self::cases::{
     CASES, CRATES, CratesCase, Expected,
@@ -32,33 +32,58 @@ use crate::{files::copy_all, report::Suite};
 /// Long enough for a boot on a slow machine, short enough to wait for.
 const HANG_LIMIT_SECONDS: u32 = 15;
 
+/// The cases that are tried at a time: one waits for its kernel while another compiles.
+const AT_A_TIME: usize = 2;
+
+/// A case by its name.
+type Check<'a> = (&'static str, Box<dyn Fn(&Osdk) -> Result<()> + Sync + 'a>);
+
 /// Makes the kernels and tests them.
 pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
-    let copy = copy_workspace(workspace).context("cannot make the workspace for the selftest")?;
-    let build = workspace.target.join("selftest/build");
-    let mut check = |name, work: &dyn Fn(&Osdk) -> Result<()>| -> Result<()> {
-        let log = workspace.log("selftest", name);
-        process::new_log(&log)?;
-        suite.check(name, Some(&log), || {
-            work(&Osdk { workspace, root: copy.path(), build: &build, log: &log })
-        });
-        Ok(())
-    };
+    let kernel = workspace.kernel()?;
+    let folders: Vec<_> =
+        (0..AT_A_TIME).map(|number| workspace.target.join(format!("selftest/{number}"))).collect();
+    for folder in &folders {
+        copy_workspace(workspace, &folder.join("tree"))
+            .context("cannot make the workspace for the selftest")?;
+    }
+    let mut checks: Vec<Check> = Vec::new();
     for case in CASES {
-        check(case.name, &|osdk| {
-            let kernel = workspace.kernel()?;
+        let check = move |osdk: &Osdk| {
             osdk.write(kernel, &cases::kernel(case.tests))?;
             case.expected.judge(&osdk.test(Some(kernel), case.filter)?)
-        })?;
+        };
+        checks.push((case.name, Box::new(check)));
     }
-    check("tests-leave-the-kernel-as-it-was", &|osdk| {
-        osdk.write(workspace.kernel()?, &cases::kernel(GOOD))?;
+    let survives = move |osdk: &Osdk| {
+        osdk.write(kernel, &cases::kernel(GOOD))?;
         kernel_survives(osdk)
-    })?;
+    };
+    checks.push(("tests-leave-the-kernel-as-it-was", Box::new(survives)));
     for case in CRATES {
-        check(case.name, &|osdk| crates(osdk, case))?;
+        checks.push((case.name, Box::new(move |osdk: &Osdk| crates(osdk, case))));
     }
-    remove_leftovers(workspace, &build);
+
+    let free = Mutex::new(folders.iter().collect::<Vec<_>>());
+    let lock = || free.lock().unwrap_or_else(PoisonError::into_inner);
+    suite.check_all(
+        &checks,
+        Some(AT_A_TIME),
+        |(name, _)| (*name).to_owned(),
+        |name| workspace.log("selftest", name),
+        |(_, check), log| {
+            process::new_log(log)?;
+            let folder = lock().pop().context("all folders are in use")?;
+            let (root, build) = (&folder.join("tree"), &folder.join("build"));
+            let result = check(&Osdk { workspace, root, build, log });
+            lock().push(folder);
+            result
+        },
+    );
+    for folder in &folders {
+        // Those of the tests that failed as they should.
+        let _ = fs::remove_dir_all(folder.join("build/logs"));
+    }
     Ok(())
 }
 
@@ -92,8 +117,9 @@ impl Osdk<'_> {
     fn run(&self, folder: &Path, command: &str, filter: Option<&str>) -> Result<Finished> {
         let mut cargo = cargo_in(folder);
         cargo.args(["osdk", command, "--target-arch=riscv64"]).args(filter);
-        // Apart from the kernel's own build, and the same for all cases: OSTD is compiled once.
+        // Apart from the real kernel, but with what the suite ktest has compiled: OSTD, for instance.
         cargo.env("CARGO_TARGET_DIR", self.build);
+        cargo.env("CARGO_BUILD_BUILD_DIR", &self.workspace.target);
         cargo.env("CARGO_INCREMENTAL", "0");
         cargo.env("KTEST_TIMEOUT", (HANG_LIMIT_SECONDS * self.workspace.patience).to_string());
         Ok(process::run(cargo, self.workspace.limit(600), self.log)?)
@@ -164,28 +190,14 @@ impl Expected {
     }
 }
 
-/// Removes what no later run can use: the kernels, whose names depend on the temporary folder, and
-/// the logs of the tests that failed as they should.
-fn remove_leftovers(workspace: &Workspace, build: &Path) {
-    let members = workspace.members.iter().filter(|member| member.is_default);
-    let prefixes: Vec<_> =
-        members.map(|member| format!("{}_osdk_bin-", member.crate_name())).collect();
-    let deps = build.join(KERNEL_TARGET).join("debug/deps");
-    // Neither folder exists if nothing was built, and what cannot be removed does no harm.
-    for entry in fs::read_dir(deps).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        if prefixes.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
-            let _ = fs::remove_file(entry.path());
-        }
+/// Makes a workspace in the folder `to` with the manifests, versions, OSDK.toml and tools of this one, and stubs for
+/// sources.
+fn copy_workspace(workspace: &Workspace, to: &Path) -> Result<()> {
+    let from = &workspace.root;
+    // Always in the same folder: cargo then writes over what it has compiled for an earlier run.
+    if to.exists() {
+        fs::remove_dir_all(to)?;
     }
-    let _ = fs::remove_dir_all(build.join("logs"));
-}
-
-/// A workspace in a new temporary folder with the manifests, versions, OSDK.toml and tools of this
-/// one, and stubs for sources.
-fn copy_workspace(workspace: &Workspace) -> Result<TempDir> {
-    let copy = tempfile::Builder::new().prefix("osdk-selftest-").tempdir()?;
-    let (from, to) = (&workspace.root, copy.path());
     for name in ["Cargo.toml", "Cargo.lock", "OSDK.toml", "rust-toolchain.toml", "tools", ".cargo"]
     {
         if from.join(name).exists() {
@@ -209,7 +221,7 @@ fn copy_workspace(workspace: &Workspace) -> Result<TempDir> {
             fs::write(stub, if is_library { "#![no_std]\n" } else { "fn main() {}\n" })?;
         }
     }
-    Ok(copy)
+    Ok(())
 }
 
 fn path_in<'a>(root: &Path, path: &'a Value) -> Result<&'a Path> {
