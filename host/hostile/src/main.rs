@@ -4,10 +4,11 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
+    thread,
     time::Duration,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, anyhow, ensure};
 use clap::{Args, Parser, Subcommand};
 use hostile::{
     device::{Device, Schedule, config::SECTORS},
@@ -28,6 +29,9 @@ use lab::{
 
 /// The number of requests that the kernel keeps in flight.
 const DEPTH: u32 = 8;
+
+/// The modes that are played at a time: a run waits for a deadline more often than for the processor.
+const AT_A_TIME: usize = 2;
 
 #[derive(Parser)]
 #[command(about = "A disk that lies, and a judge of the kernel that has to live with it")]
@@ -181,10 +185,20 @@ fn run(arguments: &Run) -> Result<bool> {
         limit: Duration::from_secs(arguments.deadline),
         workspace,
     };
+    let play = |mode: &Mode| {
+        let mode = arguments.when.apply(*mode);
+        stage.play(mode, arguments.when.schedule(&mode))
+    };
     let mut report = Report::default();
-    for mode in modes {
-        let mode = arguments.when.apply(mode);
-        stage.play(&mode, arguments.when.schedule(&mode), &mut report);
+    for several in modes.chunks(AT_A_TIME) {
+        thread::scope(|scope| {
+            let start = |mode| scope.spawn(move || play(mode));
+            let threads: Vec<_> = several.iter().map(start).collect();
+            for thread in threads {
+                report.add(&thread.join().map_err(|_| anyhow!("a device has died"))?);
+            }
+            Ok::<_, Error>(())
+        })?;
     }
     let whole = arguments.modes.is_empty();
     // Some modes do not take the place of all.

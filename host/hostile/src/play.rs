@@ -23,7 +23,7 @@ use crate::{
     device::{Device, Schedule, config, disk::Disk},
     judge::Evidence,
     mode::Mode,
-    report::{Report, Trace},
+    report::{Played, Trace},
     session::Session,
     words::Ended,
 };
@@ -68,21 +68,21 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Plays a mode and enters the result.
-    pub fn play(&self, mode: &Mode, schedule: Schedule, report: &mut Report) {
+    /// Plays a mode.
+    pub fn play(&self, mode: Mode, schedule: Schedule) -> Played {
         let begin = Instant::now();
         let log = self.workspace.log("hostile", &self.board.name(mode.name));
-        let mut trace = Trace { log: &log, console: String::new(), facts: Value::Null };
-        let result = self.run(mode, schedule, &mut trace);
+        let mut trace = Trace { log, console: String::new(), facts: Value::Null };
+        let result = self.run(&mode, schedule, &mut trace);
         if result.is_ok() {
             // A log that cannot be removed does no harm.
-            let _ = fs::remove_file(&log);
+            let _ = fs::remove_file(&trace.log);
         }
-        report.add(mode, &result, &trace, begin.elapsed());
+        Played { mode, result, trace, elapsed: begin.elapsed() }
     }
 
-    fn run(&self, mode: &Mode, schedule: Schedule, trace: &mut Trace<'_>) -> Result<Ended> {
-        let place = Place::new(&self.workspace, &self.kernel, trace.log)?;
+    fn run(&self, mode: &Mode, schedule: Schedule, trace: &mut Trace) -> Result<Ended> {
+        let place = Place::new(&self.workspace, &self.kernel, &trace.log)?;
         let socket = place.file("disk.sock");
         let device = |memory, wire| Device::new(*mode, schedule, memory, wire);
         let session = Session::open(device, &socket, place.folder())?;

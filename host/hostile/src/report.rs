@@ -1,6 +1,10 @@
 //! The table on the console, and the same as JSON.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use lab::text;
@@ -17,13 +21,25 @@ const TAIL: usize = 40;
 
 /// The traces of a run besides its verdict.
 #[derive(Debug)]
-pub struct Trace<'a> {
+pub struct Trace {
     /// The file with everything.
-    pub log: &'a Path,
+    pub log: PathBuf,
     /// The console, if it came so far.
     pub console: String,
     /// Figures for the report's JSON.
     pub facts: Value,
+}
+
+/// A mode that was played.
+pub struct Played {
+    /// The mode.
+    pub mode: Mode,
+    /// How the run ended, if it did as it must.
+    pub result: Result<Ended>,
+    /// Its other traces.
+    pub trace: Trace,
+    /// The time that it took.
+    pub elapsed: Duration,
 }
 
 /// The results of the modes that were played.
@@ -37,13 +53,8 @@ pub struct Report {
 impl Report {
     /// Prints a line about a mode, and keeps it. Below a failure stand the end of the console, and where
     /// the log is.
-    pub fn add(
-        &mut self,
-        mode: &Mode,
-        result: &Result<Ended>,
-        trace: &Trace<'_>,
-        elapsed: Duration,
-    ) {
+    pub fn add(&mut self, played: &Played) {
+        let Played { mode, result, trace, elapsed } = played;
         let (word, why) = match result {
             Ok(ended) => (words::PASS, ended.to_string()),
             // On one line, as the table has it.
