@@ -27,6 +27,18 @@ const COMMANDS: [Command; 6] = [
     Command { name: "threads", part: 3, limit: 1200 },
 ];
 
+/// The command that compiles the program.
+pub fn build(workspace: &Workspace) -> std::process::Command {
+    cargo(workspace, "build")
+}
+
+/// A command of cargo for the program.
+fn cargo(workspace: &Workspace, command: &str) -> std::process::Command {
+    let mut cargo = workspace.cargo();
+    cargo.args([command, "--quiet", "--profile", "proof", "--package", "sfs-proof"]);
+    cargo
+}
+
 /// The amount that is tried.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Extent {
@@ -43,8 +55,7 @@ pub fn run(workspace: &Workspace, suite: &mut Suite, extent: Extent) -> Result<(
         let log = workspace.log("files-proof", name);
         process::new_log(&log)?;
         suite.check(name, Some(&log), || {
-            let mut cargo = workspace.cargo();
-            cargo.args(["run", "--quiet", "--profile", "proof", "--package", "sfs-proof"]);
+            let mut cargo = cargo(workspace, "run");
             cargo.args(["--", name]);
             if extent == Extent::Part {
                 cargo.args(["--count", &part.to_string()]);

@@ -14,7 +14,7 @@ pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
     let mut cargo = workspace.cargo();
     cargo.args(["test", "--color=never", "--no-fail-fast"]);
     cargo.args(workspace.choose(|member| !member.needs_ostd));
-    let finished = process::run(cargo, workspace.limit(600), &log)?;
+    let finished = process::run(cargo, workspace.limit(1200), &log)?;
 
     let tests = parse(&text::plain(&finished.output));
     for (name, passed) in &tests {

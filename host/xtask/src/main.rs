@@ -4,6 +4,7 @@
 //! says how many checks passed and failed; `cargo run -p xtask -- e2e FILTER` boots the kernel for
 //! the end-to-end cases only.
 
+mod ahead;
 mod bench;
 mod book;
 mod churn;
@@ -28,7 +29,7 @@ mod symbols;
 mod syntax;
 mod trace;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, thread};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -216,22 +217,25 @@ fn run(cli: &Cli) -> Result<bool> {
         Task::Mutants(options) => return mutants::run(&workspace, options),
         Task::Bench(options) => return bench::run(&workspace, options),
         Task::Figures => return figures::write(&workspace).map(|()| true),
-        Task::Test => Report::of(&[
-            ("lint", lint),
-            ("host", host),
-            ("ktest", ktest),
-            ("selftest", selftest),
-            ("counts", counts),
-            ("road", road),
-            ("trace", trace),
-            ("e2e", e2e),
-            ("hostile", hostile),
-            ("course", course),
-            ("power-cuts", power_cuts),
-            ("file-cuts", file_cuts),
-            ("failing", failing),
-            ("files-proof", files_proof),
-        ]),
+        Task::Test => thread::scope(|scope| {
+            scope.spawn(|| ahead::compile(&workspace));
+            Report::of(&[
+                ("lint", lint),
+                ("host", host),
+                ("ktest", ktest),
+                ("selftest", selftest),
+                ("counts", counts),
+                ("road", road),
+                ("trace", trace),
+                ("e2e", e2e),
+                ("hostile", hostile),
+                ("course", course),
+                ("power-cuts", power_cuts),
+                ("file-cuts", file_cuts),
+                ("failing", failing),
+                ("files-proof", files_proof),
+            ])
+        }),
         Task::Lint => Report::of(&[("lint", lint)]),
         Task::Doc => Report::of(&[("doc", &|suite| lint::doc(&workspace, suite))]),
         Task::Host => Report::of(&[("host", host)]),

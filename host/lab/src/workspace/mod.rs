@@ -26,7 +26,7 @@ pub const KERNEL_TARGET: &str = Arch::Riscv64.target();
 /// A way to compile a kernel.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Profile {
-    /// For finding mistakes.
+    /// For finding mistakes: the profile `kernel`, which OSDK.toml names.
     Dev,
     /// For speed.
     Release,
@@ -34,6 +34,18 @@ pub enum Profile {
     Road,
     /// For speed, with frame pointers, which lead from a function to its callers.
     Stacks,
+}
+
+impl Profile {
+    /// The name in the manifest.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Dev => "kernel",
+            Self::Release => "release",
+            Self::Road => "road",
+            Self::Stacks => "stacks",
+        }
+    }
 }
 
 /// The repository that this program was built from.
@@ -217,18 +229,16 @@ impl Workspace {
         let mut cargo = self.cargo();
         cargo.current_dir(&package.folder).args(["osdk", "build"]);
         cargo.arg(arch.osdk_argument());
-        match profile {
-            Profile::Dev => {}
-            Profile::Release => _ = cargo.arg("--release"),
-            Profile::Road => with_frame_pointers(&mut cargo, "road"),
-            Profile::Stacks => with_frame_pointers(&mut cargo, "stacks"),
+        cargo.arg(format!("--profile={}", profile.name()));
+        if matches!(profile, Profile::Road | Profile::Stacks) {
+            with_frame_pointers(&mut cargo, profile);
         }
         process::run(cargo, self.limit(900), log)
             .and_then(|finished| finished.expect_success())
             .map_err(WorkspaceError::Build)?;
         let name = &package.name;
         let built = self.target.join(format!("osdk/{name}/{name}-osdk-bin.qemu_elf"));
-        let kernel = self.target.join(suite).join(format!("{name}-{arch}.elf"));
+        let kernel = self.target.join(suite).join(format!("{name}-{arch}-{}.elf", profile.name()));
         let copied = fs::copy(&built, &kernel).and_then(|_| fs::read(&kernel));
         let contents = copied.map_err(|source| WorkspaceError::Copy { path: built, source })?;
         let mark = b"[ktest runner]";
@@ -244,11 +254,10 @@ impl Workspace {
     }
 }
 
-/// Has `cargo osdk build` use a profile, and keep frame pointers in all crates. OSDK does not pass the variable
-/// `RUSTFLAGS` on to the build of a kernel.
-fn with_frame_pointers(cargo: &mut Command, profile: &str) {
-    let flags = format!("profile.{profile}.rustflags=['-Cforce-frame-pointers=yes']");
-    cargo.arg(format!("--profile={profile}"));
+/// Has `cargo osdk build` keep frame pointers in all crates. OSDK does not pass the variable `RUSTFLAGS` on to the build
+/// of a kernel.
+fn with_frame_pointers(cargo: &mut Command, profile: Profile) {
+    let flags = format!("profile.{}.rustflags=['-Cforce-frame-pointers=yes']", profile.name());
     cargo.args(["--config", "unstable.profile-rustflags=true", "--config", &flags]);
 }
 

@@ -44,6 +44,7 @@ use ::lab::{
 use anyhow::{Result, ensure};
 
 use self::lab::{Kernels, Lab};
+pub use self::own_kernel::PACKAGE as OWN_KERNEL;
 use crate::report::Suite;
 
 /// One row of a table of cases.
@@ -172,9 +173,9 @@ pub fn run(
         )?;
         lab.extend(kernel.map(|kernel| (arch, kernel)));
     }
-    let own = match jobs.iter().any(|job| job.name.starts_with(own_kernel::PACKAGE)) {
+    let own = match jobs.iter().any(|job| job.name.starts_with(OWN_KERNEL)) {
         true => {
-            let package = workspace.member(own_kernel::PACKAGE)?;
+            let package = workspace.member(OWN_KERNEL)?;
             suite.build(workspace, Arch::Riscv64, package, Profile::Dev, "build-own-kernel")?
         }
         false => None,
