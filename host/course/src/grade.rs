@@ -287,12 +287,12 @@ impl Grader<'_> {
     }
 
     /// Carries out the checks of an exercise, as many at a time as there are processors.
-    pub fn judge(&self, exercise: &Exercise, kernel: &Path) -> Result<Vec<CheckResult>> {
+    fn judge(&self, exercise: &Exercise, kernel: &Path) -> Result<Vec<CheckResult>> {
         self.judge_while(exercise, kernel, |_| true)
     }
 
     /// The same, but none is begun any more after one has failed.
-    fn judge_to_first_failure(
+    pub fn judge_to_first_failure(
         &self,
         exercise: &Exercise,
         kernel: &Path,

@@ -111,7 +111,7 @@ enum Command {
     Selftest {
         /// Only variants whose name contains this, such as 1-write-block/wrong
         filter: Option<String>,
-        /// Take only a right variant of each exercise, and one wrong variant of eight
+        /// Take only the stubs together, right variants together, and one wrong variant of sixteen
         #[arg(long)]
         part: bool,
     },

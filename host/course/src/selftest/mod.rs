@@ -18,8 +18,8 @@ use crate::{
     stage::tracked_and_new,
 };
 
-/// Of so many wrong variants, one is in the part that every test run grades.
-const PART: usize = 8;
+/// Of so many wrong variants of an exercise, one is in the part that every test run grades, and the first one always.
+const PART: usize = 16;
 
 /// The seed of all boots here.
 const SEED: u64 = 1;
@@ -64,7 +64,7 @@ pub fn run(
                     pace,
                 };
                 while let Some(subject) = next.lock().ok().and_then(|mut next| next.next()) {
-                    let verdict = subject.grade(&grader, part);
+                    let verdict = subject.grade(&grader);
                     if let Ok(mut verdicts) = verdicts.lock() {
                         verdicts.enter(&subject, verdict);
                     }
@@ -92,20 +92,19 @@ enum Subject<'a> {
 
 /// Those whose name contains `filter`, or a part of them.
 fn subjects<'a>(course: &'a Course, filter: Option<&str>, part: bool) -> Result<Vec<Subject<'a>>> {
-    let mut trees = vec![Tree::AllStubs, Tree::Solution];
-    trees.extend(course.exercises.iter().map(Tree::OneStub));
+    let mut trees = vec![Tree::AllStubs, Tree::Solution, Tree::AllRight];
     if !part {
+        trees.extend(course.exercises.iter().map(Tree::OneStub));
         trees.extend(course.exercises.iter().flat_map(Tree::places));
     }
     let mut subjects: Vec<_> = trees.into_iter().map(Subject::Tree).collect();
     for exercise in &course.exercises {
-        let variants = variants(exercise)?.into_iter().enumerate();
-        // The right ones come first.
-        let is_in = |number: usize, variant: &Variant| {
-            !part || number == 0 || variant.wrong.is_some() && (number + 1).is_multiple_of(PART)
-        };
-        let chosen = variants.filter(|(number, variant)| is_in(*number, variant));
-        subjects.extend(chosen.map(|(_, variant)| Subject::Variant(exercise, variant)));
+        let mut variants = variants(exercise)?;
+        if part {
+            variants.retain(|variant| variant.wrong.is_some());
+        }
+        let chosen = variants.into_iter().step_by(if part { PART } else { 1 });
+        subjects.extend(chosen.map(|variant| Subject::Variant(exercise, variant)));
     }
     subjects.retain(|subject| filter.is_none_or(|filter| subject.name().contains(filter)));
     Ok(subjects)
@@ -120,9 +119,9 @@ impl Subject<'_> {
     }
 
     /// Grades it; returns the check that it fails, if it is a wrong variant and does so as it must.
-    fn grade(&self, grader: &Grader<'_>, part: bool) -> Result<Option<String>> {
+    fn grade(&self, grader: &Grader<'_>) -> Result<Option<String>> {
         match self {
-            Self::Tree(tree) => tree.check(grader, part).map(|()| None),
+            Self::Tree(tree) => tree.check(grader).map(|()| None),
             Self::Variant(exercise, variant) => grade(grader, exercise, variant),
         }
     }
@@ -182,7 +181,7 @@ fn grade(grader: &Grader<'_>, exercise: &Exercise, variant: &Variant) -> Result<
         Ok(kernel) => kernel,
         Err(output) => bail!("it does not compile:\n{output}"),
     };
-    let results = grader.judge(exercise, &kernel)?;
+    let results = grader.judge_to_first_failure(exercise, &kernel)?;
     if let Some(result) = results.iter().find(|result| !result.passed() && result.cause().is_none())
     {
         bail!("{:?}", result.end);

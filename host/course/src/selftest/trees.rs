@@ -10,6 +10,7 @@ use lab::{
     qemu::{Disk, Guest, Machine, Transport},
 };
 
+use super::variants::{apply, variants};
 use crate::{
     exercise::{Course, Exercise, Place as Marked},
     export::student_files,
@@ -23,6 +24,8 @@ pub enum Tree<'a> {
     AllStubs,
     /// The solution.
     Solution,
+    /// The first right variant of each exercise, all of them together.
+    AllRight,
     /// The solution but for one exercise.
     OneStub(&'a Exercise),
     /// The solution but for one place of an exercise.
@@ -34,6 +37,7 @@ impl fmt::Display for Tree<'_> {
         match self {
             Self::AllStubs => f.write_str("all-stubs"),
             Self::Solution => f.write_str("the-solution"),
+            Self::AllRight => f.write_str("all-right"),
             Self::OneStub(exercise) => write!(f, "{}/stub", exercise.name()),
             Self::OnePlace(exercise, place) => {
                 write!(f, "{}/stub/{}", exercise.name(), place.anchor)
@@ -50,16 +54,17 @@ impl<'a> Tree<'a> {
         places.map(|place| Self::OnePlace(exercise, place))
     }
 
-    /// Builds it and makes sure that all is as it must be; with `part`, tries less.
+    /// Builds it and makes sure that all is as it must be.
     ///
     /// # Errors
     ///
     /// It is not, or the host is to blame.
-    pub fn check(&self, grader: &Grader<'_>, part: bool) -> Result<()> {
+    pub fn check(&self, grader: &Grader<'_>) -> Result<()> {
         match self {
             Self::AllStubs => all_stubs(grader, grader.course),
-            Self::Solution => solution(grader, grader.course),
-            Self::OneStub(exercise) => one_stub(grader, grader.course, exercise, part),
+            Self::Solution => solution(grader, &BTreeMap::new()),
+            Self::AllRight => solution(grader, &all_right(grader)?),
+            Self::OneStub(exercise) => one_stub(grader, grader.course, exercise),
             Self::OnePlace(exercise, place) => one_place(grader, exercise, place),
         }
     }
@@ -96,7 +101,7 @@ fn all_stubs(grader: &Grader<'_>, course: &Course) -> Result<()> {
     );
     image.expect_unchanged()?;
     for exercise in &course.exercises {
-        let results = grader.judge(exercise, &kernel)?;
+        let results = grader.judge_to_first_failure(exercise, &kernel)?;
         let failed = results.iter().any(|result| result.cause().is_some());
         ensure!(failed, "the stub passes all checks of {}", exercise.name());
     }
@@ -132,16 +137,14 @@ fn one_place(grader: &Grader<'_>, exercise: &Exercise, place: &Marked) -> Result
         return Ok(());
     }
     let Ok(kernel) = grader.build(&overlay, "stub")? else { return Ok(()) };
-    let results = grader.judge(exercise, &kernel)?;
+    let results = grader.judge_to_first_failure(exercise, &kernel)?;
     let failed = results.iter().any(|result| result.cause().is_some());
     ensure!(failed, "it passes all checks of its exercise");
     Ok(())
 }
 
 /// The stub of an exercise fails checks of its own, and of no other one that does not need it.
-///
-/// In the part, no other one is tried.
-fn one_stub(grader: &Grader<'_>, course: &Course, exercise: &Exercise, part: bool) -> Result<()> {
+fn one_stub(grader: &Grader<'_>, course: &Course, exercise: &Exercise) -> Result<()> {
     let overlay = with_stubs(grader, exercise, &exercise.places)?;
     let kernel = match grader.build(&overlay, "stub")? {
         Ok(kernel) => kernel,
@@ -150,10 +153,10 @@ fn one_stub(grader: &Grader<'_>, course: &Course, exercise: &Exercise, part: boo
     for other in &course.exercises {
         let is_own = other.number == exercise.number;
         // Whoever needs this one cannot be judged without it.
-        if other.needs.contains(&exercise.number) || part && !is_own {
+        if other.needs.contains(&exercise.number) {
             continue;
         }
-        let results = grader.judge(other, &kernel)?;
+        let results = grader.judge_to_first_failure(other, &kernel)?;
         let failed = results.iter().find(|result| result.cause().is_some());
         match (failed, is_own) {
             (None, true) => bail!("it passes all of its checks"),
@@ -166,14 +169,32 @@ fn one_stub(grader: &Grader<'_>, course: &Course, exercise: &Exercise, part: boo
     Ok(())
 }
 
-/// The solution passes every check.
-fn solution(grader: &Grader<'_>, course: &Course) -> Result<()> {
-    let kernel = match grader.build(&BTreeMap::new(), "solution")? {
+/// The files of the first right variant of each exercise.
+fn all_right(grader: &Grader<'_>) -> Result<BTreeMap<PathBuf, String>> {
+    let (mut files, mut overlay) = (grader.base.clone(), BTreeMap::new());
+    for exercise in &grader.course.exercises {
+        let right = variants(exercise)?.into_iter().find(|variant| variant.wrong.is_none());
+        // A student's tree has none.
+        let Some(variant) = right else { continue };
+        // Several of them may change one file.
+        let changed = apply(&variant.patch, &files)
+            .with_context(|| format!("{} does not fit beside the others", variant.name))?;
+        for (path, text) in changed {
+            files.insert(path.clone(), text.clone().into_bytes());
+            overlay.insert(path, text);
+        }
+    }
+    Ok(overlay)
+}
+
+/// The solution, or what should be as good, passes every check.
+fn solution(grader: &Grader<'_>, overlay: &BTreeMap<PathBuf, String>) -> Result<()> {
+    let kernel = match grader.build(overlay, "solution")? {
         Ok(kernel) => kernel,
         Err(output) => bail!("it does not compile:\n{output}"),
     };
-    for exercise in &course.exercises {
-        for result in grader.judge(exercise, &kernel)? {
+    for exercise in &grader.course.exercises {
+        for result in grader.judge_to_first_failure(exercise, &kernel)? {
             let name = exercise.name();
             ensure!(result.passed(), "{name}: {} says {:?}", result.check, result.end);
         }

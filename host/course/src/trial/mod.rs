@@ -29,9 +29,9 @@ use crate::{
 };
 
 /// The part that every test run grades: every so many attacks.
-const PART: usize = 6;
+const PART: usize = 8;
 /// The submissions of the part that attack nothing.
-const PART_ORDINARY: usize = 2;
+const PART_ORDINARY: usize = 1;
 /// The environment variable with the secret.
 const VARIABLE: &str = "LAB_SECRET";
 
