@@ -9,15 +9,15 @@ pub struct Case {
     /// The name given to `cargo osdk test`.
     pub filter: Option<&'static str>,
     /// The result that `cargo osdk test` must have.
-    pub expected: Expected,
+    pub expected: Expected<'static>,
 }
 
 /// A required result of `cargo osdk test`.
-pub enum Expected {
+pub enum Expected<'a> {
     /// Exit status 0 after this many tests.
     Passes(u32),
     /// Another exit status, and these words in what is printed.
-    Fails(&'static str),
+    Fails(&'a str),
 }
 use Expected::{Fails, Passes};
 
@@ -28,7 +28,7 @@ pub struct CratesCase {
     /// The tests in the odd crate; those of all others pass.
     pub tests: &'static str,
     /// The result that `cargo osdk test` must have.
-    pub expected: Expected,
+    pub expected: Expected<'static>,
 }
 
 /// The only source file of a kernel with these tests.

@@ -64,6 +64,8 @@ pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
         checks.push((case.name, Box::new(move |osdk: &Osdk| crates(osdk, case))));
     }
 
+    checks.push(("other-architectures-end-in-a-sentence", Box::new(other_architecture)));
+
     let free = Mutex::new(folders.iter().collect::<Vec<_>>());
     let lock = || free.lock().unwrap_or_else(PoisonError::into_inner);
     suite.check_all(
@@ -115,8 +117,18 @@ impl Osdk<'_> {
     }
 
     fn run(&self, folder: &Path, command: &str, filter: Option<&str>) -> Result<Finished> {
+        self.run_for("riscv64", folder, command, filter)
+    }
+
+    fn run_for(
+        &self,
+        arch: &str,
+        folder: &Path,
+        command: &str,
+        filter: Option<&str>,
+    ) -> Result<Finished> {
         let mut cargo = cargo_in(folder);
-        cargo.args(["osdk", command, "--target-arch=riscv64"]).args(filter);
+        cargo.args(["osdk", command, &format!("--target-arch={arch}")]).args(filter);
         // Apart from the real kernel, but with what the suite ktest has compiled: OSTD, for instance.
         cargo.env("CARGO_TARGET_DIR", self.build);
         cargo.env("CARGO_BUILD_BUILD_DIR", &self.workspace.target);
@@ -138,6 +150,19 @@ fn kernel_survives(osdk: &Osdk) -> Result<()> {
     let before = build()?;
     osdk.test(Some(package), None)?.expect_success()?;
     ensure!(before == build()?, "`cargo osdk build` makes another kernel after `cargo osdk test`");
+    Ok(())
+}
+
+/// On a host whose architecture OSTD does not know, OSDK says what to type, and compiles nothing.
+fn other_architecture(osdk: &Osdk) -> Result<()> {
+    for command in ["run", "test"] {
+        let finished = osdk.run_for("aarch64", osdk.root, command, None)?;
+        let advice = format!("type: cargo osdk {command} --target-arch=riscv64");
+        Fails(&advice).judge(&finished)?;
+        let output = text::plain(&finished.output);
+        let lines = output.lines().filter(|line| !line.trim().is_empty()).count();
+        ensure!(lines == 1, "{lines} lines instead of one{}", text::tail(&output, 12));
+    }
     Ok(())
 }
 
@@ -166,7 +191,7 @@ fn crates(osdk: &Osdk, case: &CratesCase) -> Result<()> {
     Ok(())
 }
 
-impl Expected {
+impl Expected<'_> {
     /// Checks that `cargo osdk test` ended so.
     fn judge(&self, finished: &Finished) -> Result<()> {
         let End::Exited(status) = finished.end else {
