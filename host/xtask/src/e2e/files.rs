@@ -10,9 +10,9 @@ use super::{Case, lab::Lab};
 pub const CASES: &[Case] = &[
     Case::anywhere("files-story-twice", story_twice),
     Case::once_anywhere("files-read", read),
-    Case::once("files-missing", missing),
+    Case::once_anywhere("files-missing", missing),
     Case::once_anywhere("files-disk-of-serial-sfs", by_serial),
-    Case::once("files-none-on-the-disk", no_file_system),
+    Case::once_anywhere("files-none-on-the-disk", no_file_system),
 ];
 
 /// An image that the reference's own tool has packed.

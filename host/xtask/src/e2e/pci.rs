@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use lab::{arch::Arch, image::noise, outcome::Outcome, qemu::Disk, replay::Workload};
 
 use super::{
-    Case, check_verify, expect_dump,
+    Case, PC, check_verify, expect_dump,
     lab::{Lab, Machine},
 };
 
@@ -15,6 +15,7 @@ pub const CASES: &[Case] = &[
     Case::on_pci("pci-interfaces", interfaces),
     Case::on_pci("pci-legacy-only", legacy_only),
     Case::on_pci("pci-polling", polling),
+    Case { name: "pci-behind-ports", machines: &[PC], run: behind_ports },
 ];
 
 /// Sectors on the disks here: 1 MiB.
@@ -159,4 +160,20 @@ fn polling(lab: &Lab) -> Result<()> {
         _ => "driver bound, polling: it cannot interrupt by message",
     };
     expect_function(&outcome, "00:03.0 1af4:1042", &format!("device id 2 (block), {fate}"))
+}
+
+/// A PC of before PCI Express, QEMU's machine `pc`: its configuration space is behind two ports, and nowhere in memory.
+/// With 3 GiB of memory, OSTD does not reach the tables of ACPI there.
+fn behind_ports(lab: &Lab) -> Result<()> {
+    let workload = Workload { seed: 16, count: 300, depth: 8, span: SECTORS as u64, max: 16 };
+    let image = lab.image("disk", noise(SECTORS, workload.seed))?;
+    let machine = lab
+        .machine()
+        .options(["-machine", "pc", "-m", "4G"].map(str::to_owned))
+        .disk(Disk::new(&image).property("addr=5"));
+    let outcome = machine.boot("job=devices")?;
+    outcome.expect_ok("devices")?;
+    expect_function(&outcome, "00:05.0 1af4:1001", &format!("device id 2 (block), {BOUND}"))?;
+    let outcome = machine.boot(&workload.command_line())?;
+    check_verify(&workload, &outcome, &image, &[])
 }

@@ -14,9 +14,9 @@ pub const CASES: &[Case] = &[
     Case::anywhere("shell-keeps-what-was-written", keeps),
     Case::once_anywhere("shell-takes-a-paste-of-10-kib", paste),
     Case::once_anywhere("shell-ctrl-c-stops-a-long-cat", ctrl_c),
-    Case::once("shell-edits-lines", edits),
-    Case::once("shell-explains-mistakes", mistakes),
-    Case::once("shell-tells-about-the-machine", machine),
+    Case::once_anywhere("shell-edits-lines", edits),
+    Case::once_anywhere("shell-explains-mistakes", mistakes),
+    Case::once_anywhere("shell-tells-about-the-machine", machine),
     Case::once_anywhere("story-ends-with-a-key", key_ends_story),
 ];
 

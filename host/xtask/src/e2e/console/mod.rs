@@ -13,11 +13,11 @@ use self::machine::{Machine, line, text};
 use super::{Case, lab::Lab};
 
 pub const CASES: &[Case] = &[
-    Case::both("screen-shows-the-shell", shows),
-    Case::once("screen-keys-edit-lines", keys),
-    Case::once("screen-ctrl-c-stops-a-cat", ctrl_c),
+    Case::anywhere("screen-shows-the-shell", shows),
+    Case::once_anywhere("screen-keys-edit-lines", keys),
+    Case::once_anywhere("screen-ctrl-c-stops-a-cat", ctrl_c),
     Case::once("screen-shows-little-anew", little),
-    Case::once("screen-follows-a-resize", resized),
+    Case::once_anywhere("screen-follows-a-resize", resized),
     Case::once("screen-needs-a-gpu", no_gpu),
 ];
 

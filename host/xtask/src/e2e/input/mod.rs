@@ -15,18 +15,18 @@ use self::listener::{Listener, REPORT, compare, printed};
 use super::{Case, lab::Lab};
 
 pub const CASES: &[Case] = &[
-    Case::both("input-keys-come-in-order", keys),
-    Case::both("input-keys-by-polling", keys_by_polling),
-    Case::both("input-mouse-and-tablet", pointers),
-    Case::both("input-tells-what-it-is", information),
-    Case::both("input-all-buffers-are-in-use", all_buffers),
+    Case::anywhere("input-keys-come-in-order", keys),
+    Case::anywhere("input-keys-by-polling", keys_by_polling),
+    Case::anywhere("input-mouse-and-tablet", pointers),
+    Case::anywhere("input-tells-what-it-is", information),
+    Case::anywhere("input-all-buffers-are-in-use", all_buffers),
     Case::once("input-few-buffers", few_buffers),
     Case::once("input-groups-that-do-not-fit", too_large),
     Case::once("input-at-1000-a-second", paced),
-    Case::once("input-flood", flood),
+    Case::once_anywhere("input-flood", flood),
     Case::once("input-flood-by-polling", flood_by_polling),
-    Case::once("input-caps-lock-lights-up", light),
-    Case::once("input-ends-by-time-and-by-ctrl-c", ends),
+    Case::once_anywhere("input-caps-lock-lights-up", light),
+    Case::once_anywhere("input-ends-by-time-and-by-ctrl-c", ends),
     Case::once("input-refused", refused),
 ];
 

@@ -17,13 +17,13 @@ use self::screen::Screen;
 use super::{Case, lab::Lab};
 
 pub const CASES: &[Case] = &[
-    Case::both("picture-fills-the-screen", fills),
-    Case::both("picture-on-a-larger-screen", larger),
-    Case::both("picture-on-a-smaller-screen", smaller),
-    Case::both("picture-of-a-square", square),
-    Case::both("picture-without-edid", without_edid),
-    Case::both("picture-on-the-second-output", second_output),
-    Case::both("picture-follows-the-size", resized),
+    Case::anywhere("picture-fills-the-screen", fills),
+    Case::anywhere("picture-on-a-larger-screen", larger),
+    Case::anywhere("picture-on-a-smaller-screen", smaller),
+    Case::anywhere("picture-of-a-square", square),
+    Case::anywhere("picture-without-edid", without_edid),
+    Case::anywhere("picture-on-the-second-output", second_output),
+    Case::anywhere("picture-follows-the-size", resized),
     Case::once("picture-after-a-restart", restarted),
     Case::once("picture-without-a-gpu", no_gpu),
 ];
