@@ -205,7 +205,8 @@ mod tests {
 
     #[test]
     fn a_pc_that_counts_has_an_older_apic() {
-        let words = |arch| Machine::of(arch, Transport::Pci).icount("shift=0").arguments().join(" ");
+        let words =
+            |arch| Machine::of(arch, Transport::Pci).icount("shift=0").arguments().join(" ");
         assert!(words(Arch::X86_64).ends_with(" -icount shift=0 -cpu max,x2apic=off"));
         assert!(words(Arch::Riscv64).ends_with(" -icount shift=0"));
     }

@@ -72,9 +72,8 @@ pub fn run(workspace: &Workspace, kernel: &Path, suite: &mut Suite) -> Result<()
     images::fill(&content, LARGE_BYTES)?;
     images::pack(workspace, &content, &image, DISK_BYTES, &log)?;
     // The same instructions in every run.
-    let machine = Machine::new(Transport::Modern)
-        .icount(RECORD)
-        .options(Disk::file(&image).options(0));
+    let machine =
+        Machine::new(Transport::Modern).icount(RECORD).options(Disk::file(&image).options(0));
     for guard in GUARDS {
         suite.check(guard.name, Some(&log), || guard.check(workspace, kernel, &machine, &log));
     }
