@@ -6,7 +6,7 @@ use zerocopy::{
 };
 
 /// The number with which block 0 starts.
-pub(crate) const MAGIC: u32 = 0x2f8d_be2b;
+pub const MAGIC: u32 = 0x2f8d_be2b;
 /// The superblock's words about itself.
 pub(crate) const INFO: &[u8] = b"simple file system";
 /// The block of the superblock.

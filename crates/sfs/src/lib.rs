@@ -53,7 +53,7 @@ pub use self::{
     file::File,
     format::format,
     inode::{Inode, Stat},
-    layout::{Kind, Time, Times},
+    layout::{Kind, MAGIC, Time, Times},
     locks::{Locks, RwLock},
     mount::{FileSystem, MountOptions, Statfs},
     storage::Storage,

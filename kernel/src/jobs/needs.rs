@@ -50,7 +50,7 @@ impl Needs for Disk {
 }
 
 /// A disk with a file system, which is not mounted yet: that of `disk=`, or the one with the serial number
-/// [`FILES`], or the first one.
+/// [`FILES`], or the first one that begins like a file system, or the first one.
 #[derive(Clone)]
 pub(super) struct FilesDisk(Disk);
 
@@ -62,7 +62,7 @@ impl Needs for FilesDisk {
 
     fn find(line: &CommandLine) -> Result<Self, Failure> {
         let disk = match line.get("disk") {
-            None => disk(Some(FILES)).or_else(|_| disk(None)),
+            None => disk(Some(FILES)).or_else(|_| disk_like_files()),
             wanted => disk(wanted),
         }?;
         Ok(Self(disk))
@@ -81,6 +81,15 @@ impl FilesDisk {
         drop(mounting);
         mounted.map_err(|error| Failure::Mount { serial: self.0.info().serial, error })
     }
+}
+
+/// The first disk that begins like a file system, or the first one: for drivers that know no serial numbers yet.
+fn disk_like_files() -> Result<Disk, Failure> {
+    let begins = |disk: &&Disk| {
+        let mut start = [0; sfs::BLOCK_SIZE];
+        disk.read_block(0, &mut start).is_ok() && start.starts_with(&sfs::MAGIC.to_le_bytes())
+    };
+    block::all().iter().find(begins).cloned().map_or_else(|| disk(None), Ok)
 }
 
 /// The file system on such a disk.

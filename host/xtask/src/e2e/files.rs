@@ -119,13 +119,21 @@ fn missing(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// The disk with this serial number is taken before the first one, and `disk=` before it.
+/// The disk with this serial number is taken before the first one, without one that with files, and `disk=` before
+/// all.
 fn by_serial(lab: &Lab) -> Result<()> {
     let path = disk_with_files(lab)?;
     let image = lab.image("disk", noise(64, 7))?;
     let disks = || lab.machine().disk(Disk::new(&image)).disk(Disk::file(&path).serial("sfs"));
     disks().boot("job=ls")?.expect_line("rust/")?;
     disks().boot("job=ls disk=1")?.expect_line("rust/")?;
+    // A driver without serial numbers, as in a student's tree: the content tells.
+    let nameless = |file| Disk::file(file).serial("");
+    lab.machine()
+        .disk(nameless(image.path()))
+        .disk(nameless(&path))
+        .boot("job=ls")?
+        .expect_line("rust/")?;
     disks().boot("job=ls disk=lab")?.expect_failed_with("ls", &["\"lab\" cannot be mounted"])?;
     Ok(image.expect_unchanged()?)
 }
