@@ -17,15 +17,9 @@ use crate::{
     submit::{VERSION, version},
 };
 
-/// The first things that a student must know, near the title of the README.
-const README_EN: &str = "> **This is a student's tree.** Some exercises are open: `make run` names them first, and ends with
-> `failed` as long as exercise 1 is open. Begin with `exercises/1-write-block/task.en.md` and the page
-> [Exercises](docs/en/src/exercises.md). This page and the book describe the finished driver.
-";
-/// The same in Chinese.
-const README_ZH: &str = "> **这是学生的代码树。** 有些练习尚未完成：`make run` 会先列出它们；只要练习 1 没有完成，它就以 `failed` 结束。请从
-> `exercises/1-write-block/task.zh.md` 和[练习](docs/zh/src/exercises.md)这一章开始。本页和书里描述的是完成后的驱动。
-";
+/// The files that begin with what a student must know.
+const READMES: [(&str, Language); 2] =
+    [("README.md", Language::En), ("README.zh-CN.md", Language::Zh)];
 /// Folders of an exercise that stay with the instructor.
 const KEPT: [&str; 2] = ["wrong", "right"];
 /// A line of a solution shorter than this is no trace of it.
@@ -150,14 +144,35 @@ pub fn student_files(tree: &Files, course: &Course, open: &[&Exercise]) -> Resul
         }
     }
     ensure_no_trace(tree, &files, course, open, &traces)?;
-    for (readme, note) in [("README.md", README_EN), ("README.zh-CN.md", README_ZH)] {
+    for (readme, language) in READMES {
         if let Some(contents) = files.get_mut(Path::new(readme)) {
+            let note = note(open, language);
             let text = String::from_utf8_lossy(contents).into_owned();
             let (title, rest) = text.split_once('\n').unwrap_or((&text, ""));
             *contents = format!("{title}\n\n{note}{rest}").into_bytes();
         }
     }
     Ok(files)
+}
+
+/// The first things that a student must know, near the title of the README.
+fn note(open: &[&Exercise], language: Language) -> String {
+    let first = open.first().map(|exercise| exercise.name()).unwrap_or_default();
+    // Without write_block, which is exercise 1, the demo cannot end well.
+    let fails = open.iter().any(|exercise| exercise.number == 1);
+    match language {
+        Language::En => format!(
+            "> **This is a student's tree.** Some exercises are open: `make run` names them first{}.\n\
+             > Begin with `exercises/{first}/task.en.md` and the page [Exercises](docs/en/src/exercises.md).\n\
+             > This page and the book describe the finished lab.\n",
+            if fails { ", and ends with `failed` as long as exercise 1 is open" } else { "" }
+        ),
+        Language::Zh => format!(
+            "> **这是学生的代码树。** 有些练习尚未完成：`make run` 会先列出它们{}。\n\
+             > 请从 `exercises/{first}/task.zh.md` 和[练习](docs/zh/src/exercises.md)这一章开始。本页和书里描述的是完成后的样子。\n",
+            if fails { "；只要练习 1 没有完成，它就以 `failed` 结束" } else { "" }
+        ),
+    }
 }
 
 fn collect_traces(solution: &str, exercise: &Exercise, traces: &mut BTreeMap<String, u32>) {
@@ -297,7 +312,9 @@ mod tests {
         // The same tree gives the same commit.
         assert_eq!(log(&first), log(&second));
         let readme = fs::read_to_string(first.join("README.md")).unwrap();
-        assert!(readme.contains("student's tree"));
+        let note = readme.find("student's tree").map(|note| &readme[note..note + 400]).unwrap();
+        assert!(note.contains("as long as exercise 1 is open"), "{note}");
+        assert!(note.contains("`exercises/1-write-block/task.en.md`"), "{note}");
         assert!(!first.join("exercises/1-write-block/wrong").exists());
 
         fs::write(first.join("blk.img"), "built here").unwrap();
@@ -312,5 +329,11 @@ mod tests {
         let closing = "1-2".parse().unwrap();
         assert!(export(tree.path(), &course, Some(&closing), &first).is_err());
         assert!(export(&first, &course, None, &out.path().join("third")).is_err());
+        // With the first exercise solved, nobody is sent to it.
+        let files = "9-11".parse().unwrap();
+        export(tree.path(), &course, Some(&files), &out.path().join("files")).unwrap();
+        let readme = fs::read_to_string(out.path().join("files/README.md")).unwrap();
+        assert!(readme.contains("`exercises/9-lookup/task.en.md`"));
+        assert!(!readme.contains("exercise 1 is open"));
     }
 }
