@@ -226,7 +226,7 @@ fn row_g11_new_size_that_is_told_wrongly() {
         assert_eq!(rig.screen.mode(), Mode::new(640, 480));
         rig.gpu.take_log();
         assert_eq!(rig.screen.mode(), Mode::new(640, 480));
-        assert_eq!(rig.gpu.take_log(), []);
+        assert!(rig.gpu.take_log().is_empty());
     }
 }
 
@@ -240,7 +240,7 @@ fn row_g12_flood_of_events() {
         rig.gpu.transport.interrupt(InterruptStatus::CONFIGURATION_CHANGE);
     }
     // Nobody has asked it anything, and whoever wants to know the size asks once.
-    assert_eq!(rig.gpu.take_log(), []);
+    assert!(rig.gpu.take_log().is_empty());
     for _ in 0..10 {
         assert_eq!(rig.screen.mode(), Mode::new(640, 480));
         assert_eq!(rig.gpu.take_log(), [0x100]);
@@ -256,7 +256,7 @@ fn row_g13_events_that_nobody_knows() {
         rig.gpu.transport.set_config(0, &u32::to_le_bytes(events));
         rig.gpu.transport.interrupt(InterruptStatus::all());
         assert_eq!(rig.screen.mode(), Mode::new(100, 60));
-        assert_eq!(rig.gpu.take_log(), []);
+        assert!(rig.gpu.take_log().is_empty());
         assert_eq!(rig.gpu.transport.state.lock().config[..4], u32::to_le_bytes(events));
     }
     rig.show(&Picture::new(100, 60, 1));
