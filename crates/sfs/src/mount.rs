@@ -18,7 +18,7 @@ use super::{
 pub struct MountOptions {
     /// Nothing will be changed.
     pub read_only: bool,
-    /// Gives the time for new and changed inodes.
+    /// Gives the time for new and changed inodes; by default it is 0 for all of them.
     pub now: fn() -> Time,
 }
 
