@@ -74,7 +74,7 @@ pub fn of_files(load: Load, amount: Amount) -> String {
         Mode::FileCreate => (NEW, format!("bs={} count={NEW_FILES}", load.block)),
         Mode::FileList => {
             let count = if let Amount::Requests(count) = amount { count } else { 1 };
-            (NAMES, format!("count={count}"))
+            (NAMES, format!("count={count} icount=on"))
         }
         _ => (LARGE, format!("bs={}", load.block)),
     };
@@ -173,7 +173,7 @@ mod tests {
             "job=fsbench mode=randread path=/large threads=8 bs=4096"
         );
         let listed = of_files(file_list(), Amount::Requests(7));
-        assert_eq!(listed, "job=fsbench mode=readdir path=/names threads=1 count=7");
+        assert_eq!(listed, "job=fsbench mode=readdir path=/names threads=1 count=7 icount=on");
         let output = r#"job fsbench: {"mode":"create","iops":9,"mib_s":0.5,"reads":0.5,"writes":4,"flushes":2,"irqs":1,"notifies":1,"looks":2,"sleeps":0.25,"instructions":null}
 job fsbench: ok"#;
         let sample = sample(file_create(), output).unwrap();
