@@ -46,7 +46,8 @@ fn probe_bridge(bridge: &HostBridge, options: &Options) {
         log::warn!("{}: {fault}", bridge.name);
     }
     for (at, identity) in found.bridges {
-        found::record_function(found::Function { at, identity, content: FunctionContent::Bridge });
+        let content = FunctionContent::Bridge;
+        found::record_function(found::Function { at, identity, content });
     }
     let mut lines = Lines::new(&bridge.interrupts);
     for function in found.functions {
@@ -54,7 +55,8 @@ fn probe_bridge(bridge: &HostBridge, options: &Options) {
         let content = match device_id(&identity) {
             None => FunctionContent::Other,
             Some(id) => {
-                FunctionContent::Device { id, driver: drive(&mut lines, function, id, options) }
+                let driver = drive(&mut lines, function, id, options);
+                FunctionContent::Device { id, driver }
             }
         };
         found::record_function(found::Function { at, identity, content });

@@ -75,8 +75,8 @@ impl Ports {
     }
 
     // ANCHOR: port
-    /// Chooses a register, and does something with the port behind which it then is. `None` if that is
-    /// somebody else's.
+    /// Chooses a register, and does something with the port behind which it then is.
+    /// `None` if that is somebody else's.
     fn with_data<T, R>(
         &self,
         at: Address,
@@ -84,7 +84,7 @@ impl Ports {
         access: impl FnOnce(&IoPort<T, ReadWriteAccess>) -> R,
     ) -> Option<R> {
         let address = self.address.lock();
-        // The ports of several widths lie on each other, so each is had for its access only.
+        // The ports of several widths lie on each other: each is had for its access only.
         let data = IoPort::acquire_overlapping(DATA + u16::from(offset & 3)).ok()?;
         address.write(1 << 31 | u32::from(at.bits()) << 8 | u32::from(offset & !3));
         Some(access(&data))
