@@ -88,7 +88,7 @@ fn take(place: &Place, root: &Path, job: &str, typed: Option<&str>) -> Result<Pi
     let mut monitor = vm.monitor()?;
     let picture = monitor.screen(output, &place.file("screen.png"))?;
     monitor.execute("quit", json!({}))?;
-    vm.finish()?.expect_success()?;
+    vm.finish()?.of_quit().expect_success()?;
     let told = gpu_trace::read(&trace).context("QEMU wrote no trace")?;
     let Some(shown) = gpu_trace::shown(&told, output) else {
         bail!(

@@ -226,7 +226,7 @@ impl<'a> Screen<'a> {
     /// Ends the machine.
     pub fn end(mut self) -> Result<Outcome> {
         self.monitor.execute("quit", json!({}))?;
-        let outcome = self.vm.finish()?;
+        let outcome = self.vm.finish()?.of_quit();
         outcome.expect_success()?;
         Ok(outcome)
     }

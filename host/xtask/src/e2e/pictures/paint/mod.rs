@@ -22,7 +22,7 @@ use crate::{
     churn,
     e2e::{
         Case,
-        input::{button, relative},
+        input::{button, key, relative},
         lab::Lab,
     },
 };
@@ -95,7 +95,7 @@ fn tablet(lab: &Lab) -> Result<()> {
 
 /// QEMU is told the cursor's shape once, then each place, and at the end that there is none.
 fn cursor(lab: &Lab) -> Result<()> {
-    let mut painting = Painting::start(lab, TABLET, None, "paint")?;
+    let mut painting = Painting::start(lab, TABLET, None, "paint hold=on")?;
     let middle = (SIZE.0 / 2, SIZE.1 / 2);
     painting.wait_for_cursor(middle)?;
     painting.expect_cross()?;
@@ -109,7 +109,11 @@ fn cursor(lab: &Lab) -> Result<()> {
     painting.draw(&[(100, 100), end])?;
     painting.wait_for_cursor(end)?;
     painting.expect_cross()?;
-    painting.end("q")?.expect_ok("paint")?;
+    // The machine stays, as one that switches off may not get to what the cursor queue still has.
+    painting.screen.send(&[key("q", true)])?;
+    painting.wait_for_no_cursor()?;
+    painting.screen.wait_for_line("job paint:")?;
+    painting.screen.end()?.expect_ok("paint")?;
 
     let told = cursors(&gpu_trace::read(&lab.file("trace"))?, 0);
     let [first, moves @ .., last] = told.as_slice() else { bail!("no cursor: {told:?}") };

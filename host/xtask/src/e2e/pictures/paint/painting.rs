@@ -181,6 +181,16 @@ impl<'a> Painting<'a> {
         })
     }
 
+    /// Waits until the last that QEMU was told of the cursor is that there is none.
+    pub fn wait_for_no_cursor(&mut self) -> Result<()> {
+        let output = self.output;
+        self.screen.wait_until("the cursor was hidden", |screen| {
+            let told = cursors(&screen.trace()?, output);
+            ensure!(told.last().is_some_and(|told| told.shape == 0), "last: {:?}", told.last());
+            Ok(())
+        })
+    }
+
     /// Checks what a VNC client gets as the cursor: a black cross with white edges, which points with its middle.
     pub fn expect_cross(&self) -> Result<()> {
         let mut vnc = self.screen.vnc()?;
