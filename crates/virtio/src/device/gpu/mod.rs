@@ -167,7 +167,8 @@ impl Device<Gpu> {
         let chain = spare.chain()?;
         let memory = chain.memory_mut();
         memory.prepare(command, N, self.driver.next_fence());
-        if memory.info.resize(N).is_err() {
+        // What stood there before is no answer.
+        if memory.info.fill(&[0; N]).is_err() {
             return Ok(Err(Error::NoMemory));
         }
         chain.link(|memory, segments| memory.describe(segments))?;
