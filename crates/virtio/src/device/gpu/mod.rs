@@ -159,6 +159,13 @@ fn read_num_scanouts(transport: &dyn Transport) -> Result<u32, InitError> {
     }
 }
 
+/// The bytes of an EDID in the answer to the question for it, unless its length is a lie.
+fn edid_of(answer: &[u8]) -> Option<&[u8]> {
+    let (size, rest) = answer.split_first_chunk()?;
+    // Four bytes of padding.
+    rest.get(4..)?.get(..u32::from_le_bytes(*size) as usize)
+}
+
 /// Questions to the device, which a task waits for.
 impl Device<Gpu> {
     /// Asks for something that is `N` bytes long behind the header of the response.
@@ -194,7 +201,7 @@ impl Device<Gpu> {
         for output in self.driver.outputs.iter().filter(|_| has_edid) {
             // struct virtio_gpu_resp_edid: size, padding, and at most 1,024 bytes.
             let edid = match self.ask::<{ 8 + 1024 }>(kind::GET_EDID.with([output.number, 0]))? {
-                Ok(answer) => Edid::parse(answer.get(8..).unwrap_or_default()),
+                Ok(answer) => edid_of(&answer).and_then(Edid::parse),
                 Err(error) => {
                     log::warn!("GPU output {}: {error}", output.number);
                     None
