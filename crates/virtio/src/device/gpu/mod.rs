@@ -24,7 +24,7 @@ mod tests;
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{
     fmt,
-    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
 };
 
 use bitflags::bitflags;
@@ -96,6 +96,8 @@ struct Gpu {
     resource: AtomicU32,
     /// Resets of the device.
     resets: AtomicU32,
+    /// Set while the device has said that a size has changed, and not answered to what.
+    is_resized: AtomicBool,
 }
 
 /// The receiver of the answer to a command.
@@ -127,6 +129,7 @@ impl VirtioGpu {
             fence: AtomicU64::new(0),
             resource: AtomicU32::new(0),
             resets: AtomicU32::new(0),
+            is_resized: AtomicBool::new(false),
         };
         let device = Arc::new(Device::new(transport, negotiated, queues, driver, options));
         handshake.finish();
@@ -226,15 +229,20 @@ impl Device<Gpu> {
         }))
     }
 
-    /// Asks for the sizes again if the device says that one has changed.
+    /// Asks for the sizes again if the device says that one has changed, until it has answered.
     fn follow_displays(&self) -> Result<(), Error> {
         let events = self.transport.config_u32(field::EVENTS_READ).unwrap_or(0);
-        if events & EVENT_DISPLAY == 0 {
+        let is_resized = &self.driver.is_resized;
+        if events & EVENT_DISPLAY != 0 {
+            // Before the question: a change that comes after it sets the event again.
+            let _ = self.transport.set_config_u32(field::EVENTS_CLEAR, EVENT_DISPLAY);
+            is_resized.store(true, Ordering::Relaxed);
+        }
+        if !is_resized.swap(false, Ordering::Relaxed) {
             return Ok(());
         }
-        // Before the question: a change that comes after it sets the event again.
-        let _ = self.transport.set_config_u32(field::EVENTS_CLEAR, EVENT_DISPLAY);
-        self.read_displays()?
+        let answer = self.read_displays().unwrap_or_else(|error| Err(error.into()));
+        answer.inspect_err(|_| is_resized.store(true, Ordering::Relaxed))
     }
 }
 
