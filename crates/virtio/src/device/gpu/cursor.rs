@@ -102,8 +102,7 @@ impl Output {
         let Some(cursor) = self.state.lock().cursor.clone() else { return Ok(()) };
         let told = self.run(device, cursor.resource.introduction());
         let told = told.and_then(|()| post(device, cursor.update(self.number)));
-        self.is_cursor_lost.store(told.is_err(), Ordering::Relaxed);
-        told
+        told.inspect_err(|_| self.is_cursor_lost.store(true, Ordering::Relaxed))
     }
 }
 

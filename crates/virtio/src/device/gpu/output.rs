@@ -195,8 +195,10 @@ impl Output {
             state.prepared = None;
             state.shown.replace(resource.clone())
         };
+        // Before the commands: a restart that comes after them may set it again.
+        self.is_stale.store(false, Ordering::Relaxed);
         let result = self.run(device, resource.showing(self.number));
-        self.is_stale.store(result.is_err(), Ordering::Relaxed);
+        let result = result.inspect_err(|_| self.is_stale.store(true, Ordering::Relaxed));
         if let Some(before) = before {
             self.retire(device, before);
         }
