@@ -207,13 +207,16 @@ impl Memory {
     }
 }
 
+/// The device's reason not to do something with a resource that it does not know.
+pub(super) const UNKNOWN_RESOURCE: &str = "ERR_INVALID_RESOURCE_ID";
+
 /// The device's reason not to do something (`VIRTIO_GPU_RESP_ERR_*`).
 fn refusal(response_type: u32) -> Option<&'static str> {
     Some(match response_type {
         0x1200 => "ERR_UNSPEC",
         0x1201 => "ERR_OUT_OF_MEMORY",
         0x1202 => "ERR_INVALID_SCANOUT_ID",
-        0x1203 => "ERR_INVALID_RESOURCE_ID",
+        0x1203 => UNKNOWN_RESOURCE,
         0x1204 => "ERR_INVALID_CONTEXT_ID",
         0x1205 => "ERR_INVALID_PARAMETER",
         _ => return None,

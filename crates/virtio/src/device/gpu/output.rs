@@ -22,7 +22,7 @@ use wait::CompletionQueue;
 use super::{
     super::super::batch::Step as _,
     CONTROLQ, Device, Gpu, Note,
-    command::{Format, kind},
+    command::{Format, UNKNOWN_RESOURCE, kind},
     cursor::Cursor,
     resource::{Resource, Step},
 };
@@ -239,8 +239,11 @@ impl Output {
         }
         let commands = [kind::DETACH_BACKING, kind::RESOURCE_UNREF];
         let result = self.run(device, commands.map(|kind| kind.with([number, 0]).into()));
+        // A device that has refused to get to know it has nothing to give up.
+        let is_given_up =
+            matches!(result, Ok(()) | Err(Error::Refused { reason: UNKNOWN_RESOURCE, .. }));
         // A restart may be about to give it to the device again.
-        if result.is_ok() && self.restoring.load(Ordering::Relaxed) == 0 {
+        if is_given_up && self.restoring.load(Ordering::Relaxed) == 0 {
             self.state.lock().retired.retain(|retired| retired.number != number);
         }
     }
