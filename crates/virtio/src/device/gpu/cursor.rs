@@ -100,7 +100,8 @@ impl Output {
             return Ok(());
         }
         let Some(cursor) = self.state.lock().cursor.clone() else { return Ok(()) };
-        let told = self.run(device, cursor.resource.introduction());
+        let told = self.introduce(device, &cursor.resource);
+        self.state.lock().prepared = None;
         let told = told.and_then(|()| post(device, cursor.update(self.number)));
         told.inspect_err(|_| self.is_cursor_lost.store(true, Ordering::Relaxed))
     }
