@@ -107,9 +107,13 @@ impl Screen for GpuScreen {
         let before = resets();
         let mut result = output.flush(&self.device, frame, areas);
         // Right after a restart, the device may have been asked before it was told again what it is asked for; and that it
-        // could not be told shows only now.
-        let is_forgotten = || resets() != before || output.is_stale.load(Ordering::Relaxed);
-        if matches!(result, Err(Error::Refused { .. })) && is_forgotten() {
+        // could not be told, or does not show it, turns out only now.
+        let again = match result {
+            Ok(()) => output.is_unseen(),
+            Err(Error::Refused { .. }) => output.is_unseen() || resets() != before,
+            Err(_) => false,
+        };
+        if again {
             result = output.flush(&self.device, frame, areas);
         }
         result.and_then(|()| output.find_cursor(&self.device))
@@ -162,6 +166,15 @@ impl Output {
             size => ((size >> 32) as u32, size as u32),
         };
         Mode::new(width, height)
+    }
+
+    /// Returns `true` if a restart has not brought the picture back. What was sent for that was sent before anything that
+    /// has been answered by now, so a device that still has it is not waited for.
+    fn is_unseen(&self) -> bool {
+        if self.restoring.load(Ordering::Relaxed) > 0 {
+            self.is_stale.store(true, Ordering::Relaxed);
+        }
+        self.is_stale.load(Ordering::Relaxed)
     }
 
     /// Shows areas that lie in the frame, or all of it if the device knows no frame of that size.
