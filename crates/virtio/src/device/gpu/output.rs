@@ -22,7 +22,7 @@ use wait::CompletionQueue;
 use super::{
     super::super::batch::Step as _,
     CONTROLQ, Device, Gpu, Note,
-    command::{Format, UNKNOWN_RESOURCE, kind},
+    command::{Format, Kind, UNKNOWN_RESOURCE, kind},
     cursor::Cursor,
     resource::{Resource, Step},
 };
@@ -250,11 +250,13 @@ impl Output {
             state.retired.push(resource);
             state.prepared.take_if(|prepared| prepared.number == number);
         }
-        let commands = [kind::DETACH_BACKING, kind::RESOURCE_UNREF];
-        let result = self.run(device, commands.map(|kind| kind.with([number, 0]).into()));
-        // A device that has refused to get to know it has nothing to give up.
-        let is_given_up =
-            matches!(result, Ok(()) | Err(Error::Refused { reason: UNKNOWN_RESOURCE, .. }));
+        let gives_up = |kind: Kind| {
+            let result = self.run(device, [kind.with([number, 0]).into()]);
+            // A device that has refused to get to know it has nothing to give up.
+            matches!(result, Ok(()) | Err(Error::Refused { reason: UNKNOWN_RESOURCE, .. }))
+        };
+        // Both are sent; a resource without a backing cannot be detached from it.
+        let is_given_up = gives_up(kind::DETACH_BACKING) | gives_up(kind::RESOURCE_UNREF);
         // A restart may be about to give it to the device again.
         if is_given_up && self.restoring.load(Ordering::Relaxed) == 0 {
             self.state.lock().retired.retain(|retired| retired.number != number);
