@@ -75,6 +75,49 @@
 //! | I26 | a lie about a light | [`rows_input_reset::row_i26_answer_about_a_light_that_is_a_lie`] |
 //! | I27 | never answers about a light | [`rows_input_reset::row_i27_light_that_is_never_answered`] |
 //!
+//! Rows of GPUs:
+//!
+//! | row | the device... | test |
+//! |---|---|---|
+//! | G1 | numbers of outputs that cannot be | [`rows_gpu::row_g1_numbers_of_outputs_that_cannot_be`] |
+//! | G2 | a config space that is too short | [`rows_gpu::row_g2_configuration_space_that_is_too_short`] |
+//! | G3 | queues that there are not, or too small | [`rows_gpu::row_g3_queues_that_there_are_not_or_that_are_too_small`] |
+//! | G4 | offers unknown features | [`rows_gpu::row_g4_features_that_nobody_implements`] |
+//! | G5 | outputs of 0 or 2^32-1 pixels | [`rows_gpu::row_g5_outputs_of_no_pixels_or_of_too_many`] |
+//! | G6 | tells of outputs that it has not | [`rows_gpu::row_g6_outputs_that_it_has_not`] |
+//! | G7 | an EDID that is garbage | [`rows_gpu::row_g7_monitors_that_make_no_sense`] |
+//! | G8 | an EDID whose length lies | [`rows_gpu::row_g8_monitors_with_a_length_that_lies`] |
+//! | G9 | writes of an answer the header only | [`rows_gpu::row_g9_answers_of_which_only_the_header_is_written`] |
+//! | G10 | answers questions with something else | [`rows_gpu::row_g10_questions_that_have_no_answer`] |
+//! | G11 | says that a size is new, and then not which | [`rows_gpu::row_g11_new_size_that_is_told_wrongly`] |
+//! | G12 | a flood of events | [`rows_gpu::row_g12_flood_of_events`] |
+//! | G13 | events that nobody knows | [`rows_gpu::row_g13_events_that_nobody_knows`] |
+//! | G14 | breaks a rule at the first question | [`rows_gpu::row_g14_rule_that_is_broken_at_once`] |
+//! | G15 | never answers the first question | [`rows_gpu::row_g15_first_question_that_is_never_answered`] |
+//! | G16 | an answer of the wrong type | [`rows_gpu_answer::row_g16_answers_of_the_wrong_type`] |
+//! | G17 | refuses what was fine before | [`rows_gpu_answer::row_g17_refusals_of_what_was_fine_before`] |
+//! | G18 | an answer that is too short | [`rows_gpu_answer::row_g18_answers_that_are_too_short`] |
+//! | G19 | an answer longer than asked for | [`rows_gpu_answer::row_g19_answers_longer_than_their_room`] |
+//! | G20 | an answer that is not written | [`rows_gpu_answer::row_g20_answers_that_are_not_written`] |
+//! | G21 | the fence of another command | [`rows_gpu_answer::row_g21_answers_for_another_command`] |
+//! | G22 | overwrites requests, descriptors and available ring | [`rows_gpu_answer::row_g22_requests_and_rings_overwritten`] |
+//! | G23 | a command that it never had | [`rows_gpu_answer::row_g23_commands_that_it_never_had`] |
+//! | G24 | a command returned twice | [`rows_gpu_answer::row_g24_commands_returned_twice`] |
+//! | G25 | used.idx jumps ahead and back | [`rows_gpu_answer::row_g25_used_index_that_jumps`] |
+//! | G26 | never answers a command | [`rows_gpu_answer::row_g26_commands_that_are_never_answered`] |
+//! | G27 | answers a cursor, which asks for nothing, or breaks a rule by it | [`rows_gpu_answer::row_g27_cursors_that_are_answered_wrongly`] |
+//! | G28 | never answers cursors | [`rows_gpu_answer::row_g28_cursors_that_are_never_answered`] |
+//! | G29 | asks for a reset | [`rows_gpu_reset::row_g29_reset_that_is_asked_for`] |
+//! | G30 | asks for a reset during a flush | [`rows_gpu_reset::row_g30_reset_during_a_flush`] |
+//! | G31 | asks for one while the picture is brought back | [`rows_gpu_reset::row_g31_reset_while_the_picture_is_brought_back`] |
+//! | G32 | does not take the picture back | [`rows_gpu_reset::row_g32_picture_that_is_not_taken_back`] |
+//! | G33 | does not take the cursor back | [`rows_gpu_reset::row_g33_cursor_that_is_not_taken_back`] |
+//! | G34 | another number of outputs after a reset | [`rows_gpu_reset::row_g34_another_number_of_outputs_after_a_reset`] |
+//! | G35 | only lies | [`rows_gpu_reset::row_g35_device_that_only_lies`] |
+//! | G36 | reset never reads back 0 | [`rows_gpu_reset::row_g36_reset_that_never_ends`] |
+//! | G37 | gives up no memory | [`rows_gpu_reset::row_g37_device_that_gives_nothing_up`] |
+//! | G38 | takes no other picture | [`rows_gpu_reset::row_g38_device_that_takes_no_other_picture`] |
+//!
 //! Functions on PCI have rows of their own, see [`pci`].
 //!
 //! Two things cannot be played here. These devices act only when the driver touches a register or the test
@@ -91,6 +134,12 @@ mod registers;
 mod rig;
 mod rows_answer;
 mod rows_config;
+#[cfg(feature = "display")]
+mod rows_gpu;
+#[cfg(feature = "display")]
+mod rows_gpu_answer;
+#[cfg(feature = "display")]
+mod rows_gpu_reset;
 mod rows_input;
 mod rows_input_config;
 mod rows_input_reset;

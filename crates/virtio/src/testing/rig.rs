@@ -182,8 +182,7 @@ impl Rig {
 
     /// The number of times that the driver has brought the device into use.
     pub fn starts(&self) -> usize {
-        let ok = |status: &&DeviceStatus| status.contains(DeviceStatus::DRIVER_OK);
-        self.disk.transport.state.lock().status_log.iter().filter(ok).count()
+        self.disk.transport.starts()
     }
 
     pub fn status(&self) -> DeviceStatus {

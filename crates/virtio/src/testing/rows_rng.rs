@@ -86,8 +86,7 @@ impl Rig {
     }
 
     fn starts(&self) -> usize {
-        let ok = |status: &&DeviceStatus| status.contains(DeviceStatus::DRIVER_OK);
-        self.transport.state.lock().status_log.iter().filter(ok).count()
+        self.transport.starts()
     }
 }
 

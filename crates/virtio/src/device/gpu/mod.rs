@@ -19,7 +19,7 @@ mod resource;
 mod restore;
 
 #[cfg(ktest)]
-mod tests;
+pub(crate) mod tests;
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{

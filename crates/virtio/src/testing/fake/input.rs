@@ -12,7 +12,7 @@ use crate::{
     features::Features,
     handshake::InitError,
     options::Options,
-    transport::{DeviceStatus, InterruptStatus, Version},
+    transport::{InterruptStatus, Version},
 };
 
 /// The items of the configuration, section 5.8.4.
@@ -169,7 +169,6 @@ impl Driven {
 
     /// The times that the driver has set DRIVER_OK.
     pub fn starts(&self) -> usize {
-        let ok = |status: &&DeviceStatus| status.contains(DeviceStatus::DRIVER_OK);
-        self.fake.transport.state.lock().status_log.iter().filter(ok).count()
+        self.fake.transport.starts()
     }
 }

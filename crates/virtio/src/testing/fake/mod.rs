@@ -174,6 +174,12 @@ impl FakeTransport {
         self.state.lock().status_log.iter().filter(|status| status.is_empty()).count()
     }
 
+    /// The number of times that the driver has set DRIVER_OK.
+    pub fn starts(&self) -> usize {
+        let ok = |status: &&DeviceStatus| status.contains(DeviceStatus::DRIVER_OK);
+        self.state.lock().status_log.iter().filter(ok).count()
+    }
+
     /// Checks that the driver has given all notifications that it owed (sections 2.7.10 and 2.7.13.4),
     /// and no others.
     ///
