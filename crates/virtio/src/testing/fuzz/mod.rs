@@ -7,7 +7,7 @@
 //! case fails, its seed and step stand on the console, and [`REPLAY`] runs it alone.
 //!
 //! [`queue`] checks the virtqueue, which all drivers share, against an oracle that predicts every answer;
-//! [`sleepers`] is about tasks that sleep; [`input`] is a keyboard. The others are a random disk: [`device`] and [`lies`]
+//! [`sleepers`] is about tasks that sleep; [`input`] is a keyboard, and [`gpu`] a GPU. The others are a random disk: [`device`] and [`lies`]
 //! are what it does, [`user`] uses it, and [`disk`] checks what the block device owes its user:
 //!
 //! - no panic, and no work without end: each call of the driver touches a bounded number of registers;
@@ -25,6 +25,8 @@
 
 mod device;
 mod disk;
+#[cfg(feature = "display")]
+mod gpu;
 mod input;
 mod leaked;
 mod ledger;
@@ -46,10 +48,10 @@ use ostd::{mm::PAGE_SIZE, prelude::println};
 const REPLAY: Option<u64> = None;
 
 /// The tests of this module; the last one to end prints the sum.
-const TESTS: usize = 6;
+const TESTS: usize = if cfg!(feature = "display") { 7 } else { 6 };
 
 /// The least number of device steps in all tests together.
-const GOAL: u64 = 1_000_000;
+const GOAL: u64 = 2_000_000;
 
 /// The sums over all cases so far.
 #[derive(Debug)]
