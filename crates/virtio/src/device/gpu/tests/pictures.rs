@@ -1,7 +1,9 @@
 //! Pictures, whole and in parts.
 
-use display::{Error, MAX_AREAS, Rect, Screen};
-use ostd::prelude::ktest;
+use alloc::vec;
+
+use display::{Error, Framebuffer, MAX_AREAS, Rect, Screen};
+use ostd::{mm::PAGE_SIZE, prelude::ktest};
 
 use super::*;
 
@@ -76,6 +78,43 @@ fn large_pictures_of_odd_sizes_are_seen() {
         let mut expected = old;
         expected.take(area, &new);
         rig.assert_seen(&expected);
+    }
+}
+
+/// No page of a resource's backing is at a distance from these pixels at which QEMU copies slowly.
+fn assert_fast(rig: &Rig, resource: u32, pixels: &[u8]) {
+    let mut start = 0;
+    for (address, length) in rig.gpu.backing(resource) {
+        for page in (0..length as usize).step_by(PAGE_SIZE) {
+            let (source, target) = (pixels.as_ptr().addr() + start + page, address as usize + page);
+            assert!(!dma::is_slow(source, target), "{source:#x} and {target:#x}");
+        }
+        start += length as usize;
+    }
+    assert_eq!(start, pixels.len());
+}
+
+#[ktest]
+fn no_picture_is_a_multiple_of_4_mib_from_its_backing() {
+    const REACH: usize = 4 << 20;
+    for (width, height) in [(1024, 64), (512, 8), (1021, 70)] {
+        let mode = Mode::new(width, height).unwrap();
+        let room = vec![7; REACH + mode.bytes()];
+        // What one screen has given back the next one is likely to get: it is at such a distance from these pixels.
+        let mut before = room.as_ptr().addr();
+        for _ in 0..4 {
+            let start = before.wrapping_sub(room.as_ptr().addr()) % REACH;
+            let pixels = &room[start..start + mode.bytes()];
+            let rig = Rig::modern(width, height);
+            rig.screen.flush(Frame::new(pixels, mode).unwrap(), &[mode.area()]).unwrap();
+            assert_fast(&rig, 1, pixels);
+            before = rig.gpu.backing(1)[0].0 as usize;
+        }
+        // The way of everybody else.
+        let rig = Rig::modern(width, height);
+        let mut framebuffer = Framebuffer::new(rig.screen.clone()).unwrap();
+        framebuffer.flush().unwrap();
+        assert_fast(&rig, 1, framebuffer.pixels());
     }
 }
 
