@@ -11,12 +11,13 @@
 //!
 //! Each guard is checked on virtio-mmio, and over PCI, where an I/O may cost [`PCI_SHARE`] more instructions.
 //!
-//! The same for what files cost (`files`).
+//! The same for what files cost (`files`), and changes of a picture (`screen`).
 //!
 //! The limits are a little above what was measured when they were set: raise one only with a reason, and
 //! lower it when the driver gets better.
 
 mod files;
+mod screen;
 
 use std::path::Path;
 
@@ -115,6 +116,7 @@ pub fn run(workspace: &Workspace, suite: &mut Suite) -> Result<()> {
             suite.check(&name, Some(&log), || guard.check(workspace, &kernel, way, &log));
         }
         files::run(workspace, &kernel, suite)?;
+        screen::run(workspace, &kernel, suite)?;
     }
     Ok(())
 }
