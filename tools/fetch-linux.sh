@@ -4,7 +4,8 @@
 # user's cache folder, once (remove it to have it fetched again). The last line on standard output is the folder:
 #
 #     vmlinux       the kernel, as an image or ELF file that QEMU boots
-#     root/         bin/busybox, bin/fio, lib/ with fio's libraries, modules/ with the virtio drivers and ext4
+#     root/         bin/busybox, bin/fio, lib/ with fio's libraries, modules/ with the virtio drivers, what the GPU's
+#                   is based on, and ext4
 #     modules       the names of the modules that were asked for
 #     versions      the packages, their versions, and Debian's release that they are from
 #
@@ -25,8 +26,8 @@ SUITES=(trixie forky sid)
 STORE=$CACHE/linux-riscv64
 PART=$STORE.part
 LIBRARIES=usr/lib/riscv64-linux-gnu
-# The drivers that the disk needs, and those for ext4 on it.
-MODULES=(virtio_mmio virtio_blk crc16 mbcache jbd2 ext4)
+# The drivers that the disk needs, those for ext4 on it, and those for the GPU.
+MODULES=(virtio_mmio virtio_blk crc16 mbcache jbd2 ext4 drm drm_kms_helper drm_shmem_helper virtio_dma_buf virtio-gpu)
 # A sum that ext4 asks for by another name than that of its module. Newer kernels have it built in.
 OLD_MODULES=(crc32c_generic)
 

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result};
 use lab::{
     process,
-    qemu::{self, Guest, Stack, Transport, escaped},
+    qemu::{self, Gpu, Guest, Stack, Transport, escaped},
     workspace::Workspace,
 };
 
@@ -99,10 +99,11 @@ impl Machine {
         Duration::from_secs(seconds) * self.patience
     }
 
-    /// QEMU with a disk, the same for all guests; but of the disks with files Linux has its own.
+    /// QEMU with a disk or a screen, the same for all guests; but of the disks with files Linux has its own.
     pub fn qemu(&self, medium: Medium) -> qemu::Machine {
         match (medium, &self.images) {
-            (Medium::Null | Medium::Slow, _) => Self::with(Stack::bottom(&null(medium))),
+            (Medium::Null | Medium::Slow, _) => Self::with_disk(Stack::bottom(&null(medium))),
+            (Medium::Screen, _) => Self::with(Gpu::new(1024, 768).options()),
             (Medium::Files, Ok(images)) => self.with_file(&images.sfs),
             (Medium::File | Medium::Files, _) => self.with_file(&self.file),
         }
@@ -112,14 +113,15 @@ impl Machine {
     pub fn with_file(&self, file: &Path) -> qemu::Machine {
         let (file, aio) = (escaped(file), self.aio);
         let file = format!("driver=file,filename={file},cache.direct=on,aio={aio}");
-        Self::with(Stack::bottom(&file).under("driver=raw,cache.direct=on"))
+        Self::with_disk(Stack::bottom(&file).under("driver=raw,cache.direct=on"))
     }
 
-    fn with(disk: Stack) -> qemu::Machine {
-        qemu::Machine::new(Transport::Modern)
-            .memory_mib(512)
-            .option("-smp", "1")
-            .options(disk.device(""))
+    fn with_disk(disk: Stack) -> qemu::Machine {
+        Self::with(disk.device(""))
+    }
+
+    fn with(device: Vec<String>) -> qemu::Machine {
+        qemu::Machine::new(Transport::Modern).memory_mib(512).option("-smp", "1").options(device)
     }
 
     /// Runs `guest` to its end; returns what it printed.
@@ -139,6 +141,8 @@ impl Machine {
                 let file = self.file.to_string_lossy().into_owned();
                 ["-f", "raw", "-t", "none", "-i", self.aio, &file].map(str::to_owned).into()
             }
+            // It is no disk.
+            Medium::Screen => Vec::new(),
         }
     }
 }
