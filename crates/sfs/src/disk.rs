@@ -88,8 +88,8 @@ impl<S: Storage> Disk<S> {
         data: &mut [u8],
     ) -> Result<(), S::Error> {
         // The last block that is there may be short; the storage fills it up.
-        let there = self.capacity.next_multiple_of(BLOCK_SIZE as u64);
-        let there = there.saturating_sub(u64::from(first) * BLOCK_SIZE as u64 + offset as u64);
+        let blocks = self.capacity.div_ceil(BLOCK_SIZE as u64).saturating_sub(first.into());
+        let there = blocks.saturating_mul(BLOCK_SIZE as u64).saturating_sub(offset as u64);
         let there = data.len().min(usize::try_from(there).unwrap_or(usize::MAX));
         let (data, beyond) = data.split_at_mut(there);
         beyond.fill(0);

@@ -5,7 +5,7 @@ use zerocopy::{
     little_endian::{I32, I64, U16, U32, U64},
 };
 
-/// The number with which block 0 starts.
+/// The number with which block 0 starts, and so the file system: four bytes, the lowest one first.
 pub const MAGIC: u32 = 0x2f8d_be2b;
 /// The superblock's words about itself.
 pub(crate) const INFO: &[u8] = b"simple file system";

@@ -38,6 +38,25 @@ fn what_is_written_is_read() {
     assert!(content(&mount(&memory).root().lookup("file").unwrap()) == expected);
 }
 
+/// The capacity is the device's word.
+#[test]
+fn a_disk_of_any_size_is_read() {
+    let bytes = {
+        let memory = Memory::formatted(64);
+        let system = mount(&memory);
+        system.root().create("file").unwrap().write_at(0, &pattern(1, 9000)).unwrap();
+        system.sync().unwrap();
+        let mut bytes = vec![0; 64 * 4096];
+        memory.get(0, &mut bytes);
+        bytes
+    };
+    for capacity in [u64::MAX, u64::MAX - 511, u64::MAX - 4095] {
+        let memory = Memory::of_bytes(&bytes, capacity);
+        let file = mount(&memory).root().lookup("file").unwrap();
+        assert!(content(&file) == pattern(1, 9000), "{capacity}");
+    }
+}
+
 #[test]
 fn reads_end_where_the_file_does() {
     let memory = Memory::formatted(64);
