@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use display::{Error, Framebuffer};
 
+use super::complaints::Complaints;
 use crate::task::{self, SpawnError};
 
 /// The time between two looks at the size of the screen.
@@ -21,17 +22,18 @@ pub(super) fn spawn(
     mut show: impl FnMut(&mut Framebuffer) -> Result<(), Error> + Send + 'static,
 ) -> Result<(), SpawnError> {
     let follow = move || {
+        // A device that gives a bad size gives it at each look.
+        let mut complaints = Complaints::about(name);
         loop {
             let shown = match framebuffer.follow_resize() {
                 Ok(Some(_)) => show(&mut framebuffer),
-                Ok(None) => Ok(()),
+                // What the last one could not show.
+                Ok(None) => framebuffer.flush(),
                 Err(error) => Err(error),
             };
-            if let Err(error) = shown {
-                log::warn!("the {name}: {error}");
-                if error == Error::Dead {
-                    return;
-                }
+            complaints.hear(shown);
+            if shown == Err(Error::Dead) {
+                return;
             }
             task::sleep(LOOK);
         }

@@ -7,6 +7,7 @@
 mod bench;
 mod caption;
 mod cat;
+mod complaints;
 mod copy;
 mod demo;
 mod devices;

@@ -26,6 +26,7 @@ use input::{Arrived, Reader};
 use self::{album::Album, painter::Painter};
 use super::{
     Failure, Run, Studio,
+    complaints::Complaints,
     text::{Count, Name},
 };
 use crate::{
@@ -78,7 +79,7 @@ fn paint(studio: Studio, image: String) -> Result<String, Failure> {
     let mut album = Album::new(studio.disk, image);
     painter.show().map_err(failed)?;
     println!("paint: {}; the file is {}", painter::HELP, Name(album.path()));
-    let (mut saved, mut told) = (0, None);
+    let (mut saved, mut complaints) = (0, Complaints::about("picture"));
     let _pause = progress::pause();
     loop {
         for _ in 0..CAPACITY {
@@ -106,16 +107,12 @@ fn paint(studio: Studio, image: String) -> Result<String, Failure> {
             // Others need the CPU too, however many events there are.
             checkpoint()?;
         }
-        match painter.show() {
-            Ok(()) => told = None,
-            Err(Error::Dead) => return Err(failed(Error::Dead)),
-            // Once: the next picture shows the same again.
-            Err(error) if told != Some(error) => {
-                log::warn!("the screen does not show the picture: {error}");
-                told = Some(error);
-            }
-            Err(_) => {}
+        let shown = painter.show();
+        if shown == Err(Error::Dead) {
+            return Err(failed(Error::Dead));
         }
+        // The next picture shows the same again.
+        complaints.hear(shown);
         if reader.has_ended() {
             return Err(Failure::Other("no input device works any more".into()));
         }

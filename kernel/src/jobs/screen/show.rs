@@ -6,6 +6,7 @@ use core::{fmt, time::Duration};
 use display::{Error, Framebuffer, Screen};
 use terminal::{Terminal, View};
 
+use super::super::complaints::Complaints;
 use crate::{
     console::copy::{self, Taken},
     task,
@@ -34,20 +35,13 @@ impl Shown {
 
     /// Shows what is printed, until the screen is out of use.
     pub(super) fn run(mut self) {
-        let mut told = None;
+        // Once: the message is printed too, and there is a picture to be made of it.
+        let mut complaints = Complaints::about("console");
         loop {
-            match self.frame(copy::take) {
-                Ok(()) => told = None,
-                Err(error) => {
-                    // Once: the message is printed too, and there is a picture to be made of it.
-                    if told != Some(error) {
-                        log::warn!("the screen does not show the console: {error}");
-                        told = Some(error);
-                    }
-                    if error == Error::Dead {
-                        return;
-                    }
-                }
+            let shown = self.frame(copy::take);
+            complaints.hear(shown);
+            if shown == Err(Error::Dead) {
+                return;
             }
             task::sleep(FRAME);
         }
