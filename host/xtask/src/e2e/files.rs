@@ -119,8 +119,8 @@ fn missing(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// The disk with this serial number is taken before the first one, without one that with files, and `disk=` before
-/// all.
+/// The disk with this serial number is taken before the first one, and `disk=` before it. Where no disk has a number, the
+/// one with files is taken.
 fn by_serial(lab: &Lab) -> Result<()> {
     let path = disk_with_files(lab)?;
     let image = lab.image("disk", noise(64, 7))?;
