@@ -8,6 +8,7 @@ use std::{
     fmt,
     fs::File,
     io::{self, Read as _, Write as _},
+    mem,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     thread,
@@ -192,9 +193,12 @@ impl Process {
         what: &str,
         enough: impl Fn(&str) -> bool,
     ) -> Result<(), ProcessError> {
+        // What was printed during another wait is not news, and may be enough.
+        let mut first = true;
         loop {
             let ended = self.child.try_wait()?;
-            if (self.look()? || ended.is_some()) && enough(&self.complete_lines()) {
+            let news = self.look()? || mem::replace(&mut first, false) || ended.is_some();
+            if news && enough(&self.complete_lines()) {
                 return Ok(());
             }
             if let Some(status) = ended {

@@ -107,6 +107,14 @@ fn only_complete_lines_are_looked_at() {
 }
 
 #[test]
+fn lines_that_came_during_another_wait_are_looked_at() {
+    start("echo ready; exec sleep 1000", Duration::from_secs(5), |mut process| {
+        process.wait_until("it was ready", |text| text == "ready\n").unwrap();
+        process.wait_until("it was ready before", |text| text == "ready\n").unwrap();
+    });
+}
+
+#[test]
 fn an_end_before_its_time_is_told() {
     start("echo last; exit 7", LONG, |mut process| {
         let error = process.wait_until("it had sung", |_| false).unwrap_err().to_string();

@@ -121,7 +121,8 @@ fn restarted(lab: &Lab) -> Result<()> {
     let expected = classic_on(SIZE);
     screen.expect(0, &expected)?;
     for queue in [0, 1] {
-        screen.restart(queue)?;
+        screen.break_queue(queue)?;
+        screen.wait_for_restart()?;
         screen.wait_for(0, &expected)?;
     }
     screen.end()?;

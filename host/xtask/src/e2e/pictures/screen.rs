@@ -30,6 +30,8 @@ pub struct Screen<'a> {
     lab: &'a Lab<'a>,
     vm: Vm,
     monitor: Monitor,
+    /// The times that a queue was broken.
+    broken: usize,
 }
 
 impl<'a> Screen<'a> {
@@ -85,7 +87,7 @@ impl<'a> Screen<'a> {
             .options(Probe::options(&lab.file("probe")));
         let mut vm = machine.start(command_line)?;
         let monitor = vm.monitor()?;
-        Ok(Self { lab, vm, monitor })
+        Ok(Self { lab, vm, monitor, broken: 0 })
     }
 
     /// Waits until the kernel has printed a line that begins so.
@@ -177,34 +179,32 @@ impl<'a> Screen<'a> {
         }
     }
 
-    /// Has the device ask for a reset, for the nonsense in one of its queues, and waits until it was told again what to
-    /// show, and works.
-    pub fn restart(&mut self, queue: u64) -> Result<()> {
-        let scanouts = |screen: &Self| -> Result<usize> {
-            let trace = screen.trace()?;
-            Ok(trace.iter().filter(|told| matches!(told, Told::Scanout { .. })).count())
-        };
-        let before = scanouts(self)?;
-        self.break_queue(queue)?;
-        self.wait_until("the device was told again what to show", |screen| {
-            ensure!(scanouts(screen)? > before, "there is no new scanout");
-            Ok(())
-        })?;
-        self.expect_working()
-    }
-
-    /// Puts nonsense into a queue: an available index that is further ahead than the queue is long.
-    fn break_queue(&mut self, queue: u64) -> Result<()> {
+    /// Puts nonsense into a queue that is idle, so that the device asks for a reset: the head of a chain that the queue
+    /// is too short for.
+    pub fn break_queue(&mut self, queue: u64) -> Result<()> {
+        self.broken += 1;
         let status = self.ask("x-query-virtio-queue-status", json!({ "queue": queue }))?;
         let field = |name: &str| status[name].as_u64().with_context(|| format!("no {name}"));
-        // The index stands behind the flags (VIRTIO 1.3, 2.7.6).
+        // The index stands behind the flags, and the ring behind both (VIRTIO 1.3, 2.7.6).
         let index = field("vring-avail")? + 2;
         let size = field("vring-num")? as u16;
         let mut probe = Probe::connect(&self.lab.file("probe"), PATIENCE)?;
         let available = probe.read_u16(index)?;
-        probe.write_u16(index, available.wrapping_add(size).wrapping_add(1))?;
+        let slot = available.checked_rem(size).context("the queue has no size")?;
+        probe.write_u16(index + 2 + 2 * u64::from(slot), size)?;
+        probe.write_u16(index, available.wrapping_add(1))?;
         probe.write_u32(REGISTERS + QUEUE_NOTIFY, queue as u32)?;
         Ok(())
+    }
+
+    /// Waits until the kernel has restarted the device as often as a queue was broken, and the device works. The trace
+    /// cannot tell: what was sent before may come late to its file.
+    pub fn wait_for_restart(&mut self) -> Result<()> {
+        let broken = self.broken;
+        self.vm.wait_until("the GPU was restarted", |text| {
+            text.matches("GPU has been reset and works again").count() >= broken
+        })?;
+        self.expect_working()
     }
 
     /// Checks that the device does what it is told, and has not given up.

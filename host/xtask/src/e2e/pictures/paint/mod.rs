@@ -146,7 +146,8 @@ fn restarted(lab: &Lab) -> Result<()> {
     for (queue, y) in [(0, 200), (1, 300)] {
         let before = cursors(&painting.screen.trace()?, 0).len();
         let end = (320, y + 100);
-        painting.draw_and(&[(50, y), (500, y + 20), end], |screen| screen.restart(queue))?;
+        painting.draw_and(&[(50, y), (500, y + 20), end], |screen| screen.break_queue(queue))?;
+        painting.screen.wait_for_restart()?;
         painting.wait_for_cursor(end)?;
         let told = cursors(&painting.screen.trace()?, 0).split_off(before);
         ensure!(told.iter().any(|told| !told.moves), "no shape after the restart: {told:?}");

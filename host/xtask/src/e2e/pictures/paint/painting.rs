@@ -145,7 +145,7 @@ impl<'a> Painting<'a> {
         self.draw_and(places, |_| Ok(()))
     }
 
-    /// The same, but `meanwhile` happens at the first place, when the button is pressed.
+    /// The same, but `meanwhile` happens at the first place, when the button is pressed and all of it is shown.
     pub fn draw_and(
         &mut self,
         places: &[(u32, u32)],
@@ -153,6 +153,9 @@ impl<'a> Painting<'a> {
     ) -> Result<()> {
         self.screen.send(&at(places[0]))?;
         self.screen.send(&[button("left", true)])?;
+        self.expected.draw(self.color, self.brush, &places[..1]);
+        self.wait_for_picture()?;
+        self.wait_for_cursor(places[0])?;
         meanwhile(&mut self.screen)?;
         for place in &places[1..] {
             self.screen.send(&at(*place))?;
