@@ -111,6 +111,9 @@ pub fn wait<A: Awaited + ?Sized>(
     }
 }
 
+/// Stands for a choice that is left to [`Waiting`].
+const BY_ITSELF: u64 = u64::MAX - 1;
+
 /// The state of waiting for one device: whether interrupts come, who sleeps, and how long waits take.
 #[derive(Debug)]
 pub struct Waiting {
@@ -124,6 +127,8 @@ pub struct Waiting {
     average: AtomicU64,
     /// The ticks that an interrupt costs at the most.
     interrupt_cost: u64,
+    /// The ticks to look for that have been chosen for all who wait adaptively; [`BY_ITSELF`] as long as none have.
+    chosen: AtomicU64,
     clock: fn() -> u64,
 }
 
@@ -143,8 +148,15 @@ impl Waiting {
             sleeps: AtomicU64::new(0),
             average: AtomicU64::new(0),
             interrupt_cost,
+            chosen: AtomicU64::new(BY_ITSELF),
             clock,
         }
+    }
+
+    /// Has all who wait adaptively look for so many ticks from now on, and then sleep: with 0 they sleep at once, with
+    /// `u64::MAX` they never do, and with `None` they adapt again. For whoever measures one way of waiting.
+    pub fn look_for(&self, ticks: Option<u64>) {
+        self.chosen.store(ticks.unwrap_or(BY_ITSELF), Ordering::Relaxed);
     }
 
     /// Returns `true` if no interrupt can wake a sleeper.
@@ -176,6 +188,10 @@ impl Waiting {
     /// an interrupt's cost and at most all of it. None where waits take longer than that: there a sleep
     /// costs little. Of several who wait, the first answer comes so much sooner, and a look wakes whoever gets it.
     fn looks_for(&self) -> u64 {
+        match self.chosen.load(Ordering::Relaxed) {
+            BY_ITSELF => {}
+            chosen => return chosen,
+        }
         let (cost, all) = (self.interrupt_cost, 1 + self.asleep.load(Ordering::Relaxed) as u64);
         match self.average.load(Ordering::Relaxed) {
             0 => cost,

@@ -87,6 +87,20 @@ fn who_sleeps_does_not_look_and_who_polls_never_sleeps() {
 }
 
 #[ktest]
+fn the_adaptive_looks_for_as_long_as_it_is_told_to() {
+    let device = Slow::new();
+    for (chosen, ticks, found) in
+        [(0, 20, (0, 1)), (100, 200, (100 / LOOK, 1)), (u64::MAX, 100_000, (100_000 / LOOK, 0))]
+    {
+        device.waiting.look_for(Some(chosen));
+        assert_eq!(device.wait(ticks, Patience::Adaptive), found);
+    }
+    device.waiting.look_for(None);
+    device.wait(20, Patience::Adaptive);
+    assert_eq!(device.wait(20, Patience::Adaptive), (20 / LOOK, 0));
+}
+
+#[ktest]
 fn on_a_fast_device_the_adaptive_never_sleeps() {
     let device = Slow::new();
     for _ in 0..100 {
