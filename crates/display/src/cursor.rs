@@ -1,6 +1,6 @@
 //! The shape of a cursor.
 
-use alloc::{boxed::Box, vec};
+use alloc::{boxed::Box, vec, vec::Vec};
 
 use super::BYTES_PER_PIXEL;
 
@@ -39,6 +39,12 @@ impl CursorImage {
     /// All bytes, row by row.
     pub fn pixels(&self) -> &[u8] {
         &self.pixels
+    }
+
+    /// All bytes with blue first and red third, as many devices take them.
+    pub fn blue_first(&self) -> Vec<u8> {
+        let (pixels, _) = self.pixels.as_chunks::<BYTES_PER_PIXEL>();
+        pixels.iter().flat_map(|&[r, g, b, a]| [b, g, r, a]).collect()
     }
 
     /// Column and row of the pixel that points.

@@ -56,7 +56,10 @@ impl Damage {
                 *row = 0..0;
             }
         }
-        if from == self.rows.start && to == self.rows.end && self.areas().is_empty() {
+        let all = self.columns.get(self.rows.start as usize..self.rows.end as usize);
+        if (from, to) == (self.rows.start, self.rows.end)
+            && all.is_some_and(|rows| rows.iter().all(Range::is_empty))
+        {
             self.rows = 0..0;
         }
     }

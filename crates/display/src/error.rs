@@ -32,10 +32,7 @@ pub enum Error {
     /// There is no memory for the pixels.
     NoMemory,
     /// The frame needs more segments than can be described to the device.
-    TooLarge {
-        /// The size of the frame.
-        mode: Mode,
-    },
+    TooLarge,
     /// The device keeps the memory of several earlier frames, and is not given another.
     NotReleased,
     /// The screen has no cursor, or none has been set.
@@ -99,9 +96,7 @@ impl fmt::Display for Error {
                 write!(f, "the area {area} leaves the frame of {mode}")
             }
             Self::NoMemory => f.write_str("there is no memory for the pixels"),
-            Self::TooLarge { mode } => {
-                write!(f, "a frame of {mode} has more parts than one command can name")
-            }
+            Self::TooLarge => f.write_str("the frame has more parts than one command can name"),
             Self::NotReleased => f.write_str("the device does not let go of earlier frames"),
             Self::NoCursor => f.write_str("the screen has no cursor"),
             Self::Refused { command, reason } => {

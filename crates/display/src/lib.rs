@@ -24,13 +24,16 @@ mod edid;
 mod error;
 mod framebuffer;
 mod mode;
+mod monitor;
 mod registry;
 
 #[cfg(ktest)]
 mod tests;
 
-use alloc::string::String;
+use alloc::{string::String, sync::Arc};
 use core::fmt;
+
+use wait::Waiting;
 
 pub use self::{
     cursor::CursorImage,
@@ -39,6 +42,7 @@ pub use self::{
     error::Error,
     framebuffer::Framebuffer,
     mode::{BYTES_PER_PIXEL, Frame, MAX_BYTES, MAX_SIDE, Mode, PixelFormat, Rect},
+    monitor::Monitor,
     registry::{all, register},
 };
 
@@ -98,6 +102,11 @@ pub trait Screen: Send + Sync {
     /// [`Error`] of the device.
     fn hide_cursor(&self) -> Result<(), Error> {
         Ok(())
+    }
+
+    /// The state of waiting for the device, for whoever measures; `None` if nobody waits for one.
+    fn waiting(&self) -> Option<&Arc<Waiting>> {
+        None
     }
 }
 

@@ -165,4 +165,18 @@ impl<'a> Frame<'a> {
     pub const fn pixels(self) -> &'a [u8] {
         self.pixels
     }
+
+    /// Checks areas of it that are to be shown.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutsideFrame`] for one that leaves the frame, or has no pixels.
+    #[inline]
+    pub fn check(self, areas: &[Rect]) -> Result<(), Error> {
+        let mode = self.mode;
+        match areas.iter().find(|area| area.is_empty() || area.clip(mode) != **area) {
+            Some(area) => Err(Error::OutsideFrame { area: *area, mode }),
+            None => Ok(()),
+        }
+    }
 }

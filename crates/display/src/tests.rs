@@ -349,6 +349,8 @@ fn cursors_have_a_picture_and_a_hot_spot() {
     assert_eq!(image.pixels().len(), 64 * 64 * 4);
     assert_eq!(image.pixels().iter().filter(|byte| **byte != 0).count(), 2);
     assert_eq!(image.pixels()[64 * 64 * 4 - 4..], RED);
+    image.set(0, 0, [1, 2, 3, 4]);
+    assert_eq!(image.blue_first()[..4], [3, 2, 1, 4]);
     // A screen need not have one.
     let screen = screen(4, 4);
     assert_eq!(screen.set_cursor(&image, 0, 0), Err(Error::NoCursor));
@@ -387,6 +389,21 @@ fn a_monitor_tells_its_name_and_size() {
     assert_eq!(Edid::parse(&block), Some(Edid::default()));
     // Other blocks may follow.
     assert!(Edid::parse(&[&edid()[..], &[7; 128]].concat()).is_some());
+}
+
+#[ktest]
+fn an_output_has_its_size_or_the_one_that_its_monitor_prefers() {
+    let monitor = Monitor::new();
+    assert_eq!((&*monitor.name(), monitor.mode()), ("", Ok(mode(1024, 768))));
+    monitor.read_edid(&edid());
+    monitor.read_edid(&[0; 128]);
+    assert_eq!((&*monitor.name(), monitor.mode()), ("QEMU Monitor", Ok(mode(0x500, 0x320))));
+    monitor.set_size(Some((640, 480)));
+    assert_eq!(monitor.mode(), Ok(mode(640, 480)));
+    monitor.set_size(Some((0, 480)));
+    assert_eq!(monitor.mode(), Err(Error::BadMode { width: 0, height: 480 }));
+    monitor.set_size(None);
+    assert_eq!(monitor.mode(), Ok(mode(0x500, 0x320)));
 }
 
 #[ktest]

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use ostd::mm::PAGE_SIZE;
 
-use super::{Buffer, DmaError, DmaExtent, DmaMemory};
+use super::{Buffer, DmaError, DmaMemory};
 
 /// The lengths of pieces to try. Long ones make short lists for the device; short ones are there where free memory is
 /// scattered.
@@ -40,9 +40,20 @@ impl Pieces {
         allocated.ok_or(DmaError::NoMemory)
     }
 
-    /// The places of the pieces for the device, in the order of the bytes.
-    pub fn extents(&self) -> impl ExactSizeIterator<Item = DmaExtent> {
-        self.list.iter().map(Buffer::extent)
+    /// A copy of these bytes, as [`Self::alloc`] and [`Self::write`] make it.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError::NoMemory`].
+    pub fn of(bytes: &[u8]) -> Result<Self, DmaError> {
+        let pieces = Self::alloc(bytes.as_ptr().addr(), bytes.len())?;
+        pieces.write(0, bytes)?;
+        Ok(pieces)
+    }
+
+    /// The pieces, in the order of the bytes.
+    pub fn list(&self) -> &[Buffer] {
+        &self.list
     }
 
     /// Copies as [`Buffer::write_rows`] does: `rows` rows of `len` bytes, `stride` bytes from one to the next in `source`
@@ -59,6 +70,11 @@ impl Pieces {
         stride: usize,
         mut rows: usize,
     ) -> Result<(), DmaError> {
+        if len == stride {
+            // Without gaps, all of them are one row.
+            let bytes = len.checked_mul(rows).and_then(|bytes| source.get(..bytes));
+            return self.write(offset, bytes.ok_or(DmaError::OutOfRange)?);
+        }
         while rows > 0 {
             let (piece, at) = (offset / self.piece_bytes, offset % self.piece_bytes);
             // The rows that lie in this piece as a whole; there may be none.
@@ -160,7 +176,7 @@ mod tests {
             for source in [next, next + TRANSLATION_REACH, next.wrapping_sub(TRANSLATION_REACH)] {
                 let pieces = Pieces::alloc(source, bytes).unwrap();
                 let mut start = 0;
-                for extent in pieces.extents() {
+                for extent in pieces.list().iter().map(Buffer::extent) {
                     assert!(!is_slow(source.wrapping_add(start), extent.address), "{start}");
                     start += extent.len;
                 }

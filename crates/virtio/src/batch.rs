@@ -1,10 +1,13 @@
 //! Several commands at once: sent in their order with one notification, and the tasks that wait for all of them.
 
 use alloc::sync::Arc;
-use core::iter::Peekable;
+use core::{
+    iter::Peekable,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
-use ostd::sync::Waker;
-use wait::{Awaited, CompletionQueue, Patience, wait};
+use ostd::sync::{LocalIrqDisabled, SpinLock, Waker};
+use wait::{Awaited, Patience, Sleeper, wait};
 
 use super::{
     device::Device,
@@ -50,12 +53,12 @@ impl<D: Driver> Device<D> {
         Ok(sent)
     }
 
-    /// Sends all of these commands to queue `index`, and waits for room where there is none. Each of them fits an empty
-    /// queue. Not to be called in interrupt context or while holding a spin lock.
+    /// Sends all of these commands to queue `index`, and waits for room where there is none. Not to be called in
+    /// interrupt context or while holding a spin lock.
     ///
     /// # Errors
     ///
-    /// As [`Self::send_some`].
+    /// As [`Self::send_some`], and [`ChainError::TooManySegments`] for a command that does not fit an empty queue.
     #[inline]
     pub fn send_all<S: Step<D>>(
         &self,
@@ -66,7 +69,12 @@ impl<D: Driver> Device<D> {
         let mut steps = steps.into_iter().peekable();
         while let Some(segments) = steps.peek().map(Step::segments) {
             if self.send_some(index, &mut steps, &mut note)? == 0 {
-                self.wait_for_room(self.queue_of(index)?, |inner| {
+                let queue = self.queue_of(index)?;
+                let most = queue.limits().1;
+                if most > 0 && segments > most {
+                    return Err(ChainError::TooManySegments.into());
+                }
+                self.wait_for_room(queue, |inner| {
                     inner.has_free_segments(segments) && !inner.spare.is_empty()
                 })?;
             }
@@ -74,14 +82,27 @@ impl<D: Driver> Device<D> {
         Ok(())
     }
 
-    /// Waits for the next completion of commands that were sent to queue `index`; `None` when none is due. Not to be
-    /// called in interrupt context or while holding a spin lock.
+    /// Sends all of these commands as [`Self::send_all`] does, and waits until each has been answered: whoever `note` says
+    /// is owed an answer gives it to `batch`. One task at a time may wait for a batch.
+    ///
+    /// # Errors
+    ///
+    /// The first one; what follows it may have been done or not.
     #[inline]
-    pub fn next_completion<C>(&self, index: u16, done: &CompletionQueue<C>) -> Option<C> {
-        let queue = self.queue_of(index).ok()?;
-        let delivery = Delivery { device: self, queue, done };
-        let wait = || wait(&delivery, self.waiting(), None, Patience::default());
-        delivery.take().unwrap_or_else(wait)
+    pub fn run<S: Step<D>, E: From<DeviceError>>(
+        &self,
+        index: u16,
+        steps: impl IntoIterator<Item = S>,
+        batch: &Batch<E>,
+        note: impl Fn() -> D::Note,
+    ) -> Result<(), E> {
+        let sent = self.send_all(index, steps, || {
+            batch.due.fetch_add(1, Ordering::Relaxed);
+            note()
+        });
+        let delivery = Delivery { device: self, queue: self.queue_of(index)?, batch };
+        let wait = || wait(&delivery, &self.waiting, None, Patience::default());
+        delivery.take().unwrap_or_else(wait).and(sent.map_err(E::from))
     }
 
     fn queue_of(&self, index: u16) -> Result<&RequestQueue<D>, DeviceError> {
@@ -89,20 +110,54 @@ impl<D: Driver> Device<D> {
     }
 }
 
-/// The next completion.
-struct Delivery<'a, D: Driver, C> {
-    device: &'a Device<D>,
-    queue: &'a RequestQueue<D>,
-    done: &'a CompletionQueue<C>,
+/// The commands of one task that are in flight, which it waits for together.
+pub struct Batch<E> {
+    /// Their number.
+    due: AtomicUsize,
+    ends: SpinLock<Ends<E>, LocalIrqDisabled>,
 }
 
-impl<D: Driver, C> Awaited for Delivery<'_, D, C> {
-    type Output = Option<C>;
+struct Ends<E> {
+    first_error: Option<E>,
+    sleeper: Option<Sleeper>,
+}
+
+impl<E> Default for Batch<E> {
+    /// None in flight.
+    fn default() -> Self {
+        let ends = Ends { first_error: None, sleeper: None };
+        Self { due: AtomicUsize::new(0), ends: SpinLock::new(ends) }
+    }
+}
+
+impl<E> Batch<E> {
+    /// Takes the end of one of them, and wakes the task after the last. May be called from any context.
+    #[inline]
+    pub fn end(&self, result: Result<(), E>) {
+        if let Err(error) = result {
+            self.ends.lock().first_error.get_or_insert(error);
+        }
+        if self.due.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // Dropping a sleeper wakes it.
+            self.ends.lock().sleeper = None;
+        }
+    }
+}
+
+/// The ends of all of them.
+struct Delivery<'a, D: Driver, E> {
+    device: &'a Device<D>,
+    queue: &'a RequestQueue<D>,
+    batch: &'a Batch<E>,
+}
+
+impl<D: Driver, E> Awaited for Delivery<'_, D, E> {
+    type Output = Result<(), E>;
 
     #[inline]
-    fn take(&self) -> Option<Option<C>> {
-        let taken = self.done.try_next();
-        (taken.is_some() || self.done.open() == 0).then_some(taken)
+    fn take(&self) -> Option<Result<(), E>> {
+        let is_complete = self.batch.due.load(Ordering::Acquire) == 0;
+        is_complete.then(|| self.batch.ends.lock().first_error.take().map_or(Ok(()), Err))
     }
 
     fn look(&self) {
@@ -110,10 +165,14 @@ impl<D: Driver, C> Awaited for Delivery<'_, D, C> {
     }
 
     fn arm(&self, waker: Arc<Waker>) -> bool {
-        let sleeps = self.done.fall_asleep(waker, &self.device.waiting);
-        if sleeps {
-            self.queue.process(self.device, Afterwards::Arm);
+        let mut ends = self.batch.ends.lock();
+        // Under the lock: the last to end finds the sleeper, or is found.
+        if self.batch.due.load(Ordering::Acquire) == 0 {
+            return false;
         }
-        sleeps
+        ends.sleeper = Some(Sleeper::new(waker, &self.device.waiting));
+        drop(ends);
+        self.queue.process(self.device, Afterwards::Arm);
+        true
     }
 }

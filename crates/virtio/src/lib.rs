@@ -5,7 +5,7 @@
 //!   device                     a device that is driven: its queues, its interrupts
 //!   command, batch             the way of one command, and of several at once
 //!   request_queue              the lock around a queue, and who is owed its answers
-//!   recovery                   deadlines, and the restart after a lie or a hang
+//!   recovery, lent             deadlines, and the restart after a lie or a hang; what devices use between commands
 //!   handshake, features, reset status, features, and letting go
 //!   queue                      the virtqueue: who owns the memory of a chain
 //!   transport                  registers
@@ -30,6 +30,7 @@ pub mod device;
 pub mod driver;
 pub mod features;
 pub mod handshake;
+pub mod lent;
 pub mod options;
 pub mod queue;
 pub mod recovery;

@@ -7,7 +7,7 @@
 
     /// The command by which the device copies an area from the backing.
     #[inline]
-    pub fn transfer(&self, area: Rect) -> Step {
+    pub fn transfer(&self, area: Rect) -> Command {
         let fields = [0, 0, self.number, 0];
-        kind::TRANSFER_TO_HOST_2D.of(area, fields).into()
+        kind::TRANSFER_TO_HOST_2D.of(area, fields)
     }

@@ -1,15 +1,14 @@
 //! The cursor over an output (section 5.7.6.10).
 
-use alloc::{sync::Arc, vec::Vec};
+use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
-use display::{BYTES_PER_PIXEL, CursorImage, Error, Mode};
+use display::{CursorImage, Error, Mode};
 
 use super::{
-    CURSORQ, Device, Gpu, Note,
-    command::{Command, Format, kind},
-    output::Output,
-    resource::{Resource, Step},
+    CURSORQ, GpuScreen, Note,
+    command::{B8G8R8A8_UNORM, Command, kind},
+    resource::Resource,
 };
 
 /// A cursor that has been set.
@@ -23,91 +22,79 @@ pub(super) struct Cursor {
 
 impl Cursor {
     /// The command by which it is seen where it is, or not seen.
-    fn update(&self, output: u32) -> Command {
+    fn update(&mut self, output: u32) -> Command {
         let resource = if self.is_hidden { 0 } else { self.resource.number };
         let (at, hot_spot) = (self.at, self.hot_spot);
         kind::UPDATE_CURSOR.with([output, at.0, at.1, 0, resource, hot_spot.0, hot_spot.1, 0])
     }
+
+    /// Moves it, and shows it if it was hidden.
+    pub fn move_to(&mut self, at: (u32, u32), output: u32) -> Command {
+        let was_hidden = self.is_hidden;
+        (self.at, self.is_hidden) = (at, false);
+        match was_hidden {
+            true => self.update(output),
+            false => kind::MOVE_CURSOR.with([output, at.0, at.1, 0, self.resource.number, 0, 0, 0]),
+        }
+    }
+
+    /// Takes it off the screen.
+    pub fn hide(&mut self, output: u32) -> Command {
+        self.is_hidden = true;
+        self.update(output)
+    }
 }
 
 /// All is done by the task that holds the output.
-impl Output {
+impl GpuScreen {
     /// Shows a cursor of this shape.
-    pub fn set_cursor(
-        &self,
-        device: &Device<Gpu>,
-        image: &CursorImage,
-        at: (u32, u32),
-    ) -> Result<(), Error> {
+    pub(super) fn replace_cursor(&self, image: &CursorImage, at: (u32, u32)) -> Result<(), Error> {
         let mode = Mode::new(CursorImage::SIDE, CursorImage::SIDE)?;
-        // Devices do not convert the format of cursors: it is blue that comes first.
-        let (pixels, _) = image.pixels().as_chunks::<BYTES_PER_PIXEL>();
-        let pixels: Vec<u8> = pixels.iter().flat_map(|&[r, g, b, a]| [b, g, r, a]).collect();
-        self.find_cursor(device)?;
-        let known = self.state.lock().cursor.clone();
+        let pixels = image.blue_first();
+        self.find_cursor()?;
+        let known = self.output.cursor.lock().as_ref().map(|cursor| cursor.resource.clone());
         let resource = match known {
-            Some(Cursor { resource, .. }) => {
+            Some(resource) => {
                 resource.write(&pixels, mode.area())?;
-                self.run(device, [resource.transfer(mode.area())])?;
+                self.run([resource.transfer(mode.area())])?;
                 resource
             }
-            None => {
-                let format = Format::B8G8R8A8Unorm;
-                let resource = Resource::new(&device.driver, format, &pixels, mode)?;
-                self.introduce(device, &resource)?;
-                resource
-            }
+            None => self.make_known(B8G8R8A8_UNORM, &pixels, mode)?,
         };
         let cursor = Cursor { resource, hot_spot: image.hot_spot(), at, is_hidden: false };
-        {
-            let mut state = self.state.lock();
-            (state.cursor, state.prepared) = (Some(cursor.clone()), None);
-        }
-        post(device, cursor.update(self.number))
+        *self.output.cursor.lock() = Some(cursor);
+        self.change_cursor(Cursor::update)
     }
 
-    /// Moves the cursor, and shows it if it was hidden.
-    pub fn move_cursor(&self, device: &Device<Gpu>, at: (u32, u32)) -> Result<(), Error> {
-        self.find_cursor(device)?;
-        let mut state = self.state.lock();
-        let cursor = state.cursor.as_mut().ok_or(Error::NoCursor)?;
-        let was_hidden = cursor.is_hidden;
-        (cursor.at, cursor.is_hidden) = (at, false);
-        let command = match was_hidden {
-            true => cursor.update(self.number),
-            false => {
-                let resource = cursor.resource.number;
-                kind::MOVE_CURSOR.with([self.number, at.0, at.1, 0, resource, 0, 0, 0])
-            }
-        };
-        drop(state);
-        post(device, command)
-    }
-
-    /// Takes the cursor off the screen.
-    pub fn hide_cursor(&self, device: &Device<Gpu>) -> Result<(), Error> {
-        let mut state = self.state.lock();
-        let Some(cursor) = &mut state.cursor else { return Ok(()) };
-        cursor.is_hidden = true;
-        let command = cursor.update(self.number);
-        drop(state);
-        post(device, command)
+    /// Changes the cursor, and gives the device the command for that.
+    pub(super) fn change_cursor(
+        &self,
+        change: impl FnOnce(&mut Cursor, u32) -> Command,
+    ) -> Result<(), Error> {
+        self.find_cursor()?;
+        let mut cursor = self.output.cursor.lock();
+        let command = change(cursor.as_mut().ok_or(Error::NoCursor)?, self.output.number);
+        drop(cursor);
+        self.post(command)
     }
 
     /// Tells a device of the cursor that has forgotten it by a reset.
-    pub fn find_cursor(&self, device: &Device<Gpu>) -> Result<(), Error> {
-        if !self.is_cursor_lost.swap(false, Ordering::Relaxed) {
+    pub(super) fn find_cursor(&self) -> Result<(), Error> {
+        if !self.output.was_reset.swap(false, Ordering::Relaxed) {
             return Ok(());
         }
-        let Some(cursor) = self.state.lock().cursor.clone() else { return Ok(()) };
-        let told = self.introduce(device, &cursor.resource);
-        self.state.lock().prepared = None;
-        let told = told.and_then(|()| post(device, cursor.update(self.number)));
-        told.inspect_err(|_| self.is_cursor_lost.store(true, Ordering::Relaxed))
+        let Some(mut cursor) = self.output.cursor.lock().clone() else { return Ok(()) };
+        let told = self.introduce(&cursor.resource);
+        let told = told.and_then(|()| self.post(cursor.update(self.output.number)));
+        if told.is_err() {
+            self.output.was_reset.store(true, Ordering::Relaxed);
+        }
+        told
     }
-}
 
-/// Gives the device a command about a cursor. Nobody waits until it is done, nor looks after it before there is no room.
-fn post(device: &Device<Gpu>, command: Command) -> Result<(), Error> {
-    Ok(device.send_all(CURSORQ, [Step::from(command)], || Note::Nobody)?)
+    /// Gives the device a command about the cursor. Nobody waits until it is done, nor looks after it before there is no
+    /// room.
+    fn post(&self, command: Command) -> Result<(), Error> {
+        Ok(self.device.send_all(CURSORQ, [command], || Note::Nobody)?)
+    }
 }

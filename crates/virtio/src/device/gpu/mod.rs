@@ -9,14 +9,13 @@
 //! ```
 //!
 //! **Memory that the device may read.** From RESOURCE_ATTACH_BACKING on the device may read a backing whenever it
-//! likes, not only while it has a command. `output.rs` says who owns it until the device has agreed to give it up, or
-//! has been reset.
+//! likes, not only while it has a command: the backing is [`Lent`].
 
 mod command;
 mod cursor;
+mod displays;
 mod output;
 mod resource;
-mod restore;
 
 #[cfg(ktest)]
 pub(crate) mod tests;
@@ -28,21 +27,23 @@ use core::{
 };
 
 use bitflags::bitflags;
-use display::{Edid, Error};
-use wait::CompletionQueue;
+use display::Error;
 
 pub use self::output::GpuScreen;
 use self::{
-    command::{Command, Memory, kind},
+    command::{Command, Memory},
+    displays::read_num_scanouts,
     output::Output,
+    resource::Resource,
 };
 use super::{
     super::{
         driver::{DeviceError, Driver, Next},
         features::Features,
         handshake::{Handshake, InitError},
+        lent::Lent,
         options::Options,
-        queue::Chain,
+        queue::{Chain, ChainError},
         transport::{DeviceStatus, Transport},
     },
     Device, VirtioDevice, set_up_queues,
@@ -57,11 +58,9 @@ const CONTROLQ: u16 = 0;
 /// The queue for commands about the cursor.
 const CURSORQ: u16 = 1;
 
-/// The number of queues.
-const QUEUES: u16 = 2;
-
-/// The most outputs (`VIRTIO_GPU_MAX_SCANOUTS`).
-const MAX_SCANOUTS: usize = 16;
+/// The most resources that the device was asked to give up and has not. After that it gets no other one before its
+/// next reset.
+const MAX_RETIRED: usize = 4;
 
 bitflags! {
     /// Features of a GPU (section 5.7.3); all that this driver implements.
@@ -72,16 +71,6 @@ bitflags! {
     }
 }
 
-/// Field offsets in bytes, section 5.7.4 (`struct virtio_gpu_config`).
-mod field {
-    pub const EVENTS_READ: usize = 0;
-    pub const EVENTS_CLEAR: usize = 4;
-    pub const NUM_SCANOUTS: usize = 8;
-}
-
-/// The bit of `events_read` that says that the size of an output has changed (`VIRTIO_GPU_EVENT_DISPLAY`).
-const EVENT_DISPLAY: u32 = 1;
-
 /// A virtio GPU.
 pub struct VirtioGpu {
     device: Arc<Device<Gpu>>,
@@ -89,21 +78,21 @@ pub struct VirtioGpu {
 
 /// The particulars of a GPU, below the shared floor.
 struct Gpu {
-    outputs: Box<[Output]>,
+    outputs: Box<[Arc<Output>]>,
+    /// The resources whose backings the device may read.
+    attached: Lent<Resource>,
     /// The fence of the last command.
     fence: AtomicU64,
     /// The number of the last resource.
     resource: AtomicU32,
-    /// Resets of the device.
-    resets: AtomicU32,
     /// Set while the device has said that a size has changed, and not answered to what.
     is_resized: AtomicBool,
 }
 
 /// The receiver of the answer to a command.
 enum Note {
-    /// The task that shows something on an output.
-    Waits(Arc<CompletionQueue<Result<(), Error>>>),
+    /// The task that shows something on this output.
+    Waits(usize),
     /// Nobody: it restores this output after a restart.
     Restores(usize),
     /// Nobody, as for commands about cursors.
@@ -121,14 +110,18 @@ impl VirtioGpu {
         let supported = GpuFeatures::all().bits() | options.ring_features().bits();
         let negotiated = handshake.negotiate(supported)?;
         let features = Features::from_bits_truncate(negotiated);
-        let outputs = (0..read_num_scanouts(&*transport)?).map(Output::new).collect();
+        let outputs =
+            (0..read_num_scanouts(&*transport)?).map(|number| Arc::new(Output::new(number)));
+        let outputs: Box<[_]> = outputs.collect();
         let (size, segments) = (options.queue_size, command::MIN_SEGMENTS);
-        let queues = set_up_queues(&transport, QUEUES, features, size, segments, Memory::make)?;
+        let count = CURSORQ + 1;
+        let queues = set_up_queues(&transport, count, features, size, segments, Memory::make)?;
         let driver = Gpu {
+            // Of each output what is shown, what takes its place, and the cursor.
+            attached: Lent::with_room(MAX_RETIRED + 4 * outputs.len()),
             outputs,
             fence: AtomicU64::new(0),
             resource: AtomicU32::new(0),
-            resets: AtomicU32::new(0),
             is_resized: AtomicBool::new(false),
         };
         let device = Arc::new(Device::new(transport, negotiated, queues, driver, options));
@@ -148,101 +141,10 @@ impl VirtioGpu {
 
     /// Its outputs, each of them a screen. They keep the device.
     pub fn screens(&self) -> Vec<Arc<GpuScreen>> {
-        let outputs = 0..self.device.driver.outputs.len();
-        outputs.map(|output| Arc::new(GpuScreen::new(self.device.clone(), output))).collect()
-    }
-}
-
-/// Reads the number of outputs.
-fn read_num_scanouts(transport: &dyn Transport) -> Result<u32, InitError> {
-    let number = transport.config_u32(field::NUM_SCANOUTS).map_err(InitError::Config)?;
-    match number as usize {
-        1..=MAX_SCANOUTS => Ok(number),
-        _ => Err(InitError::BadConfig { field: "num_scanouts", value: number.into() }),
-    }
-}
-
-/// The bytes of an EDID in the answer to the question for it, unless its length is a lie.
-fn edid_of(answer: &[u8]) -> Option<&[u8]> {
-    let (size, rest) = answer.split_first_chunk()?;
-    // Four bytes of padding.
-    rest.get(4..)?.get(..u32::from_le_bytes(*size) as usize)
-}
-
-/// Questions to the device, which a task waits for.
-impl Device<Gpu> {
-    /// Asks for something that is `N` bytes long behind the header of the response.
-    fn ask<const N: usize>(&self, command: Command) -> Result<Result<[u8; N], Error>, DeviceError> {
-        let mut spare = self.take()?;
-        let chain = spare.chain()?;
-        let memory = chain.memory_mut();
-        memory.prepare(command, N, self.driver.next_fence());
-        // What stood there before is no answer.
-        if memory.info.fill(&[0; N]).is_err() {
-            return Ok(Err(Error::NoMemory));
-        }
-        chain.link(|memory, segments| memory.describe(segments))?;
-        let answer = spare.send()?.wait()?;
-        Ok(answer.check(|memory, written| {
-            memory.check(written)?;
-            let mut info = [0; N];
-            memory
-                .info
-                .read(0, &mut info)
-                .map_err(|_| Error::Driver("an answer has its length"))?;
-            Ok(info)
-        }))
-    }
-
-    /// Asks for all that is told of the outputs. One that tells nothing sensible has no name and the size that it has by
-    /// default: it is a screen all the same.
-    fn read_outputs(&self) -> Result<(), DeviceError> {
-        if let Err(error) = self.read_displays()? {
-            log::warn!("GPU: {error}");
-        }
-        let has_edid = self.negotiated & GpuFeatures::GPU_EDID.bits() != 0;
-        for output in self.driver.outputs.iter().filter(|_| has_edid) {
-            // struct virtio_gpu_resp_edid: size, padding, and at most 1,024 bytes.
-            let edid = match self.ask::<{ 8 + 1024 }>(kind::GET_EDID.with([output.number, 0]))? {
-                Ok(answer) => edid_of(&answer).and_then(Edid::parse),
-                Err(error) => {
-                    log::warn!("GPU output {}: {error}", output.number);
-                    None
-                }
-            };
-            output.edid.call_once(|| edid.unwrap_or_default());
-        }
-        Ok(())
-    }
-
-    /// Asks for the sizes of the outputs.
-    fn read_displays(&self) -> Result<Result<(), Error>, DeviceError> {
-        // struct virtio_gpu_resp_display_info: for each output x, y, width, height, enabled, flags.
-        let answer = self.ask::<{ 24 * MAX_SCANOUTS }>(kind::GET_DISPLAY_INFO.with([]))?;
-        Ok(answer.map(|answer| {
-            let (words, _) = answer.as_chunks::<4>();
-            let (displays, _) = words.as_chunks::<6>();
-            for (display, output) in displays.iter().zip(&self.driver.outputs) {
-                let [_, _, width, height, enabled, _] = display.map(u32::from_le_bytes);
-                output.set_size(if enabled == 0 { (0, 0) } else { (width, height) });
-            }
-        }))
-    }
-
-    /// Asks for the sizes again if the device says that one has changed, until it has answered.
-    fn follow_displays(&self) -> Result<(), Error> {
-        let events = self.transport.config_u32(field::EVENTS_READ).unwrap_or(0);
-        let is_resized = &self.driver.is_resized;
-        if events & EVENT_DISPLAY != 0 {
-            // Before the question: a change that comes after it sets the event again.
-            let _ = self.transport.set_config_u32(field::EVENTS_CLEAR, EVENT_DISPLAY);
-            is_resized.store(true, Ordering::Relaxed);
-        }
-        if !is_resized.swap(false, Ordering::Relaxed) {
-            return Ok(());
-        }
-        let answer = self.read_displays().unwrap_or_else(|error| Err(error.into()));
-        answer.inspect_err(|_| is_resized.store(true, Ordering::Relaxed))
+        let device = &self.device;
+        let screen =
+            |output: &Arc<Output>| GpuScreen { device: device.clone(), output: output.clone() };
+        device.driver.outputs.iter().map(screen).map(Arc::new).collect()
     }
 }
 
@@ -256,22 +158,25 @@ impl Gpu {
         self.resource.fetch_add(1, Ordering::Relaxed).wrapping_add(1).max(1)
     }
 
+    /// Notes who owns the backing that an answered command was about.
+    #[cold]
+    fn settle(&self, command: &mut Command, result: Result<(), Error>) {
+        match command.backing.take() {
+            // Refused or not: it may have been done.
+            Some(resource) if command.attaches() => self.attached.add(resource),
+            Some(resource) if command.gives_up(result) => self.attached.give_back(&resource),
+            _ => {}
+        }
+    }
+
     /// Tells whoever is owed it the end of a command.
     #[inline]
-    fn finish(&self, chain: Option<&mut Chain<Memory>>, note: Note, result: Result<(), Error>) {
-        if let Some(chain) = chain
-            && chain.memory().attached.is_some()
-        {
-            chain.memory_mut().attached = None;
-        }
-        match note {
-            Note::Waits(done) => done.push(result),
-            Note::Restores(output) => {
-                if let Some(output) = self.outputs.get(output) {
-                    output.restored(result);
-                }
-            }
-            Note::Nobody => {}
+    fn tell(&self, note: Note, result: Result<(), Error>) {
+        let (Note::Waits(place) | Note::Restores(place)) = note else { return };
+        match (self.outputs.get(place), note) {
+            (Some(output), Note::Waits(_)) => output.batch.end(result),
+            (Some(output), _) => output.restored(result),
+            (None, _) => {}
         }
     }
 }
@@ -290,15 +195,22 @@ impl Driver for Gpu {
         chain: &mut Chain<Memory>,
         note: Note,
         written: u32,
-        _room: usize,
+        _: usize,
     ) -> Next<Note> {
         let result = chain.memory().check(written);
-        self.finish(Some(chain), note, result);
+        if chain.memory().command.backing.is_some() {
+            self.settle(&mut chain.memory_mut().command, result);
+        }
+        self.tell(note, result);
         if result.is_ok() { Next::Done } else { Next::Failed }
     }
 
     fn ended(&self, chain: Option<&mut Chain<Memory>>, note: Note, why: DeviceError) {
-        self.finish(chain, note, Err(why.into()));
+        // The device has been reset, and has let go of it; otherwise there is no chain.
+        if let Some(chain) = chain {
+            chain.memory_mut().command.backing = None;
+        }
+        self.tell(note, Err(why.into()));
     }
 
     fn configure(&self, transport: &dyn Transport) -> Result<(), InitError> {
@@ -309,8 +221,8 @@ impl Driver for Gpu {
     }
 
     fn stopped(&self, complied: bool) {
-        self.resets.fetch_add(1, Ordering::Relaxed);
-        self.outputs.iter().for_each(|output| output.stopped(complied));
+        self.attached.stopped(complied);
+        self.outputs.iter().for_each(|output| output.was_reset.store(true, Ordering::Relaxed));
     }
 
     fn restarted(&self, device: &Device<Self>) {
@@ -329,6 +241,7 @@ impl From<DeviceError> for Error {
             DeviceError::NeedsReset => Self::NeedsReset,
             DeviceError::TimedOut => Self::TimedOut,
             DeviceError::Dead => Self::Dead,
+            DeviceError::Chain(ChainError::TooManySegments) => Self::TooLarge,
             DeviceError::Chain(error) => Self::Driver(error.as_str()),
         }
     }

@@ -1,171 +1,214 @@
-//! An output of the GPU as a screen: what is shown on it, and who owns the memory for that.
-//!
-//! **The backings of an output.** A resource is *prepared* from before the device is told of its backing, then
-//! *shown*, and *retired* when another one has taken its place, until the device has detached its backing. As each of
-//! these it is owned by [`State`]; so are those of cursors. A reset that the device complied with frees the retired
-//! ones, as the device knows of none any more. Only the task that holds [`Output::busy`] moves a resource on, when its
-//! commands have been answered: so the device never knows of a backing that nobody owns.
+//! An output of the GPU as a screen.
 
-use alloc::{sync::Arc, vec::Vec};
-use core::{
-    iter,
-    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-};
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use display::{
-    CursorImage, Edid, Error, Frame, MAX_AREAS, Mode, PixelFormat, Rect, Screen, ScreenInfo,
+    CursorImage, Error, Frame, MAX_AREAS, Mode, Monitor, PixelFormat, Rect, Screen, ScreenInfo,
 };
 use ostd::sync::{LocalIrqDisabled, Mutex, SpinLock};
-use spin::Once;
-use wait::CompletionQueue;
+use wait::Waiting;
 
 use super::{
-    super::super::batch::Step as _,
-    CONTROLQ, Device, Gpu, Note,
-    command::{Format, Kind, UNKNOWN_RESOURCE, kind},
+    super::super::batch::Batch,
+    CONTROLQ, Device, Gpu, MAX_RETIRED, Note,
+    command::{Command, R8G8B8A8_UNORM},
     cursor::Cursor,
-    resource::{Resource, Step},
+    resource::Resource,
 };
-
-/// The most commands of one task that are in flight: two for each area.
-const MAX_COMMANDS: usize = 2 * MAX_AREAS;
-
-/// The most resources that the device was asked to give up and has not. After that it gets no other one before its
-/// next reset.
-const MAX_RETIRED: usize = 4;
-
-/// The size of an output that tells none.
-const FALLBACK: (u32, u32) = (1024, 768);
 
 /// An output of a GPU.
 pub struct GpuScreen {
-    device: Arc<Device<Gpu>>,
-    output: usize,
+    pub(super) device: Arc<Device<Gpu>>,
+    pub(super) output: Arc<Output>,
 }
 
 /// The state of an output.
 pub(super) struct Output {
     pub number: u32,
-    /// Its width and height in the upper and the lower half; 0 while it is switched off.
-    size: AtomicU64,
-    pub edid: Once<Edid>,
+    pub monitor: Monitor,
     /// Held by the task that changes what is shown. It alone writes to backings, while no command of it is in flight.
     busy: Mutex<()>,
-    /// The answers to the commands of that task.
-    done: Arc<CompletionQueue<Result<(), Error>>>,
-    /// While this is locked, queues are locked, never the other way round.
-    pub state: SpinLock<State, LocalIrqDisabled>,
-    /// The commands in flight by which the output is restored after a restart.
-    pub restoring: AtomicUsize,
-    /// Set when it could not be restored, and while it is not known what is shown.
-    pub is_stale: AtomicBool,
-    /// Set when the device was reset, and does not know of the cursor.
-    pub is_cursor_lost: AtomicBool,
-}
-
-/// The resources of an output.
-#[derive(Default)]
-pub(super) struct State {
-    pub prepared: Option<Arc<Resource>>,
-    pub shown: Option<Arc<Resource>>,
-    pub retired: Vec<Arc<Resource>>,
-    pub cursor: Option<Cursor>,
-    /// Set when the device did not comply with a reset, and may use any memory for ever.
-    pub is_lost: bool,
-}
-
-impl GpuScreen {
-    pub(super) fn new(device: Arc<Device<Gpu>>, output: usize) -> Self {
-        Self { device, output }
-    }
-
-    fn output(&self) -> Result<&Output, Error> {
-        self.device.driver.outputs.get(self.output).ok_or(Error::Dead)
-    }
+    /// The commands of that task.
+    pub batch: Batch<Error>,
+    /// What is shown. While this is locked, queues are locked, never the other way round.
+    shown: SpinLock<Option<Arc<Resource>>, LocalIrqDisabled>,
+    /// The commands in flight by which that is restored after a restart.
+    restoring: AtomicUsize,
+    /// Set when it could not be restored, and while it is not known.
+    is_stale: AtomicBool,
+    pub cursor: SpinLock<Option<Cursor>>,
+    /// Set when the device was reset, until it knows of the cursor again.
+    pub was_reset: AtomicBool,
 }
 
 impl Screen for GpuScreen {
     fn info(&self) -> ScreenInfo {
-        let edid = self.output().ok().and_then(|output| output.edid.get());
-        let name = edid.map(|edid| edid.name.clone()).unwrap_or_default();
-        ScreenInfo { name, output: self.output as u32, format: PixelFormat::R8G8B8A8 }
+        let Output { number, monitor, .. } = &*self.output;
+        ScreenInfo { name: monitor.name(), output: *number, format: PixelFormat::R8G8B8A8 }
     }
 
     fn mode(&self) -> Result<Mode, Error> {
         self.device.follow_displays()?;
-        self.output()?.mode()
+        self.output.monitor.mode()
     }
 
     fn flush(&self, frame: Frame<'_>, areas: &[Rect]) -> Result<(), Error> {
-        let mode = frame.mode();
-        if let Some(area) = areas.iter().find(|area| area.is_empty() || area.clip(mode) != **area) {
-            return Err(Error::OutsideFrame { area: *area, mode });
-        }
-        let output = self.output()?;
-        let _busy = output.busy.lock();
-        let resets = || self.device.driver.resets.load(Ordering::Relaxed);
-        let before = resets();
-        let mut result = output.flush(&self.device, frame, areas);
+        frame.check(areas)?;
+        let _busy = self.output.busy.lock();
+        let mut result = self.flush_areas(frame, areas);
         // Right after a restart, the device may have been asked before it was told again what it is asked for; and that it
         // could not be told, or does not show it, turns out only now.
         let again = match result {
-            Ok(()) => output.is_unseen(),
-            Err(Error::Refused { .. }) => output.is_unseen() || resets() != before,
+            Ok(()) => self.output.is_unseen(),
+            Err(Error::Refused { .. }) => {
+                self.output.is_unseen() || self.output.was_reset.load(Ordering::Relaxed)
+            }
             Err(_) => false,
         };
         if again {
-            result = output.flush(&self.device, frame, areas);
+            result = self.flush_areas(frame, areas);
         }
-        result.and_then(|()| output.find_cursor(&self.device))
+        result.and_then(|()| self.find_cursor())
     }
 
     fn set_cursor(&self, image: &CursorImage, x: u32, y: u32) -> Result<(), Error> {
-        let output = self.output()?;
-        let _busy = output.busy.lock();
-        output.set_cursor(&self.device, image, (x, y))
+        let _busy = self.output.busy.lock();
+        self.replace_cursor(image, (x, y))
     }
 
     fn move_cursor(&self, x: u32, y: u32) -> Result<(), Error> {
-        let output = self.output()?;
-        let _busy = output.busy.lock();
-        output.move_cursor(&self.device, (x, y))
+        let _busy = self.output.busy.lock();
+        self.change_cursor(|cursor, output| cursor.move_to((x, y), output))
     }
 
     fn hide_cursor(&self) -> Result<(), Error> {
-        let output = self.output()?;
-        let _busy = output.busy.lock();
-        output.hide_cursor(&self.device)
+        let _busy = self.output.busy.lock();
+        match self.change_cursor(Cursor::hide) {
+            Err(Error::NoCursor) => Ok(()),
+            result => result,
+        }
+    }
+
+    fn waiting(&self) -> Option<&Arc<Waiting>> {
+        Some(self.device.waiting())
     }
 }
 
-/// The way of a picture. But for the first two, all is done by the task that holds [`Self::busy`].
+/// The way of a picture. All is done by the task that holds [`Output::busy`].
+impl GpuScreen {
+    /// Shows areas that lie in the frame, or all of it if the device knows no frame of that size.
+    fn flush_areas(&self, frame: Frame<'_>, areas: &[Rect]) -> Result<(), Error> {
+        let shown = match self.output.is_stale.load(Ordering::Relaxed) {
+            true => None,
+            false => self.output.shown.lock().clone(),
+        };
+        let Some(shown) = shown.filter(|shown| shown.mode == frame.mode()) else {
+            return self.show(frame);
+        };
+        // ANCHOR: exercise-12-flush_rect
+        for areas in areas.chunks(MAX_AREAS) {
+            for area in areas {
+                shown.write(frame.pixels(), *area)?;
+            }
+            let steps = areas.iter().flat_map(|area| [shown.transfer(*area), shown.flush(*area)]);
+            self.run(steps)?;
+        }
+        Ok(())
+        // ANCHOR_END: exercise-12-flush_rect
+    }
+
+    /// Shows a frame in a resource of its own. Nothing of it is seen until it is complete.
+    fn show(&self, frame: Frame<'_>) -> Result<(), Error> {
+        let resource = self.make_known(R8G8B8A8_UNORM, frame.pixels(), frame.mode())?;
+        let output = &*self.output;
+        // First: a restart may set it again at any time from then on.
+        output.is_stale.store(false, Ordering::Relaxed);
+        let before = output.shown.lock().replace(resource.clone());
+        let result = self.run(resource.showing(output.number));
+        let result = result.inspect_err(|_| output.is_stale.store(true, Ordering::Relaxed));
+        if let Some(before) = before {
+            self.retire(&before);
+        }
+        result
+    }
+
+    /// Makes a resource for these pixels, and makes it known to the device.
+    pub(super) fn make_known(
+        &self,
+        format: u32,
+        pixels: &[u8],
+        mode: Mode,
+    ) -> Result<Arc<Resource>, Error> {
+        let gpu = &self.device.driver;
+        if gpu.attached.left() >= MAX_RETIRED {
+            return Err(Error::NotReleased);
+        }
+        let number = gpu.next_resource();
+        let resource = Resource::new(number, format, pixels, mode)?;
+        self.introduce(&resource).map(|()| resource)
+    }
+
+    /// Makes a resource known to the device, with its pixels; it is given up again if that fails.
+    pub(super) fn introduce(&self, resource: &Arc<Resource>) -> Result<(), Error> {
+        self.run(resource.introduction()).inspect_err(|_| self.retire(resource))
+    }
+
+    /// Has the device give up a resource that is in use no more. If it does not, [`Gpu::attached`] keeps it.
+    fn retire(&self, resource: &Arc<Resource>) {
+        let _ = self.run(resource.removal());
+    }
+
+    /// Sends commands in their order, at once if there is room, and waits until the device has answered all of them.
+    ///
+    /// # Errors
+    ///
+    /// The first one; what follows it may have been done or not.
+    #[inline]
+    pub(super) fn run(&self, steps: impl IntoIterator<Item = Command>) -> Result<(), Error> {
+        let note = || Note::Waits(self.output.number as usize);
+        self.device.run(CONTROLQ, steps, &self.output.batch, note)
+    }
+}
+
 impl Output {
     pub fn new(number: u32) -> Self {
         Self {
             number,
-            size: AtomicU64::new(0),
-            edid: Once::new(),
+            monitor: Monitor::new(),
             busy: Mutex::new(()),
-            done: CompletionQueue::new(MAX_COMMANDS),
-            state: SpinLock::new(State::default()),
+            batch: Batch::default(),
+            shown: SpinLock::new(None),
             restoring: AtomicUsize::new(0),
             is_stale: AtomicBool::new(false),
-            is_cursor_lost: AtomicBool::new(false),
+            cursor: SpinLock::new(None),
+            was_reset: AtomicBool::new(false),
         }
     }
 
-    /// Notes the size that the device tells; 0 while the output is switched off.
-    pub fn set_size(&self, (width, height): (u32, u32)) {
-        self.size.store(u64::from(width) << 32 | u64::from(height), Ordering::Relaxed);
+    /// Shows again what was shown before a reset, from its backing, by commands that nobody waits for. The next flush
+    /// does what is left, and the cursor. Called in any context.
+    pub fn restore(&self, device: &Device<Gpu>) {
+        // Held until all is sent: nothing else is shown meanwhile.
+        let shown = self.shown.lock();
+        let Some(resource) = &*shown else { return };
+        self.is_stale.store(false, Ordering::Relaxed);
+        let introduction = resource.introduction().into_iter();
+        let mut commands = introduction.chain(resource.showing(self.number)).peekable();
+        let sent = device.send_some(CONTROLQ, &mut commands, || {
+            self.restoring.fetch_add(1, Ordering::Relaxed);
+            Note::Restores(self.number as usize)
+        });
+        if sent.is_err() || commands.next().is_some() {
+            self.is_stale.store(true, Ordering::Relaxed);
+        }
     }
-
-    /// Its size, or while it is switched off the one that its monitor prefers.
-    fn mode(&self) -> Result<Mode, Error> {
-        let (width, height) = match self.size.load(Ordering::Relaxed) {
-            0 => self.edid.get().and_then(|edid| edid.preferred).unwrap_or(FALLBACK),
-            size => ((size >> 32) as u32, size as u32),
-        };
-        Mode::new(width, height)
+    /// One of those commands has come back.
+    pub fn restored(&self, result: Result<(), Error>) {
+        self.restoring.fetch_sub(1, Ordering::Relaxed);
+        if result.is_err() {
+            self.is_stale.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Returns `true` if a restart has not brought the picture back. What was sent for that was sent before anything that
@@ -175,112 +218,5 @@ impl Output {
             self.is_stale.store(true, Ordering::Relaxed);
         }
         self.is_stale.load(Ordering::Relaxed)
-    }
-
-    /// Shows areas that lie in the frame, or all of it if the device knows no frame of that size.
-    fn flush(&self, device: &Device<Gpu>, frame: Frame<'_>, areas: &[Rect]) -> Result<(), Error> {
-        let shown = match self.is_stale.load(Ordering::Relaxed) {
-            true => None,
-            false => self.state.lock().shown.clone(),
-        };
-        let Some(shown) = shown.filter(|shown| shown.mode == frame.mode()) else {
-            return self.show(device, frame);
-        };
-        // ANCHOR: exercise-12-flush_rect
-        for areas in areas.chunks(MAX_AREAS) {
-            for area in areas {
-                shown.write(frame.pixels(), *area)?;
-            }
-            let steps = areas.iter().flat_map(|area| [shown.transfer(*area), shown.flush(*area)]);
-            self.run(device, steps)?;
-        }
-        Ok(())
-        // ANCHOR_END: exercise-12-flush_rect
-    }
-
-    /// Shows a frame in a resource of its own. Nothing of it is seen until it is complete.
-    fn show(&self, device: &Device<Gpu>, frame: Frame<'_>) -> Result<(), Error> {
-        let (format, mode) = (Format::R8G8B8A8Unorm, frame.mode());
-        let resource = Resource::new(&device.driver, format, frame.pixels(), mode)?;
-        self.introduce(device, &resource)?;
-        let before = {
-            let mut state = self.state.lock();
-            state.prepared = None;
-            state.shown.replace(resource.clone())
-        };
-        // Before the commands: a restart that comes after them may set it again.
-        self.is_stale.store(false, Ordering::Relaxed);
-        let result = self.run(device, resource.showing(self.number));
-        let result = result.inspect_err(|_| self.is_stale.store(true, Ordering::Relaxed));
-        if let Some(before) = before {
-            self.retire(device, before);
-        }
-        result
-    }
-
-    /// Makes a resource known to the device, with its pixels. It is prepared then.
-    pub fn introduce(&self, device: &Device<Gpu>, resource: &Arc<Resource>) -> Result<(), Error> {
-        let [create, attach, transfer] = resource.introduction();
-        match device.queue()?.limits() {
-            (0, _) => return Err(Error::Dead),
-            (_, most) if attach.segments() > most => {
-                return Err(Error::TooLarge { mode: resource.mode });
-            }
-            _ => {}
-        }
-        {
-            let mut state = self.state.lock();
-            if state.retired.len() >= MAX_RETIRED {
-                return Err(Error::NotReleased);
-            }
-            state.prepared = Some(resource.clone());
-        }
-        let result = self.run(device, [create, attach, transfer]);
-        if result.is_err() {
-            self.retire(device, resource.clone());
-        }
-        result
-    }
-
-    /// Has the device give up a resource that is in use no more.
-    fn retire(&self, device: &Device<Gpu>, resource: Arc<Resource>) {
-        let number = resource.number;
-        {
-            let mut state = self.state.lock();
-            state.retired.push(resource);
-            state.prepared.take_if(|prepared| prepared.number == number);
-        }
-        let gives_up = |kind: Kind| {
-            let result = self.run(device, [kind.with([number, 0]).into()]);
-            // A device that has refused to get to know it has nothing to give up.
-            matches!(result, Ok(()) | Err(Error::Refused { reason: UNKNOWN_RESOURCE, .. }))
-        };
-        // Both are sent; a resource without a backing cannot be detached from it.
-        let is_given_up = gives_up(kind::DETACH_BACKING) | gives_up(kind::RESOURCE_UNREF);
-        // A restart may be about to give it to the device again.
-        if is_given_up && self.restoring.load(Ordering::Relaxed) == 0 {
-            self.state.lock().retired.retain(|retired| retired.number != number);
-        }
-    }
-
-    /// Sends commands in their order, at once if there is room, and waits until the device has answered all of them.
-    ///
-    /// # Errors
-    ///
-    /// The first one; what follows it may have been done or not.
-    #[inline]
-    pub fn run(
-        &self,
-        device: &Device<Gpu>,
-        steps: impl IntoIterator<Item = Step>,
-    ) -> Result<(), Error> {
-        let sent = device.send_all(CONTROLQ, steps, || {
-            // There is room: no call sends more than MAX_COMMANDS.
-            let _ = self.done.reserve();
-            Note::Waits(self.done.clone())
-        });
-        let answers = iter::from_fn(|| device.next_completion(CONTROLQ, &self.done));
-        let first_error = answers.fold(Ok(()), Result::and);
-        first_error.and(sent.map_err(Error::from))
     }
 }
