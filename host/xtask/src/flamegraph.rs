@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use inferno::flamegraph::{self, Options};
 use lab::{
     qemu::{
-        Disk, Guest, Machine, Transport,
+        Disk, Gpu, Guest, Machine, Transport,
         count::{Look, stacks},
     },
     workspace::{Profile, Workspace},
@@ -43,13 +43,15 @@ pub fn run(workspace: &Workspace, suite: &mut Suite, job: &str) -> Result<()> {
     Ok(())
 }
 
-/// Runs the job on a copy of the lab disk, which it may change.
+/// Runs the job with a screen, on a copy of the lab disk, which it may change.
 fn look(workspace: &Workspace, kernel: &Path, job: &str, log: &Path) -> Result<Vec<Look>> {
     let folder = tempfile::tempdir()?;
     let disk = folder.path().join("disk");
     fs::copy(workspace.root.join("blk.img"), &disk)
         .context("there is no disk to copy; `make run` makes blk.img")?;
-    let machine = Machine::new(Transport::Modern).options(Disk::file(&disk).options(0));
+    let machine = Machine::new(Transport::Modern)
+        .options(Disk::file(&disk).options(0))
+        .options(Gpu::new(1024, 768).options());
     let guest = Guest::new(kernel, &format!("job={}", job.trim_start_matches("job=")));
     Ok(stacks(&machine, &guest, EVERY, workspace.limit(300), log)?)
 }

@@ -45,7 +45,7 @@ fn every_job_is_found_by_its_name() {
         ("job=picture", "picture"),
         ("job=paint image=/one.bmp disk=sfs output=1 hold=on", "paint"),
         ("job=plot mode=randread bs=4096 qd=8 seconds=1 disk=lab output=1 hold=on", "plot"),
-        ("job=frames mode=rect count=1000 icount=on", "frames"),
+        ("job=frames mode=rect count=1000 complete=poll icount=on", "frames"),
         ("job=picture shape=square output=1 hold=on", "picture"),
         ("job=rects scene=several seed=4 pause=2 hold=on", "rects"),
         ("job=fsbench mode=randread path=/large threads=8 bs=512 count=9 rounds=2", "fsbench"),
@@ -77,6 +77,7 @@ fn mistakes_say_what_is_possible() {
     assert!(mistake("job=shell path=/").contains("path"));
     assert!(mistake("job=frames count=1").contains("mode=full"));
     assert!(mistake("job=frames mode=rect count=0").contains("count"));
+    assert!(mistake("job=frames mode=rect count=1 complete=hybrid").contains("complete"));
     assert!(mistake("job=picture shape=round").contains("square"));
     assert!(mistake("job=picture hold=maybe").contains("on"));
     assert!(mistake("job=rects seed=1").contains("scene=places"));

@@ -12,12 +12,13 @@
 //! Each guard is checked on virtio-mmio, over PCI, where an I/O may cost [`PCI_SHARE`] of the instructions, and on a
 //! PC. There the guest knows no number of its instructions but by its clock, which goes on while it sleeps.
 //!
-//! The same for what files cost (`files`).
+//! The same for what files cost (`files`), and changes of a picture (`screen`).
 //!
 //! The limits are a little above what was measured when they were set: raise one only with a reason, and
 //! lower it when the driver gets better.
 
 mod files;
+mod screen;
 
 use std::path::Path;
 
@@ -128,6 +129,7 @@ pub fn run(workspace: &Workspace, suite: &mut Suite, board: Board) -> Result<()>
     // What files cost has nothing to do with the way to the disk.
     if board == Board::LAB {
         files::run(workspace, &kernel, suite)?;
+        screen::run(workspace, &kernel, suite)?;
     }
     Ok(())
 }
