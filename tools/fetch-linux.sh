@@ -8,7 +8,8 @@
 # The last line on standard output is the folder:
 #
 #     vmlinux       the kernel, as a file that QEMU boots
-#     root/         bin/busybox, bin/fio, lib/ with fio's libraries, modules/ with the virtio drivers and ext4
+#     root/         bin/busybox, bin/fio, lib/ with fio's libraries, modules/ with the virtio drivers, what the GPU's
+#                   is based on, and ext4
 #     modules       the names of the modules that were asked for
 #     versions      the packages, their versions, and Debian's release that they are from
 #
@@ -30,8 +31,10 @@ ARCH=${1:-riscv64}
 STORE=$CACHE/linux-$ARCH
 PART=$STORE.part
 LIBRARIES=usr/lib/$ARCH-linux-gnu
-# The drivers that the disk needs on either bus, and those for ext4 on it; each behind those that it needs.
-MODULES=(virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk crc16 mbcache jbd2 ext4)
+# The drivers that the disk needs on either bus, those for ext4 on it, and those for the GPU; each behind those that it
+# needs.
+MODULES=(virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk crc16 mbcache jbd2 ext4
+    drm drm_kms_helper drm_shmem_helper virtio_dma_buf virtio-gpu)
 # The architecture as Debian and readelf call it, and a magic number in the header of a kernel that is no ELF file,
 # with its offset.
 case $ARCH in

@@ -21,6 +21,15 @@ pub const NEW_FILES: u64 = 500;
 /// The times that a file is read from its start to its end in a run.
 pub const FILE_READS: u64 = 4;
 
+/// The changes of a screen in a run: fewer, where each takes longer.
+pub const fn changes(mode: Mode) -> u64 {
+    match mode {
+        Mode::ScreenRect => 5_000,
+        Mode::ScreenLine => 2_000,
+        _ => 300,
+    }
+}
+
 /// A kernel with the bench job.
 pub struct Kernel {
     file: PathBuf,
@@ -51,6 +60,10 @@ impl Kernel {
     pub fn guest(&self, load: Load, complete: Complete, amount: Amount) -> Guest<'_> {
         if load.mode.is_of_files() {
             return Guest::new(&self.file, &of_files(load, amount));
+        }
+        if load.mode.is_of_screen() {
+            let (mode, count) = (load.mode.name(), changes(load.mode));
+            return Guest::new(&self.file, &format!("job=frames mode={mode} count={count}"));
         }
         let amount = match amount {
             Amount::Seconds(seconds) => format!("seconds={seconds}"),
@@ -110,7 +123,11 @@ pub fn figures(job: &str, output: &str) -> Result<Value> {
 ///
 /// The run failed, or the kernel does not tell a figure; one that it does not measure is null.
 pub fn sample(load: Load, output: &str) -> Result<Sample> {
-    let job = if load.mode.is_of_files() { "fsbench" } else { "bench" };
+    let job = match load.mode {
+        mode if mode.is_of_files() => "fsbench",
+        mode if mode.is_of_screen() => "frames",
+        _ => "bench",
+    };
     let figures = figures(job, output)?;
     let told = |key: &str| match figures.get(key) {
         Some(Value::Null) => Ok(None),
@@ -119,6 +136,10 @@ pub fn sample(load: Load, output: &str) -> Result<Sample> {
     };
     let measured =
         |key: &str| told(key)?.with_context(|| format!("\"{key}\" is null in {figures}"));
+    if load.mode.is_of_screen() {
+        let (looks, sleeps) = (told("looks")?, told("sleeps")?);
+        return Ok(Sample { looks, sleeps, ..Sample::of_time(measured("p50_us")?) });
+    }
     let sample = Sample {
         interrupts: Some(measured("irqs")?),
         notifications: told("notifies")?,
@@ -140,7 +161,9 @@ pub fn sample(load: Load, output: &str) -> Result<Sample> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::load::{Medium, file_create, file_list, file_random_read, random_read};
+    use crate::bench::load::{
+        Medium, file_create, file_list, file_random_read, random_read, screen,
+    };
 
     const LOAD: Load = random_read(Medium::Null, 1);
     const LINE: &str = r#"job bench: {"mode":"randread","bs":4096,"qd":1,"complete":"adaptive","tasks":1,"ios":9,"seconds":1.0,"iops":9,"mib_s":0.5,"mean_us":2.5,"p50_us":2,"p99_us":3,"p999_us":4.5,"irqs":1,"notifies":1,"looks":2,"sleeps":0.25,"instructions":null}"#;
@@ -178,6 +201,14 @@ mod tests {
 job fsbench: ok"#;
         let sample = sample(file_create(), output).unwrap();
         assert_eq!((sample.iops, sample.transfers, sample.flushes), (9.0, Some(4.5), Some(2.0)));
+    }
+
+    #[test]
+    fn a_change_of_the_screen_has_its_time() {
+        let output = r#"job frames: {"mode":"rect","complete":"adaptive","width":1024,"height":768,"count":9,"p50_us":40.0,"p99_us":50.0,"looks":3.5,"sleeps":0.25,"instructions":null}
+job frames: ok"#;
+        let sample = sample(screen(Mode::ScreenRect), output).unwrap();
+        assert_eq!((sample.us(), sample.looks, sample.sleeps), (40.0, Some(3.5), Some(0.25)));
     }
 
     #[test]

@@ -19,10 +19,19 @@ pub enum Mode {
     FileCreate,
     /// Listing a directory.
     FileList,
+    /// Changing every pixel of a screen.
+    ScreenFull,
+    /// Changing a row of characters on it.
+    ScreenLine,
+    /// Changing 16 x 16 pixels.
+    ScreenRect,
+    /// Copying all pixels, of which nothing is shown.
+    ScreenCopy,
 }
 
 impl Mode {
-    /// The name that fio and the kernel's bench job both know it by; that of the job fsbench for files.
+    /// The name that fio and the kernel's bench job both know it by; that of the job fsbench for files, of the job frames
+    /// for screens.
     pub const fn name(self) -> &'static str {
         match self {
             Self::RandomRead | Self::FileRandomRead => "randread",
@@ -31,6 +40,10 @@ impl Mode {
             Self::FileRead => "seqread",
             Self::FileCreate => "create",
             Self::FileList => "readdir",
+            Self::ScreenFull => "full",
+            Self::ScreenLine => "line",
+            Self::ScreenRect => "rect",
+            Self::ScreenCopy => "copy",
         }
     }
 
@@ -43,9 +56,14 @@ impl Mode {
     pub const fn is_of_files(self) -> bool {
         matches!(self, Self::FileRead | Self::FileRandomRead | Self::FileCreate | Self::FileList)
     }
+
+    /// Returns true if it is about a screen.
+    pub const fn is_of_screen(self) -> bool {
+        matches!(self, Self::ScreenFull | Self::ScreenLine | Self::ScreenRect | Self::ScreenCopy)
+    }
 }
 
-/// The medium behind the disk.
+/// The medium behind the disk, or what there is instead of one.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Medium {
     /// QEMU's null device: every request succeeds at once, no data moves.
@@ -56,6 +74,8 @@ pub enum Medium {
     File,
     /// The same with a file system: the Simple File System, or ext4 for Linux.
     Files,
+    /// No disk: a screen of 1024 x 768 pixels.
+    Screen,
 }
 
 impl fmt::Display for Medium {
@@ -65,6 +85,7 @@ impl fmt::Display for Medium {
             Self::Slow => "slow null-co",
             Self::File => "raw file",
             Self::Files => "files",
+            Self::Screen => "screen",
         })
     }
 }
@@ -85,6 +106,9 @@ pub struct Load {
 impl fmt::Display for Load {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { medium, mode, block, depth } = self;
+        if mode.is_of_screen() {
+            return f.pad(&format!("{medium}, {}", mode.name()));
+        }
         let size = match block {
             0 => String::new(),
             _ if block % KIB == 0 => format!(" {} KiB", block / KIB),
@@ -236,7 +260,32 @@ pub fn plan_of_files(linux: bool, filter: Option<&str>) -> Vec<(Load, Subject)> 
     runs
 }
 
-/// The kernel under test, where it is about files: it waits as it does by itself.
+/// What is changed on a screen.
+pub const fn screen(mode: Mode) -> Load {
+    Load { medium: Medium::Screen, mode, block: 0, depth: 1 }
+}
+
+/// The changes of a screen that are timed.
+pub const SCREEN: [Load; 4] = [
+    screen(Mode::ScreenFull),
+    screen(Mode::ScreenCopy),
+    screen(Mode::ScreenLine),
+    screen(Mode::ScreenRect),
+];
+
+/// The runs on the screen of a round; `linux` says if Linux is there, which is asked for the first and the last.
+pub fn plan_of_screen(linux: bool, filter: Option<&str>) -> Vec<(Load, Subject)> {
+    let mut runs = Vec::new();
+    for load in SCREEN {
+        let compared = linux && matches!(load.mode, Mode::ScreenFull | Mode::ScreenRect);
+        runs.push((load, FILES_SUBJECT));
+        runs.extend(compared.then_some((load, Subject::Linux)));
+    }
+    runs.retain(|(load, _)| filter.is_none_or(|filter| load.to_string().contains(filter)));
+    runs
+}
+
+/// The kernel under test, where it is about files or a screen: it waits as it does by itself.
 pub const FILES_SUBJECT: Subject = Subject::Ours(Complete::Adaptive);
 
 /// One run after the other for a round: the subjects alternate load by load, so that a slow minute
@@ -303,6 +352,20 @@ mod tests {
         );
         assert_eq!(file_list().to_string(), "files, readdir, 1 thread");
         assert_eq!(plan_of_files(false, Some("create")), [(file_create(), FILES_SUBJECT)]);
+    }
+
+    #[test]
+    fn the_screen_is_measured_beside_linux() {
+        let runs = plan_of_screen(true, None);
+        let of_linux = runs.iter().filter(|run| run.1 == Subject::Linux);
+        let names: Vec<_> = of_linux.map(|(load, _)| load.to_string()).collect();
+        assert_eq!(
+            (runs.len(), &names[..]),
+            (6, &["screen, full".into(), "screen, rect".into()][..])
+        );
+        let line = [(screen(Mode::ScreenLine), FILES_SUBJECT)];
+        assert_eq!(plan_of_screen(true, Some("screen, line")), line);
+        assert!(!plan_of_screen(false, None).iter().any(|run| run.1 == Subject::Linux));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use lab::{
     board::Board,
     process,
-    qemu::{self, Guest, Stack, escaped},
+    qemu::{self, Gpu, Guest, Stack, escaped},
     workspace::Workspace,
 };
 
@@ -112,10 +112,11 @@ impl Machine {
         Duration::from_secs(seconds) * self.patience
     }
 
-    /// QEMU with a disk, the same for all guests; but of the disks with files Linux has its own.
+    /// QEMU with a disk or a screen, the same for all guests; but of the disks with files Linux has its own.
     pub fn qemu(&self, medium: Medium) -> qemu::Machine {
         match (medium, &self.images) {
-            (Medium::Null | Medium::Slow, _) => self.with(Stack::bottom(&null(medium))),
+            (Medium::Null | Medium::Slow, _) => self.with_disk(Stack::bottom(&null(medium))),
+            (Medium::Screen, _) => self.with(Gpu::new(1024, 768).options()),
             (Medium::Files, Ok(images)) => self.with_file(&images.sfs),
             (Medium::File | Medium::Files, _) => self.with_file(&self.file),
         }
@@ -125,15 +126,19 @@ impl Machine {
     pub fn with_file(&self, file: &Path) -> qemu::Machine {
         let (file, aio) = (escaped(file), self.aio);
         let file = format!("driver=file,filename={file},cache.direct=on,aio={aio}");
-        self.with(Stack::bottom(&file).under("driver=raw,cache.direct=on"))
+        self.with_disk(Stack::bottom(&file).under("driver=raw,cache.direct=on"))
     }
 
-    fn with(&self, disk: Stack) -> qemu::Machine {
+    fn with_disk(&self, disk: Stack) -> qemu::Machine {
+        self.with(disk.device(""))
+    }
+
+    fn with(&self, device: Vec<String>) -> qemu::Machine {
         self.board
             .machine(false)
             .memory_mib(MEMORY_MIB.max(self.board.arch().memory_mib()))
             .option("-smp", "1")
-            .options(disk.device(""))
+            .options(device)
     }
 
     /// Runs `guest` to its end; returns what it printed.
@@ -153,6 +158,8 @@ impl Machine {
                 let file = self.file.to_string_lossy().into_owned();
                 ["-f", "raw", "-t", "none", "-i", self.aio, &file].map(str::to_owned).into()
             }
+            // It is no disk.
+            Medium::Screen => Vec::new(),
         }
     }
 }

@@ -10,8 +10,8 @@ use super::{
     images::{Images, MAKE_EXT4},
     linux,
     load::{
-        Complete, FILES, FILES_SUBJECT, Load, Medium, Mode, PEER_DEPTHS, Subject, random_read,
-        sequential_read,
+        Complete, FILES, FILES_SUBJECT, Load, Medium, Mode, PEER_DEPTHS, SCREEN, Subject,
+        random_read, sequential_read,
     },
     raw,
     sample::{Latency, Sample},
@@ -24,7 +24,7 @@ pub fn report(bench: &Bench) -> String {
         String::from("# This kernel, virtio-drivers, Linux and the bare host on the same disks\n");
     let mut sections: Vec<fn(&Bench, &mut String)> = vec![targets_reached];
     if bench.results.all().next().is_some() {
-        sections.extend([speed as fn(&Bench, &mut String), files, latency]);
+        sections.extend([speed as fn(&Bench, &mut String), files, screen, latency]);
         if bench.board == Board::LAB {
             sections.insert(1, peer);
         }
@@ -109,7 +109,9 @@ fn rows(bench: &Bench) -> Vec<(Load, Complete)> {
         .results
         .all()
         .filter_map(|(load, subject, _)| match subject {
-            Subject::Ours(complete) if load.medium != Medium::Files => Some((load, complete)),
+            Subject::Ours(complete) if !matches!(load.medium, Medium::Files | Medium::Screen) => {
+                Some((load, complete))
+            }
             _ => None,
         })
         .collect()
@@ -202,6 +204,41 @@ The bare disk is what the job `bench` reads from the same disk with 8 requests i
 cache by fio with `psync`: with blocks of 128 KiB and the hint that it reads in order, which doubles Linux's read-ahead,
 and in 8 processes that have an eighth of the file each. Files are made, written and fsynced one after the other. Transfers and flushes are
 requests to the disk per operation.
+";
+
+fn screen(bench: &Bench, text: &mut String) {
+    let columns = ["change", "this kernel", "Linux", "this kernel / Linux", "looks, sleeps"];
+    table(text, "Screen: median (lowest..highest) of the medians, microseconds", &columns);
+    for load in SCREEN {
+        let time = |subject| {
+            let us = bench.results.figure(load, subject, |run| Some(run.us()));
+            us.map_or("-".to_owned(), |us| {
+                format!("{:.0} ({:.0}..{:.0})", us.median, us.min, us.max)
+            })
+        };
+        let own = |figure: fn(&Sample) -> Option<f64>| {
+            let figure = bench.results.figure(load, FILES_SUBJECT, figure);
+            figure.map_or("-".to_owned(), |spread| format!("{:.2}", spread.median))
+        };
+        let change = match load.mode {
+            Mode::ScreenFull => "every pixel of 1024 x 768",
+            Mode::ScreenLine => "a line of text, 1024 x 16",
+            Mode::ScreenRect => "16 x 16 pixels",
+            _ => "every pixel, the copy to DMA memory alone",
+        };
+        // A share of times, not of speeds.
+        let share = bench.results.ratio_between((load, Subject::Linux), (load, FILES_SUBJECT));
+        let waits = format!("{}, {}", own(|run| run.looks), own(|run| run.sleeps));
+        let times = [time(FILES_SUBJECT), time(Subject::Linux)];
+        row(text, &[change, &times[0], &times[1], &ratio(share), &waits]);
+    }
+    text.push_str(SCREEN_NOTE);
+}
+
+const SCREEN_NOTE: &str = "
+This kernel: `flush` or `flush_rect` from the call to its return, so with the copy to DMA memory. Linux: from the driver's
+TRANSFER_TO_HOST_2D to the answer to its RESOURCE_FLUSH, as it traces them, without any copy: what its framebuffer console
+has to do before is not in it.
 ";
 
 fn latency(bench: &Bench, text: &mut String) {

@@ -132,6 +132,7 @@ impl Bench {
         if self.systems.machine.has_files() {
             plan.extend(load::plan_of_files(self.systems.linux_has_files(), filter));
         }
+        plan.extend(load::plan_of_screen(self.systems.linux.is_ok(), filter));
         ensure!(!plan.is_empty(), "there is no such load; leave --only out to see their names");
         let total = plan.len() * self.rounds as usize;
         let mut number = 0;

@@ -55,6 +55,16 @@ impl Sample {
             flushes: None,
         }
     }
+
+    /// A run of something that takes so many microseconds.
+    pub const fn of_time(us: f64) -> Self {
+        Self::of_speed(1e6 / us, 0.0)
+    }
+
+    /// The microseconds that one takes.
+    pub fn us(&self) -> f64 {
+        1e6 / self.iops
+    }
 }
 
 /// The runs so far.

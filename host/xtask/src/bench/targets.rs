@@ -6,8 +6,8 @@ use super::{
     Bench,
     count::{Case, Pace},
     load::{
-        Complete, FILES, FILES_SUBJECT, Load, Medium, Subject, file_create, file_list,
-        file_random_read, file_read, random_read, random_write, sequential_read,
+        Complete, FILES, FILES_SUBJECT, Load, Medium, Mode, Subject, file_create, file_list,
+        file_random_read, file_read, random_read, random_write, screen, sequential_read,
     },
 };
 
@@ -84,6 +84,9 @@ pub fn all(bench: &Bench) -> Vec<Target> {
         let ratio = bench.results.ratio_between((load, FILES_SUBJECT), (disk, FILES_SUBJECT));
         ratio.map(|ratio| ratio.median)
     };
+    let full = screen(Mode::ScreenFull);
+    let line = (screen(Mode::ScreenLine), FILES_SUBJECT);
+    let line = bench.results.ratio_between((full, FILES_SUBJECT), line).map(|ratio| ratio.median);
     let flushes = bench.results.figure(file_create(), FILES_SUBJECT, |run| run.flushes);
     let listed = Case::new(file_list(), FILES_SUBJECT, Pace::Recorded);
     let listed = bench.counts.iter().find(|row| row.case == listed);
@@ -155,6 +158,9 @@ pub fn all(bench: &Bench) -> Vec<Target> {
             AtMost(150.0),
             listed.map(|row| row.counts.instructions),
         ),
+        speed("every pixel of a screen of 1024 x 768", full, FILES_SUBJECT, 0.2, LINUX),
+        speed("16 x 16 pixels of it", screen(Mode::ScreenRect), FILES_SUBJECT, 1.0, LINUX),
+        target("a line of text on it, of what every pixel takes", AtMost(0.05), line),
     ];
     // Another processor has other instructions, and the peer is not measured on another bus.
     targets.retain(|target| match target.bound {

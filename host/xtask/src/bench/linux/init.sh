@@ -9,16 +9,23 @@
 #              /large, randread reads it once with 8 threads, create makes `count` files and fsyncs each. Every time
 #              the first run is dropped, and what Linux keeps in memory too.
 #   count      see there
+#   screen     if set, what is measured is not a disk but the screen: full writes all pixels `count` times, rect two
+#              characters. What the driver tells the GPU, and when it answers, is traced.
 export PATH=/bin
 /bin/busybox --install -s /bin
 mkdir -p /proc /sys /dev /tmp /mnt
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
-for module in virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_mmio virtio_blk \
-    crc32c_generic crc16 mbcache jbd2 ext4; do
-    [ ! -e /modules/$module.ko ] || insmod /modules/$module.ko
-done
+
+# load MODULE...: those that are not built in.
+load() {
+    for module in "$@"; do
+        [ ! -e /modules/$module.ko ] || insmod /modules/$module.ko
+    done
+}
+load virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_mmio virtio_blk
+load crc32c_generic crc16 mbcache jbd2 ext4
 
 interrupts() {
     awk '/virtio/ { n += $2 } END { print "bench: interrupts", n + 0 }' /proc/interrupts
@@ -74,6 +81,27 @@ measure_files() {
     umount /mnt
 }
 
+measure_screen() {
+    load drm drm_kms_helper drm_shmem_helper virtio_dma_buf virtio-gpu
+    mount -t tracefs tracefs /sys/kernel/tracing
+    # Without a cursor that blinks.
+    printf '\033[?25l\033[2J' >/dev/tty0
+    head -c 3145728 /dev/zero >/tmp/0
+    tr '\0' '\125' </tmp/0 >/tmp/1
+    sleep 1
+    echo 1 >/sys/kernel/tracing/events/virtio_gpu/enable
+    for change in $(seq "$count"); do
+        case $screen in
+        full) dd if=/tmp/$((change % 2)) of=/dev/fb0 bs=3M count=1 2>/dev/null ;;
+        rect) printf '\033[20;60H%02d' $((change % 100)) >/dev/tty0 ;;
+        esac
+        usleep 10000
+    done
+    echo "bench: result"
+    cat /sys/kernel/tracing/trace
+    echo "bench: end"
+}
+
 # A PC, which has no device tree, has a port in QEMU to which 16 is written for success, as this repository's kernel does.
 switch_off() {
     [ -e /sys/firmware/devicetree ] || printf '\020' | dd of=/dev/port bs=1 seek=244 conv=notrunc
@@ -81,6 +109,10 @@ switch_off() {
 }
 
 cd /tmp
+if [ -n "$screen" ]; then
+    measure_screen
+    switch_off
+fi
 echo "bench: Linux $(uname -r), scheduler $(cat /sys/block/vda/queue/scheduler)"
 if [ -n "$files" ]; then
     measure_files

@@ -1,6 +1,7 @@
 //! Stock Linux with fio in a small initial file system, made of Debian's packages.
 
 mod initramfs;
+mod screen;
 
 use std::{
     fs,
@@ -18,7 +19,7 @@ use lab::{
 use serde_json::Value;
 
 use super::{
-    job::{Amount, FILE_READS, NEW_FILES},
+    job::{Amount, FILE_READS, NEW_FILES, changes},
     load::{Load, Mode},
     machine::Machine,
     sample::{Latency, Sample},
@@ -81,6 +82,11 @@ impl Linux {
         if load.mode.is_of_files() {
             return guest(files(load));
         }
+        if load.mode.is_of_screen() {
+            // The guest sleeps between two of them.
+            let count = changes(load.mode).min(300);
+            return guest(format!("screen={} count={count}", load.mode.name()));
+        }
         let (warm, amount) = match amount {
             Amount::Seconds(seconds) => {
                 ("--time_based,--runtime=1".to_owned(), format!("--time_based,--runtime={seconds}"))
@@ -115,7 +121,11 @@ impl Linux {
                 load,
             );
         }
-        sample(&machine.boot(&guest, &machine.qemu(load.medium), seconds)?, load)
+        let output = machine.boot(&guest, &machine.qemu(load.medium), seconds)?;
+        match load.mode.is_of_screen() {
+            true => screen::sample(&output),
+            false => sample(&output, load),
+        }
     }
 }
 
