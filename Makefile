@@ -38,7 +38,7 @@ screenshot: setup ## Write what JOB="..." leaves on the screen to target/screens
 	@$(XTASK) screenshot $(if $(JOB),"$$JOB") $(if $(OUT),--out "$(OUT)") $(if $(TYPE),--type "$$TYPE")
 
 .PHONY: test
-test: setup ## Run every test, in less than 20 minutes: lint, in the kernel, from outside, costs, lying and failing disks, grading
+test: setup ## Run every test, in about half an hour the first time: lint, in the kernel, from outside, costs, lying and failing disks, grading
 	@tools/setup.sh bwrap
 	@$(XTASK) test
 
