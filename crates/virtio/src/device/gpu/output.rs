@@ -203,6 +203,7 @@ impl Output {
             self.is_stale.store(true, Ordering::Relaxed);
         }
     }
+
     /// One of those commands has come back.
     pub fn restored(&self, result: Result<(), Error>) {
         self.restoring.fetch_sub(1, Ordering::Relaxed);
